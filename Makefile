@@ -1,0 +1,58 @@
+# The short way in. Everything here is two or three commands that can be typed by hand; CONTRIBUTING.md shows them.
+#
+#   make quickstart [ARGS="--epochs 2"]   sets up, builds, trains and evaluates on Fashion-MNIST; see out/quickstart/
+#   make test [TESTS=loss/]               sets up, builds, runs every test (or those whose name matches TESTS)
+#   make asan [TESTS=...]                 the same with AddressSanitizer and UndefinedBehaviorSanitizer
+#   make cuda                             builds the GPU version (needs nvcc)
+#   make bench [ARGS="--benchmark_filter=loss"]   runs the benchmarks
+#   make format                           clang-format over our sources
+#   make docs                             copies the marked regions of compiled sources into the documentation
+#   make clean                            deletes build/ and out/ (not .deps/)
+#
+# JOBS=1 compiles one file at a time: with LibTorch each takes up to 2.5 GB of memory.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup quickstart test asan cuda bench format docs clean
+
+JOBS  ?= $(shell nproc)
+TESTS ?= .
+ARGS  ?=
+
+help:
+	@sed -n '3,12s/^# \{0,3\}//p' Makefile
+
+setup:
+	@cmake/bootstrap.sh
+
+# $(call build,preset,target): configures, which is quick, and builds.
+build = . .deps/env.sh && cmake --preset $(1) && cmake --build --preset $(1) --parallel $(JOBS) --target $(2)
+test  = ctest --preset $(1) --output-on-failure --parallel $(JOBS) --tests-regex '$(TESTS)'
+
+quickstart: setup
+	@$(call build,release,quickstart)
+	build/release/examples/quickstart $(ARGS)
+
+test: setup
+	@$(call build,release,all)
+	@$(call test,release)
+
+asan: setup
+	@$(call build,asan,all)
+	@ASAN_OPTIONS=detect_odr_violation=0:detect_leaks=1 $(call test,asan)
+
+cuda: setup
+	@$(call build,cuda,all)
+
+bench: setup
+	@$(call build,release,benchmarks)
+	@for binary in build/release/bench/bench_*; do $$binary $(ARGS) || exit; done
+
+format:
+	@command -v clang-format >/dev/null || { echo "clang-format is missing: apt-get install clang-format"; exit 1; }
+	@find include tests examples bench packaging test_package -name '*.[ch]pp' -o -name '*.cu' 2>/dev/null | xargs clang-format -i
+
+docs:
+	@tests/check/code_blocks.py --write
+
+clean:
+	rm -rf build out

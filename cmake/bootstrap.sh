@@ -1,0 +1,173 @@
+#!/usr/bin/env bash
+# Prepares a Debian 12 machine for building jessl. Installs what is missing and only that, so it may be run again and
+# again; when nothing is missing it needs neither root nor a network and takes no time.
+#
+#   cmake/bootstrap.sh            Debian packages, and LibTorch in .deps/libtorch
+#   cmake/bootstrap.sh --cuda     and the NVIDIA libraries with which LibTorch runs on a GPU
+#   JESSL_TORCH_DIR=DIR cmake/bootstrap.sh    use the LibTorch at DIR (it has include/torch and lib/libtorch_cpu.so)
+#
+# LibTorch is taken out of PyPI's wheels pinned by hash in cmake/libtorch*.txt; Python only downloads them. It lies
+# in a cache folder (${XDG_CACHE_HOME:-~/.cache}/jessl) that all clones share; .deps/libtorch is a link to it.
+# Afterwards `. .deps/env.sh` gives any shell what `cmake --preset release` needs.
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+deps=$top/.deps
+torch_release=2.11
+
+say() { printf 'bootstrap: %s\n' "$*"; }
+die() { printf 'bootstrap: error: %s\n' "$*" >&2; exit 1; }
+
+cuda=no
+for argument; do
+  case $argument in
+    --cuda) cuda=yes ;;
+    -h | --help) sed -n '2,/^set /s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"; exit ;;
+    *) die "unknown argument '$argument'; there is --cuda" ;;
+  esac
+done
+
+# --- Debian packages ------------------------------------------------------------------------------------------------
+
+# install_packages PACKAGE...: those of them that are not installed.
+install_packages() {
+  local missing=() package root=()
+  for package; do
+    [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+  done
+  ((${#missing[@]})) || return 0
+
+  if ((EUID)); then
+    command -v sudo >/dev/null || die "these Debian packages are missing, and there is no sudo; as root run:
+  apt-get update && apt-get install -y ${missing[*]}"
+    root=(sudo)
+  fi
+  say "installing Debian packages: ${missing[*]}"
+  # Never remove anything to make room: a machine may have another Boost that something else needs.
+  local apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq --no-install-recommends --no-remove)
+  "${apt[@]}" update || say "apt-get update failed; going on with the package lists that are there"
+  "${apt[@]}" --assume-no install "${missing[@]}" -q=1 2>/dev/null | grep '^Need to get' || true
+  "${apt[@]}" -y -o Dpkg::Use-Pty=0 install "${missing[@]}" >/dev/null ||
+    die "apt-get could not install them (see above); as root try:
+  apt-get update && apt-get install ${missing[*]}"
+}
+
+# A tool is missing only if it is not in PATH, whoever installed it.
+packages=(libeigen3-dev libboost1.81-dev nlohmann-json3-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev libhwy-dev
+  catch2 libbenchmark-dev dataset-fashion-mnist)
+for tool in g++:g++ cmake:cmake ninja:ninja-build python3:python3; do
+  command -v "${tool%:*}" >/dev/null || packages+=("${tool#*:}")
+done
+
+if command -v dpkg-query >/dev/null && command -v apt-get >/dev/null; then
+  install_packages "${packages[@]}"
+else
+  say "no apt-get here: please install what Debian calls ${packages[*]}"
+fi
+
+# --- LibTorch -------------------------------------------------------------------------------------------------------
+
+# check_libtorch DIR: prints what is wrong with the LibTorch at DIR, if anything.
+check_libtorch() {
+  local header=$1/include/torch/headeronly/version.h release
+  [[ -e $header && -e $1/lib/libtorch_cpu.so && -e $1/lib/libc10.so ]] ||
+    { echo "$1 has no include/torch/headeronly/version.h, lib/libtorch_cpu.so or lib/libc10.so"; return; }
+  release=$(sed -n 's/^#define TORCH_VERSION_\(MAJOR\|MINOR\) //p' "$header" | paste -sd.)
+  [[ $release == "$torch_release" ]] || { echo "$1 is LibTorch $release; jessl needs $torch_release"; return; }
+  local unresolved
+  unresolved=$(ldd "$1/lib/libtorch_cpu.so" | sed -n 's/^\s*\(.*\) => not found$/\1/p' | paste -sd' ')
+  [[ -z $unresolved ]] || echo "$1/lib/libtorch_cpu.so does not find $unresolved (pip install torch brings them)"
+}
+
+# fetch PINS DIR: downloads the wheels that the file PINS names, checks their hashes, and unpacks into DIR what a C++
+# program needs of them: headers and libraries, about a fifth of the files.
+fetch() {
+  local pins=$1 into=$2 python='' candidate platforms=() glibc
+  for candidate in python3 /usr/bin/python3; do
+    if "$candidate" -m pip --version >/dev/null 2>&1; then python=$candidate; break; fi
+  done
+  if [[ -z $python ]]; then
+    command -v apt-get >/dev/null || die "python3 with pip is missing; it downloads LibTorch's wheels"
+    install_packages python3-pip ca-certificates
+    python=/usr/bin/python3
+  fi
+
+  # The libraries do not depend on Python's version; the wheel's name has to have one.
+  for glibc in 17 18 24 25 26 27 28; do platforms+=(--platform "manylinux_2_${glibc}_x86_64"); done
+  say "downloading $(sed -n 's/^# Download: //p' "$pins") ($(grep -o '^[^# ]*==[^ ]*' "$pins" | paste -sd' '))"
+  "$python" -m pip --disable-pip-version-check download --dest "$into/wheels" --no-deps --require-hashes --requirement "$pins" \
+    --only-binary :all: --python-version 3.11 --implementation cp --platform manylinux2014_x86_64 "${platforms[@]}" ||
+    die "pip could not download $(basename "$pins") (see above). Without a network, copy ${cache} from another
+  machine, or set JESSL_TORCH_DIR to a LibTorch $torch_release that is already here"
+
+  say "unpacking"
+  "$python" - "$into" <<'PYTHON'
+import glob, re, sys, zipfile
+wanted = re.compile(r"torch/include/|torch/lib/.*\.so|nvidia/\w+/(include/|lib/.*\.so)|.*\.dist-info/licenses/LICENSE$")
+unwanted = re.compile(r"torch/lib/(libtorch_python|libshm)|nvidia/cu13/include/|.*/lib\w*(nvperf|pcsampling|checkpoint)")
+for wheel in glob.glob(sys.argv[1] + "/wheels/*.whl"):
+    with zipfile.ZipFile(wheel) as archive:
+        names = [n for n in archive.namelist() if wanted.match(n) and not unwanted.match(n)]
+        archive.extractall(sys.argv[1], names)
+PYTHON
+  rm -rf "$into/wheels"
+}
+
+# key PINS...: what the cached tree is called, new whenever a pin changes. Raise the number when fetch() unpacks other files.
+key() { echo "libtorch-$torch_release-$(sed '/^#/d' "$@" <(echo unpacked 1) | sha256sum | cut -c1-12)"; }
+
+# cached NAME BASE PINS: makes $cache/NAME unless it is there: the tree BASE (if any) plus the wheels of PINS.
+# Everything happens in a folder of its own that is renamed at the end, so what is there is whole; the lock lets a
+# second clone wait for the first one's download.
+cached() {
+  local name=$1 base=$2 pins=$3 scratch
+  [[ -d $cache/$name ]] && { say "LibTorch is in the cache: $cache/$name"; return; }
+  [[ $(uname -sm) == "Linux x86_64" ]] ||
+    die "there are pinned wheels for Linux on x86_64 only; set JESSL_TORCH_DIR to a LibTorch $torch_release for $(uname -sm)"
+  mkdir -p "$cache" && [[ -w $cache ]] || die "cannot write to the cache folder $cache; set XDG_CACHE_HOME to one that you own"
+  exec 9>"$cache/.lock"
+  flock 9
+  if [[ ! -d $cache/$name ]]; then
+    rm -rf "$cache"/.unpacking.*  # left by a run that was killed
+    scratch=$(mktemp -d "$cache/.unpacking.XXXXXX")
+    trap 'rm -rf "$scratch"' EXIT
+    chmod 755 "$scratch"
+    [[ -z $base ]] || cp -al "$cache/$base/." "$scratch"  # hard links: no copy
+    fetch "$pins" "$scratch"
+    mv -T "$scratch" "$cache/$name"
+    trap - EXIT
+  fi
+  exec 9>&-
+  say "LibTorch is in $cache/$name ($(du -sh "$cache/$name" | cut -f1))"
+}
+
+cache=${XDG_CACHE_HOME:-${HOME:-$deps}/.cache}/jessl
+mkdir -p "$deps"
+chosen=$(readlink "$deps/libtorch" || true)
+if [[ -n ${JESSL_TORCH_DIR:-} && ! $JESSL_TORCH_DIR -ef $deps/libtorch ]]; then
+  torch=$(cd "$JESSL_TORCH_DIR" 2>/dev/null && pwd) || die "JESSL_TORCH_DIR=$JESSL_TORCH_DIR: no such folder"
+elif [[ -d $chosen && $chosen != "$cache"/* ]]; then
+  torch=$chosen  # an earlier JESSL_TORCH_DIR; delete .deps to forget it
+else
+  pins=$top/cmake/libtorch.txt pins_cuda=$top/cmake/libtorch-cuda.txt
+  name=$(key "$pins")
+  name_cuda=$(key "$pins" "$pins_cuda")-cuda
+  if [[ $cuda == yes && ! -d $cache/$name_cuda ]]; then
+    cached "$name" "" "$pins"
+    cached "$name_cuda" "$name" "$pins_cuda"
+  elif [[ $cuda == no && ! ($chosen == "$cache/$name_cuda/torch" && -d $chosen) ]]; then
+    cached "$name" "" "$pins"
+    name_cuda=$name
+  fi
+  torch=$cache/$name_cuda/torch  # the one with CUDA serves without, too
+fi
+problem=$(check_libtorch "$torch")
+[[ -z $problem ]] || die "$problem"
+[[ $(readlink "$deps/libtorch" || true) == "$torch" ]] || ln -sfn "$torch" "$deps/libtorch"
+
+cat >"$deps/env.sh" <<ENV
+# Written by cmake/bootstrap.sh; read it with: . .deps/env.sh
+export JESSL_TORCH_DIR='$deps/libtorch'
+command -v nvcc >/dev/null || PATH=\$PATH:\${CUDA_PATH:-/usr/local/cuda}/bin
+ENV
+say "ready; LibTorch $torch_release at $torch"

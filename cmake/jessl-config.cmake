@@ -1,0 +1,41 @@
+# find_package(jessl)                          jessl::base and jessl::jessl; LibTorch is needed
+# find_package(jessl COMPONENTS base)          jessl::base alone, without LibTorch
+# find_package(jessl COMPONENTS torch cuda)    jessl::jessl for NVIDIA GPUs
+#
+# What jessl needs is found from here: Eigen, Boost, JPEG, ... and LibTorch (JESSL_TORCH_DIR says where it is).
+
+block(SCOPE_FOR VARIABLES PROPAGATE jessl_FOUND jessl_NOT_FOUND_MESSAGE)
+  set(jessl_components ${jessl_FIND_COMPONENTS})
+  if(NOT jessl_components)
+    set(jessl_components base torch)
+  endif()
+  set(JESSL_TORCH OFF)
+  set(JESSL_CUDA OFF)
+  foreach(component IN LISTS jessl_components)
+    if(component STREQUAL "torch")
+      set(JESSL_TORCH ON)
+    elseif(component STREQUAL "cuda")
+      set(JESSL_TORCH ON)
+      set(JESSL_CUDA ON)
+    elseif(NOT component STREQUAL "base")
+      set(jessl_unknown ${component})
+    endif()
+  endforeach()
+
+  set(JESSL_MISSING "")
+  include(${CMAKE_CURRENT_LIST_DIR}/JesslDependencies.cmake)
+  if(jessl_unknown)
+    string(APPEND JESSL_MISSING "\n  component ${jessl_unknown}: there are base, torch and cuda")
+  elseif(JESSL_TORCH AND NOT EXISTS ${CMAKE_CURRENT_LIST_DIR}/jessl-torch.cmake)
+    string(APPEND JESSL_MISSING "\n  jessl::jessl: this copy of jessl was installed with JESSL_TORCH=OFF; ask for COMPONENTS base")
+  endif()
+  if(JESSL_MISSING)
+    set(jessl_FOUND FALSE)
+    set(jessl_NOT_FOUND_MESSAGE "jessl needs, and did not find:${JESSL_MISSING}")
+  else()
+    include(${CMAKE_CURRENT_LIST_DIR}/jessl-base.cmake)
+    if(JESSL_TORCH)
+      include(${CMAKE_CURRENT_LIST_DIR}/jessl-torch.cmake)
+    endif()
+  endif()
+endblock()
