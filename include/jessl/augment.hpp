@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// The augment family: operations on images, their composition, and the published pipelines.
+#pragma once
+
+#include <boost/hana/tuple.hpp>
+#include <boost/hana/type.hpp>
+
+#include <jessl/augment/barlow_twins.hpp>
+#include <jessl/augment/byol.hpp>
+#include <jessl/augment/center_crop.hpp>
+#include <jessl/augment/color_jitter.hpp>
+#include <jessl/augment/concept.hpp>
+#include <jessl/augment/dino.hpp>
+#include <jessl/augment/eval.hpp>
+#include <jessl/augment/evaluation.hpp>
+#include <jessl/augment/gaussian_blur.hpp>
+#include <jessl/augment/gaussian_noise.hpp>
+#include <jessl/augment/normalize.hpp>
+#include <jessl/augment/pipeline.hpp>
+#include <jessl/augment/random_grayscale.hpp>
+#include <jessl/augment/random_horizontal_flip.hpp>
+#include <jessl/augment/random_resized_crop.hpp>
+#include <jessl/augment/random_solarize.hpp>
+#include <jessl/augment/resize.hpp>
+#include <jessl/augment/simclr.hpp>
+#include <jessl/augment/vicreg.hpp>
+#include <jessl/augment/views.hpp>
+
+namespace jessl::augment {
+
+/// Every operation, as a Hana list of types.
+inline constexpr auto All =
+    boost::hana::tuple_t<RandomResizedCrop, Resize, CenterCrop, RandomHorizontalFlip, ColorJitter, RandomGrayscale,
+                         GaussianBlur, RandomSolarize, GaussianNoise, Normalize>;
+
+}  // namespace jessl::augment

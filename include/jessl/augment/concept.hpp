@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an augmentation's operation is: parameters drawn from a key, and what they do to a coordinate or a pixel.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <ostream>
+#include <span>
+#include <string_view>
+
+#include <jessl/augment/pixel.hpp>
+#include <jessl/core/draw.hpp>
+#include <jessl/core/options.hpp>
+
+namespace jessl::augment {
+
+/// Height and width of an image in pixels. {0, 0} stands for "known only when the image is".
+struct Extent {
+  std::int64_t height = 0;  ///< pixels
+  std::int64_t width = 0;   ///< pixels
+
+  bool operator==(const Extent&) const = default;
+  [[nodiscard]] constexpr bool known() const { return height > 0 && width > 0; }
+
+  friend std::ostream& operator<<(std::ostream& out, const Extent& extent) {
+    return out << extent.height << 'x' << extent.width;
+  }
+};
+
+/// A rectangle of whole pixels; parts outside the image are black.
+struct Box {
+  std::int64_t top = 0;     ///< first row
+  std::int64_t left = 0;    ///< first column
+  std::int64_t height = 0;  ///< rows
+  std::int64_t width = 0;   ///< columns
+
+  bool operator==(const Box&) const = default;
+};
+
+/// What a geometric operation does: cut `box` out, resample it to `size` (antialiased bilinear; not at all where the
+/// sizes are equal), then mirror left and right if `flip`.
+struct Placement {
+  Box box{};          ///< in the coordinates of the operation's input
+  Extent size{};      ///< of the operation's output
+  bool flip = false;  ///< mirror left and right
+
+  bool operator==(const Placement&) const = default;
+};
+
+/// The parameters of an operation that either happens to a view or doesn't.
+struct Applied {
+  bool applied = false;
+
+  bool operator==(const Applied&) const = default;
+};
+
+/// What every operation has.
+///
+/// `O::Params`  the drawn parameters: a plain value that says all about what happens to one view
+/// `O::name`    its name in logs and checkpoints
+/// `check()`    throws ConfigError if a setting is out of its range; says which, and what is valid
+/// and an adaptation for Hana (or to_json()), from which its record in logs and checkpoints follows
+template <class O>
+concept BasicOperation = (Options<O> || SelfDescribing<O>) && std::copy_constructible<O> &&
+    requires(const O& operation) {
+      requires std::semiregular<typename O::Params>;
+      { O::name } -> std::convertible_to<std::string_view>;
+      { operation.check() } -> std::same_as<void>;
+    };
+
+/// An operation on coordinates. Neighbouring ones become a single resampling.
+///
+/// `sample(draw, extent)`   the parameters for an image of that extent
+/// `place(params, extent)`  what they do; calls no random number
+/// `output(extent)`         extent of the result, {0, 0} where that depends on an input which is not known yet
+template <class O>
+concept GeometricOperation = BasicOperation<O> &&
+    requires(const O& operation, Draw& draw, const typename O::Params& params, Extent extent) {
+      { operation.sample(draw, extent) } -> std::same_as<typename O::Params>;
+      { operation.place(params, extent) } -> std::same_as<Placement>;
+      { operation.output(extent) } -> std::same_as<Extent>;
+    };
+
+/// An operation whose parameters don't depend on the image.
+///
+/// `sample(draw)`    the parameters
+/// `active(params)`  whether they change anything; an inactive operation costs nothing
+template <class O>
+concept PixelOperation = BasicOperation<O> &&
+    requires(const O& operation, Draw& draw, const typename O::Params& params) {
+      { operation.sample(draw) } -> std::same_as<typename O::Params>;
+      { operation.active(params) } -> std::same_as<bool>;
+    };
+
+/// A function of one pixel.
+///
+/// `apply(pixel, params)`  the new pixel, for grey and RGB
+template <class O>
+concept PointwiseOperation = PixelOperation<O> &&
+    requires(const O& operation, const typename O::Params& params, Pixel<float, 1> grey, Pixel<float, 3> rgb) {
+      { operation.apply(grey, params) } -> std::same_as<Pixel<float, 1>>;
+      { operation.apply(rgb, params) } -> std::same_as<Pixel<float, 3>>;
+    };
+
+/// A function of one pixel and of where it is.
+///
+/// `apply(pixel, params, index)`  the new pixel; `index` counts the pixels row by row from 0
+template <class O>
+concept IndexedOperation = PixelOperation<O> &&
+    requires(const O& operation, const typename O::Params& params, Pixel<float, 1> grey, Pixel<float, 3> rgb,
+             std::int64_t index) {
+      { operation.apply(grey, params, index) } -> std::same_as<Pixel<float, 1>>;
+      { operation.apply(rgb, params, index) } -> std::same_as<Pixel<float, 3>>;
+    };
+
+/// Takes the function of one pixel that a step of a ColourOperation stands for; here to spell out the concept.
+struct StepArchetype {
+  void operator()(auto function) const
+    requires std::same_as<decltype(function(Pixel<float, 1>{})), Pixel<float, 1>> &&
+             std::same_as<decltype(function(Pixel<float, 3>{})), Pixel<float, 3>>
+  {}
+};
+
+/// A sequence of functions of one pixel, chosen at run time, some of which need the mean luma of the image they find.
+///
+/// `max_steps`                        the longest sequence
+/// `steps(params)`                    the number of steps for this view, 0 where nothing happens
+/// `needs_mean(params, s)`            whether step s needs the mean luma of the image as it is before that step
+/// `step(params, s, mean, visit)`     calls visit(f) once, f being the function of one pixel that step s stands for
+template <class O>
+concept ColourOperation = BasicOperation<O> &&
+    requires(const O& operation, Draw& draw, const typename O::Params& params, int s, float mean,
+             const StepArchetype& visit) {
+      { O::max_steps } -> std::convertible_to<int>;
+      { operation.sample(draw) } -> std::same_as<typename O::Params>;
+      { operation.steps(params) } -> std::same_as<int>;
+      { operation.needs_mean(params, s) } -> std::same_as<bool>;
+      operation.step(params, s, mean, visit);
+    };
+
+/// A separable symmetric filter; the image goes on beyond its borders as its mirror image.
+///
+/// `radius(extent)`           of the kernel, for an image of that extent
+/// `kernel(params, weights)`  writes its 2 radius + 1 weights
+template <class O>
+concept FilterOperation = PixelOperation<O> &&
+    requires(const O& operation, const typename O::Params& params, Extent extent, std::span<float> weights) {
+      { operation.radius(extent) } -> std::same_as<std::int64_t>;
+      { operation.kernel(params, weights) } -> std::same_as<void>;
+    };
+
+/// Whether nothing may come after the operation, because it leaves the range [0, 1].
+template <class O>
+inline constexpr bool is_final = requires { requires O::final_operation; };
+
+/// An operation of a pipeline: a plain aggregate whose parameters are a pure function of a Draw, and which is of one of
+/// five kinds. The kind tells `compose` what it can be fused with.
+///
+/// Shapes     see the kinds
+/// Randomness the Draw it is given, and nothing else
+/// Errors     ConfigError from check()
+/// Models     GeometricOperation, PointwiseOperation, IndexedOperation, ColourOperation, FilterOperation
+/// Source     none
+template <class O>
+concept Operation = GeometricOperation<O> || PointwiseOperation<O> || IndexedOperation<O> || ColourOperation<O> ||
+                    FilterOperation<O>;
+
+}  // namespace jessl::augment

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Taps: what geometric operations do along one axis, as a sparse matrix that they are composed into.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <jessl/core/error.hpp>
+
+namespace jessl::augment::detail {
+
+/// One axis of a cut, resampling and mirroring: output[o] = sum over k of weights(o)[k] * input[row(o).start + k].
+///
+/// Cutting, resampling and mirroring act on rows and columns separately and are linear, so that any sequence of them is
+/// one such matrix for each axis. `apply` multiplies the next operation onto what is there; an operation that only
+/// selects (crop, flip) reorders rows and touches no weight.
+class Taps {
+ public:
+  /// The inputs that one output is made of; none where the output lies outside the image.
+  struct Row {
+    std::int64_t start = 0;
+    std::int64_t count = 0;
+    std::size_t first_weight = 0;
+  };
+
+  /// Makes it the identity of that many values.
+  void reset(std::int64_t length) {
+    input_ = length;
+    reserve(length, 1);
+    rows_.clear();
+    weights_.assign(1, 1.0F);
+    for (std::int64_t o = 0; o < length; ++o) rows_.push_back({o, 1, 0});
+  }
+
+  /// Then cuts [first, first + length) out, resamples it to `size` values and mirrors them if `flip`.
+  void apply(std::int64_t first, std::int64_t length, std::int64_t size, bool flip) {
+    if (length == size) {
+      select(first, size);
+    } else {
+      resample(first, length, size);
+    }
+    if (flip) std::reverse(rows_.begin(), rows_.end());
+  }
+
+  [[nodiscard]] std::int64_t input_length() const { return input_; }
+  [[nodiscard]] std::span<const Row> rows() const { return rows_; }
+  [[nodiscard]] const float* weights(const Row& row) const { return weights_.data() + row.first_weight; }
+
+  /// The smallest range [begin, end) of inputs that all outputs together need; [0, 0) for none.
+  [[nodiscard]] std::pair<std::int64_t, std::int64_t> needed() const {
+    std::int64_t begin = input_;
+    std::int64_t end = 0;
+    for (const Row& row : rows_) {
+      if (row.count == 0) continue;
+      begin = std::min(begin, row.start);
+      end = std::max(end, row.start + row.count);
+    }
+    return begin < end ? std::pair{begin, end} : std::pair{std::int64_t{0}, std::int64_t{0}};
+  }
+
+ private:
+  [[nodiscard]] std::int64_t length() const { return static_cast<std::int64_t>(rows_.size()); }
+
+  /// Makes room in both pairs of memories, since they take turns: later draws then allocate nothing.
+  void reserve(std::int64_t rows, std::int64_t weights) {
+    rows_.reserve(static_cast<std::size_t>(rows));
+    old_rows_.reserve(static_cast<std::size_t>(rows));
+    weights_.reserve(static_cast<std::size_t>(weights));
+    old_weights_.reserve(static_cast<std::size_t>(weights));
+  }
+
+  void select(std::int64_t first, std::int64_t size) {
+    if (first == 0 && size == length()) return;
+    reserve(size, 1);
+    old_rows_.swap(rows_);
+    rows_.assign(static_cast<std::size_t>(size), Row{});
+    const std::int64_t begin = std::max<std::int64_t>(0, -first);
+    const std::int64_t end = std::min(size, static_cast<std::int64_t>(old_rows_.size()) - first);
+    for (std::int64_t o = begin; o < end; ++o)
+      rows_[static_cast<std::size_t>(o)] = old_rows_[static_cast<std::size_t>(first + o)];
+  }
+
+  void resample(std::int64_t first, std::int64_t length_in, std::int64_t size) {
+    reserve(size, 2 * std::max(input_, length_in) + 4 * size);  // enough for any box of the image
+    old_rows_.swap(rows_);
+    old_weights_.swap(weights_);
+    rows_.clear();
+    weights_.clear();
+
+    const double scale = static_cast<double>(length_in) / static_cast<double>(size);
+    const double support = std::max(scale, 1.0);  // half-width of the triangle: wider than a pixel when shrinking
+    const double per_support = 1.0 / support;
+    for (std::int64_t o = 0; o < size; ++o) {
+      const double centre = scale * (static_cast<double>(o) + 0.5);
+      const std::int64_t begin = std::max<std::int64_t>(0, static_cast<std::int64_t>(centre - support + 0.5));
+      const std::int64_t end = std::min(length_in, static_cast<std::int64_t>(centre + support + 0.5));
+      const auto weight = [&](std::int64_t i) {
+        return std::max(0.0, 1.0 - std::abs(static_cast<double>(i) - centre + 0.5) * per_support);
+      };
+      double sum = 0.0;
+      for (std::int64_t i = begin; i < end; ++i) sum += weight(i);
+      const double per_sum = 1.0 / sum;
+      add_row(first + begin, first + end,
+              [&](std::int64_t i) { return static_cast<float>(weight(i - first) * per_sum); });
+    }
+  }
+
+  /// Adds the row whose weights on the previous operation's outputs [begin, end) are given.
+  template <class Weight>
+  void add_row(std::int64_t begin, std::int64_t end, const Weight& weight) {
+    begin = std::max<std::int64_t>(begin, 0);
+    end = std::min(end, static_cast<std::int64_t>(old_rows_.size()));
+    Row row{input_, 0, weights_.size()};
+    std::int64_t row_end = 0;
+    for (std::int64_t i = begin; i < end; ++i) {
+      const Row& old = old_rows_[static_cast<std::size_t>(i)];
+      if (old.count == 0) continue;
+      row.start = std::min(row.start, old.start);
+      row_end = std::max(row_end, old.start + old.count);
+    }
+    row.count = std::max<std::int64_t>(0, row_end - row.start);
+    weights_.resize(row.first_weight + static_cast<std::size_t>(row.count), 0.0F);
+    for (std::int64_t i = begin; i < end; ++i) {
+      const Row& old = old_rows_[static_cast<std::size_t>(i)];
+      const float factor = weight(i);
+      float* const target = weights_.data() + row.first_weight + (old.start - row.start);
+      for (std::int64_t k = 0; k < old.count; ++k)
+        target[k] += factor * old_weights_[old.first_weight + static_cast<std::size_t>(k)];
+    }
+    rows_.push_back(row);
+  }
+
+  std::int64_t input_ = 0;  // length of the axis of the image
+  std::vector<Row> rows_;
+  std::vector<float> weights_;
+  std::vector<Row> old_rows_;  // of the operation before, while the next is multiplied on
+  std::vector<float> old_weights_;
+};
+
+}  // namespace jessl::augment::detail

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+// compose: operations in order, fused at compile time into as few passes over the pixels as their kinds allow.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <jessl/augment/concept.hpp>
+#include <jessl/augment/detail/planes.hpp>
+#include <jessl/augment/detail/taps.hpp>
+#include <jessl/core/draw.hpp>
+#include <jessl/core/error.hpp>
+#include <jessl/core/image.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/core/shape.hpp>
+
+namespace jessl::augment {
+
+/// The working memory of pipelines, one per thread; any pipeline may use any.
+///
+/// Shapes     grows to the largest image and view it meets, and is then reused
+/// Errors     none
+/// Models     the Scratch of a jessl::ViewMaker
+/// Source     none
+struct Scratch {
+  detail::Taps vertical{};
+  detail::Taps horizontal{};
+  detail::Lines lines{};
+  std::array<std::vector<float>, 2> planes{};  ///< images between a geometric operation and an earlier pixel operation
+};
+
+/// Operations in order, as one maker of one view.
+///
+/// Neighbouring geometric operations are one resampling from the 8-bit source (values become v / 255). Pointwise
+/// operations, colour operations and Normalize between two filters are one pass, applied block by block to pixels in
+/// the first-level cache; contrast, which needs the mean of the image before it, begins a new pass; a filter takes two
+/// of its own. The operations see the same values as if they were applied one by one.
+///
+/// Shapes     image [H, W, C] of 8 bits -> [C, size of the last resize or crop], float
+/// Precision  float32 from the source to the view, no rounding to 8 bits in between
+/// Randomness operation i draws from the stream of its position: the key with operation = i
+/// Errors     ConfigError on construction from an operation's check(); ConfigError from shape() and make() where
+/// nothing
+///            fixes the size; ShapeError from make() for an image or an output of the wrong size
+/// Models     jessl::ViewMaker with views = 1 (docs/augment/README.md)
+/// Source     none
+template <Operation... Ops>
+class Pipeline {
+ public:
+  using Scratch = augment::Scratch;
+  using Params = std::tuple<typename Ops::Params...>;
+
+  static constexpr std::int64_t views = 1;
+  static constexpr std::size_t size = sizeof...(Ops);
+
+  explicit Pipeline(Ops... operations) : operations_(std::move(operations)...) {
+    std::apply([](const auto&... operation) { (operation.check(), ...); }, operations_);
+  }
+
+  /// The operations, a tuple in order.
+  [[nodiscard]] const std::tuple<Ops...>& operations() const { return operations_; }
+
+  /// [C, H, W] of the view; the same for every image with that many channels.
+  [[nodiscard]] ViewShape shape(std::int64_t /*view*/, std::int64_t channels) const {
+    JESSL_CHECK(channels == 1 || channels == 3, ConfigError, "jessl::augment::Pipeline: images with ", channels,
+                " channels, expected 1 (grey) or 3 (RGB)");
+    const Extent extent = output({});
+    JESSL_CHECK(
+        extent.known(), ConfigError, "jessl::augment::Pipeline: the size of the view depends on the image in ", names(),
+        ". Views of one batch must have one size: add RandomResizedCrop{.size = ...}, CenterCrop{.size = ...} or "
+        "Resize{.size = height, .width = width}");
+    return {channels, extent.height, extent.width};
+  }
+
+  /// The parameters of every operation for the image of that size and the view that `key` names: exactly those that
+  /// `make` applies. They can serve as labels.
+  [[nodiscard]] Params sample(const DrawKey& key, Extent extent) const {
+    return sample(key, extent, std::index_sequence_for<Ops...>{});
+  }
+
+  /// Writes the view that `key` names into `out`.
+  void make(const ImageView& image, const DrawKey& key, Scratch& scratch, std::span<float> out) const {
+    apply(image, sample(key, {image.height, image.width}), scratch, out);
+  }
+
+  /// Writes the view with the given parameters into `out`.
+  void apply(const ImageView& image, const Params& params, Scratch& scratch, std::span<float> out) const {
+    check_image(image);
+    const ViewShape view = shape(0, image.channels);
+    JESSL_CHECK(out.size() == static_cast<std::size_t>(view.count()), ShapeError, "jessl::augment::Pipeline: out has ",
+                out.size(), " values, expected ", view.count(), " for a view of shape ", view);
+    if (image.channels == 1) {
+      apply<1>(image, params, scratch, out);
+    } else {
+      apply<3>(image, params, scratch, out);
+    }
+  }
+
+  /// {"name": "compose", "operations": [...]}, in order.
+  [[nodiscard]] Json to_json() const {
+    Json list = Json::array();
+    std::apply([&](const auto&... operation) { (list.push_back(jessl::to_json(operation)), ...); }, operations_);
+    Json object = Json::object();
+    object["name"] = "compose";
+    object["operations"] = std::move(list);
+    return object;
+  }
+
+ private:
+  static_assert(size >= 1, "jessl::augment::compose needs at least one operation; see docs/augment/README.md");
+  static_assert(size <= 255, "jessl::augment::compose takes at most 255 operations: DrawKey::operation is 8 bits wide");
+
+  template <std::size_t I>
+  using Op = std::tuple_element_t<I, std::tuple<Ops...>>;
+
+  [[nodiscard]] static constexpr bool only_last_is_final() {
+    constexpr std::array final_operations = {is_final<Ops>...};
+    for (std::size_t i = 0; i + 1 < size; ++i) {
+      if (final_operations[i]) return false;
+    }
+    return true;
+  }
+  static_assert(
+      only_last_is_final(),
+      "jessl::augment::compose: Normalize must be the last operation, because the others expect values in [0, 1]; "
+      "see docs/augment/README.md");
+
+  /// The first operation from `first` on that is (not) geometric.
+  [[nodiscard]] static constexpr std::size_t end_of_run(std::size_t first, bool geometric) {
+    constexpr std::array kinds = {GeometricOperation<Ops>...};
+    while (first < size && kinds[first] == geometric) ++first;
+    return first;
+  }
+
+  template <std::size_t... I>
+  [[nodiscard]] Params sample(const DrawKey& key, Extent extent, std::index_sequence<I...>) const {
+    return Params{sample_one<I>(key, extent)...};  // braces: in order, as each changes the extent for the next
+  }
+
+  template <std::size_t I>
+  [[nodiscard]] typename Op<I>::Params sample_one(DrawKey key, Extent& extent) const {
+    key.operation = static_cast<std::uint8_t>(I);
+    Draw draw(key);
+    const Op<I>& operation = std::get<I>(operations_);
+    if constexpr (GeometricOperation<Op<I>>) {
+      auto params = operation.sample(draw, extent);
+      extent = operation.place(params, extent).size;
+      return params;
+    } else {
+      return operation.sample(draw);
+    }
+  }
+
+  [[nodiscard]] Extent output(Extent extent) const {
+    const auto after = [&](const auto& operation) {
+      if constexpr (requires { operation.output(extent); }) extent = operation.output(extent);
+    };
+    std::apply([&](const auto&... operation) { (after(operation), ...); }, operations_);
+    return extent;
+  }
+
+  [[nodiscard]] static std::string names() {
+    std::string text;
+    const auto add = [&](std::string_view name) {
+      text += text.empty() ? "compose(" : ", ";
+      text += name;
+    };
+    (add(Ops::name), ...);
+    text += ')';
+    return text;
+  }
+
+  static void check_image(const ImageView& image) {
+    JESSL_CHECK(image.channels == 1 || image.channels == 3, ShapeError, "jessl::augment::Pipeline: the image has ",
+                image.channels, " channels, expected 1 (grey) or 3 (RGB)");
+    JESSL_CHECK(image.height >= 1 && image.width >= 1, ShapeError, "jessl::augment::Pipeline: the image has ",
+                image.height, " rows and ", image.width, " columns, expected at least one pixel");
+    const auto expected = static_cast<std::size_t>(image.height * image.width * image.channels);
+    JESSL_CHECK(image.pixels.size() == expected, ShapeError, "jessl::augment::Pipeline: the image has ",
+                image.pixels.size(), " bytes, expected [height, width, channels] = [", image.height, ", ", image.width,
+                ", ", image.channels, "] = ", expected);
+  }
+
+  template <std::size_t C>
+  void apply(const ImageView& image, const Params& params, Scratch& scratch, std::span<float> out) const {
+    const detail::Source<std::uint8_t> source{image.pixels.data(), image.width * image.channels, image.channels, 1};
+    constexpr float white = 255.0F;
+    run<0, 0, C>(source, {image.height, image.width}, 1.0F / white, params, scratch, out);
+  }
+
+  /// The operations from First on: a run of geometric ones, the run of pixel operations after it, and so on.
+  template <std::size_t First, std::size_t Run, std::size_t C, class T>
+  void run(const detail::Source<T>& source, Extent extent, float scale, const Params& params, Scratch& scratch,
+           std::span<float> out) const {
+    constexpr std::size_t middle = end_of_run(First, true);
+    constexpr std::size_t last = end_of_run(middle, false);
+
+    scratch.vertical.reset(extent.height);
+    scratch.horizontal.reset(extent.width);
+    const auto place = [&]<std::size_t I>() {
+      const Placement placement = std::get<I>(operations_).place(std::get<I>(params), extent);
+      scratch.vertical.apply(placement.box.top, placement.box.height, placement.size.height, false);
+      scratch.horizontal.apply(placement.box.left, placement.box.width, placement.size.width, placement.flip);
+      extent = placement.size;
+    };
+    for_each_index<First, middle>(place);
+
+    detail::Planes<C> image{out.data(), extent};
+    if constexpr (last < size) {
+      image.data = detail::Lines::at_least(scratch.planes[Run % 2], static_cast<std::int64_t>(C) * image.count());
+    }
+    detail::resample<C>(source, scratch.vertical, scratch.horizontal, scale, scratch.lines, image);
+    colour<middle, last, C>(image, params, scratch);
+
+    if constexpr (last < size) {
+      const detail::Source<float> next{image.data, extent.width, 1, image.count()};
+      run<last, Run + 1, C>(next, extent, 1.0F, params, scratch, out);
+    }
+  }
+
+  /// One step of a pass: operation, step within it, and the mean that it needs.
+  struct Step {
+    std::size_t operation = 0;
+    int step = 0;
+    float mean = 0.0F;
+  };
+
+  template <std::size_t I>
+  [[nodiscard]] static constexpr std::size_t most_steps() {
+    if constexpr (ColourOperation<Op<I>>) {
+      return static_cast<std::size_t>(Op<I>::max_steps);
+    } else {
+      return 1;
+    }
+  }
+
+  /// The pixel operations [First, Last): collects steps into passes; a filter or a mean ends a pass.
+  template <std::size_t First, std::size_t Last, std::size_t C>
+  void colour(const detail::Planes<C>& image, const Params& params, Scratch& scratch) const {
+    constexpr std::size_t capacity = []<std::size_t... I>(std::index_sequence<I...>) {
+      return (std::size_t{1} + ... + most_steps<First + I>());
+    }(std::make_index_sequence<Last - First>{});
+    std::array<Step, capacity> steps;
+    std::size_t count = 0;
+
+    // Runs the steps collected so far as one pass; gives the mean luma afterwards if asked to.
+    const auto pass = [&](bool measure) {
+      double sum = 0.0;
+      if (count > 0 || measure) {
+        detail::for_each_block<C>(image, [&](const detail::Block<C>& block) {
+          for (std::size_t s = 0; s < count; ++s) step<First, Last>(steps[s], params, block);
+          if (measure) sum += block.luma_sum();
+        });
+      }
+      count = 0;
+      return static_cast<float>(sum / static_cast<double>(image.count()));
+    };
+
+    for_each_index<First, Last>([&]<std::size_t I>() {
+      const Op<I>& operation = std::get<I>(operations_);
+      const auto& own = std::get<I>(params);
+      if constexpr (ColourOperation<Op<I>>) {
+        for (int s = 0; s < operation.steps(own); ++s) {
+          const float mean = operation.needs_mean(own, s) ? pass(true) : 0.0F;
+          steps[count++] = {I, s, mean};
+        }
+      } else if (operation.active(own)) {
+        if constexpr (FilterOperation<Op<I>>) {
+          pass(false);
+          const std::int64_t weights = 2 * operation.radius(image.extent) + 1;
+          const std::span kernel(detail::Lines::at_least(scratch.lines.kernel, weights),
+                                 static_cast<std::size_t>(weights));
+          operation.kernel(own, kernel);
+          detail::convolve<C>(image, kernel, scratch.lines);
+        } else {
+          steps[count++] = {I, 0, 0.0F};
+        }
+      }
+    });
+    pass(false);
+  }
+
+  template <std::size_t First, std::size_t Last, std::size_t C>
+  void step(const Step& which, const Params& params, const detail::Block<C>& block) const {
+    for_each_index<First, Last>([&]<std::size_t I>() {
+      if (which.operation != I) return;
+      const Op<I>& operation = std::get<I>(operations_);
+      const auto& own = std::get<I>(params);
+      // The functions hold copies: the compiler then knows that no store to a pixel changes a parameter.
+      if constexpr (ColourOperation<Op<I>>) {
+        operation.step(own, which.step, which.mean, [&](auto function) { block.transform(function); });
+      } else if constexpr (PointwiseOperation<Op<I>>) {
+        block.transform([operation, own](auto pixel) { return operation.apply(pixel, own); });
+      } else if constexpr (IndexedOperation<Op<I>>) {
+        block.transform_indexed(
+            [operation, own](auto pixel, std::int64_t index) { return operation.apply(pixel, own, index); });
+      }
+    });
+  }
+
+  /// f.operator()<I>() for I = First, ..., Last - 1.
+  template <std::size_t First, std::size_t Last, class F>
+  static void for_each_index(F&& f) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) { (f.template operator()<First + I>(), ...); }
+    (std::make_index_sequence<Last - First>{});
+  }
+
+  std::tuple<Ops...> operations_;
+};
+
+/// Operations in order, as a maker of one view: compose(RandomResizedCrop{.size = 28}, RandomHorizontalFlip{}, ...).
+///
+/// Shapes     see Pipeline
+/// Errors     ConfigError from an operation's check()
+/// Models     none
+/// Source     none
+template <class... Ops>
+[[nodiscard]] Pipeline<Ops...> compose(Ops... operations) {
+  static_assert((Operation<Ops> && ...),
+                "jessl::augment::compose requires each argument to be a jessl::augment::Operation: a geometric, "
+                "pointwise, indexed, "
+                "colour or filter operation; see docs/augment/README.md");
+  return Pipeline<Ops...>(std::move(operations)...);
+}
+
+}  // namespace jessl::augment

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// views: several pipelines, one for each view of an image.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <tuple>
+#include <utility>
+
+#include <jessl/augment/pipeline.hpp>
+#include <jessl/core/views.hpp>
+
+namespace jessl::augment {
+
+/// One pipeline for each view. Views draw from streams of their own, so that equal pipelines give independent views.
+///
+/// Shapes     view v: as pipeline v says
+/// Randomness the stream of key.view
+/// Errors     ConfigError for a view that there is not; see Pipeline
+/// Models     jessl::ViewMaker (docs/augment/README.md)
+/// Source     none
+template <class... Pipelines>
+class Views {
+ public:
+  using Scratch = augment::Scratch;
+  static constexpr std::int64_t views = static_cast<std::int64_t>(sizeof...(Pipelines));
+
+  explicit Views(Pipelines... pipelines) : pipelines_(std::move(pipelines)...) {}
+
+  /// The pipeline of one view.
+  template <std::size_t View>
+  [[nodiscard]] const auto& pipeline() const {
+    return std::get<View>(pipelines_);
+  }
+
+  [[nodiscard]] ViewShape shape(std::int64_t view, std::int64_t channels) const {
+    ViewShape result;
+    with(view, [&](const auto& pipeline) { result = pipeline.shape(0, channels); });
+    return result;
+  }
+
+  void make(const ImageView& image, const DrawKey& key, Scratch& scratch, std::span<float> out) const {
+    with(key.view, [&](const auto& pipeline) { pipeline.make(image, key, scratch, out); });
+  }
+
+  /// {"name": "views", "views": [...]}, a pipeline each.
+  [[nodiscard]] Json to_json() const {
+    Json list = Json::array();
+    std::apply([&](const auto&... pipeline) { (list.push_back(pipeline.to_json()), ...); }, pipelines_);
+    Json object = Json::object();
+    object["name"] = "views";
+    object["views"] = std::move(list);
+    return object;
+  }
+
+ private:
+  static_assert(views >= 1, "jessl::augment::views needs at least one pipeline; see docs/augment/README.md");
+  static_assert(views <= 255, "jessl::augment::views takes at most 255 pipelines: DrawKey::view is 8 bits wide");
+
+  template <class F>
+  void with(std::int64_t view, const F& f) const {
+    JESSL_CHECK(view >= 0 && view < views, ConfigError, "jessl::augment::Views: view ", view,
+                " was asked for, but there are ", views, " (0 to ", views - 1, ")");
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      ((static_cast<std::int64_t>(I) == view ? f(std::get<I>(pipelines_)) : void()), ...);
+    }
+    (std::index_sequence_for<Pipelines...>{});
+  }
+
+  std::tuple<Pipelines...> pipelines_;
+};
+
+/// A maker of as many views as there are pipelines.
+///
+/// Shapes     see Views
+/// Errors     none
+/// Models     none
+/// Source     none
+template <class... Pipelines>
+[[nodiscard]] Views<Pipelines...> views(Pipelines... pipelines) {
+  return Views<Pipelines...>(std::move(pipelines)...);
+}
+
+/// Two independent views from one pipeline.
+///
+/// Shapes     see Views
+/// Errors     none
+/// Models     none
+/// Source     none
+template <class P>
+[[nodiscard]] Views<P, P> two_views(P pipeline) {
+  return Views<P, P>(pipeline, pipeline);
+}
+
+/// Two views, each from its own pipeline, as BYOL's.
+///
+/// Shapes     see Views
+/// Errors     none
+/// Models     none
+/// Source     none
+template <class P, class Q>
+[[nodiscard]] Views<P, Q> two_views(P first, Q second) {
+  return Views<P, Q>(std::move(first), std::move(second));
+}
+
+}  // namespace jessl::augment

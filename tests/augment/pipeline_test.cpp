@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tests of compose and views: fusion changes nothing, keys decide everything, nothing is allocated once warm.
+#include "support.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <new>
+#include <string>
+
+#include <catch2/catch.hpp>
+
+#include <jessl/core/views.hpp>
+
+namespace {
+
+std::atomic<bool> counting{false};
+std::atomic<std::int64_t> allocations{0};
+
+}  // namespace
+
+// Counts allocations of the whole program while `counting` is set, and only then. Not inlined: GCC would see free()
+// called on what new returned, and warn.
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  if (counting) ++allocations;
+  void* const memory = std::malloc(size == 0 ? 1 : size);
+  if (memory == nullptr) std::abort();
+  return memory;
+}
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return operator new(size); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+// [archetypes]
+// Operations that offer what their concepts ask for and nothing else.
+namespace archetype {
+
+using jessl::augment::Extent;
+using jessl::augment::Pixel;
+using jessl::augment::Placement;
+
+/// A geometric operation: the upper half of the image.
+struct UpperHalf {
+  static constexpr std::string_view name = "UpperHalf";
+  struct Params {};
+
+  [[nodiscard]] jessl::Json to_json() const { return {{"name", name}}; }
+  void check() const {}
+  [[nodiscard]] Extent output(Extent extent) const { return {(extent.height + 1) / 2, extent.width}; }
+  [[nodiscard]] Params sample(jessl::Draw&, Extent) const { return {}; }
+  [[nodiscard]] Placement place(const Params&, Extent extent) const {
+    return {{0, 0, output(extent).height, extent.width}, output(extent)};
+  }
+};
+
+/// A pointwise operation: the negative of the image, with a drawn strength.
+struct Negative {
+  static constexpr std::string_view name = "Negative";
+  struct Params {
+    float strength = 0.0F;
+  };
+
+  [[nodiscard]] jessl::Json to_json() const { return {{"name", name}}; }
+  void check() const {}
+  [[nodiscard]] Params sample(jessl::Draw& draw) const { return {static_cast<float>(draw.uniform())}; }
+  [[nodiscard]] bool active(const Params&) const { return true; }
+
+  template <class T, std::size_t C>
+  [[nodiscard]] constexpr Pixel<T, C> apply(Pixel<T, C> pixel, const Params& params) const {
+    for (std::size_t c = 0; c < C; ++c) pixel[c] = pixel[c] + T(params.strength) * (T(1.0F) - T(2.0F) * pixel[c]);
+    return pixel;
+  }
+};
+// [/archetypes]
+
+/// An indexed operation: every other pixel is black.
+struct Checkerboard {
+  static constexpr std::string_view name = "Checkerboard";
+  struct Params {};
+
+  [[nodiscard]] jessl::Json to_json() const { return {{"name", name}}; }
+  void check() const {}
+  [[nodiscard]] Params sample(jessl::Draw&) const { return {}; }
+  [[nodiscard]] bool active(const Params&) const { return true; }
+
+  template <class T, std::size_t C>
+  [[nodiscard]] constexpr Pixel<T, C> apply(Pixel<T, C> pixel, const Params&, std::int64_t index) const {
+    for (std::size_t c = 0; c < C; ++c) pixel[c] = pixel[c] * T(static_cast<float>(index % 2));
+    return pixel;
+  }
+};
+
+/// A colour operation: subtracts the mean luma.
+struct Centre {
+  static constexpr std::string_view name = "Centre";
+  static constexpr int max_steps = 1;
+  struct Params {};
+
+  [[nodiscard]] jessl::Json to_json() const { return {{"name", name}}; }
+  void check() const {}
+  [[nodiscard]] Params sample(jessl::Draw&) const { return {}; }
+  [[nodiscard]] int steps(const Params&) const { return 1; }
+  [[nodiscard]] bool needs_mean(const Params&, int) const { return true; }
+  void step(const Params&, int, float mean, const auto& visit) const {
+    visit([mean](auto pixel) {
+      for (std::size_t c = 0; c < pixel.channels; ++c) pixel[c] = pixel[c] - mean;
+      return pixel;
+    });
+  }
+};
+
+/// A filter: the mean of three.
+struct Box3 {
+  static constexpr std::string_view name = "Box3";
+  struct Params {};
+
+  [[nodiscard]] jessl::Json to_json() const { return {{"name", name}}; }
+  void check() const {}
+  [[nodiscard]] Params sample(jessl::Draw&) const { return {}; }
+  [[nodiscard]] bool active(const Params&) const { return true; }
+  [[nodiscard]] std::int64_t radius(Extent) const { return 1; }
+  void kernel(const Params&, std::span<float> weights) const { std::fill(weights.begin(), weights.end(), 1.0F / 3.0F); }
+};
+
+}  // namespace archetype
+
+using namespace augment_test;
+using namespace jessl::augment;
+
+namespace {
+
+static_assert(GeometricOperation<archetype::UpperHalf>);
+static_assert(PointwiseOperation<archetype::Negative>);
+static_assert(IndexedOperation<archetype::Checkerboard>);
+static_assert(ColourOperation<archetype::Centre>);
+static_assert(FilterOperation<archetype::Box3>);
+static_assert(!Operation<int>);
+
+static_assert(jessl::ViewMaker<decltype(compose(CenterCrop{}))>);
+static_assert(jessl::ViewMaker<decltype(two_views(compose(CenterCrop{})))>);
+static_assert(decltype(compose(CenterCrop{}))::views == 1);
+static_assert(decltype(two_views(compose(CenterCrop{})))::views == 2);
+static_assert(decltype(views(compose(CenterCrop{}), compose(Resize{.size = 3, .width = 3}),
+                             compose(CenterCrop{})))::views == 3);
+
+/// Fusion must not be visible: for several images and keys, make equals the operations one by one.
+template <class P>
+void check_fusion(const P& pipeline) {
+  // Both sides round to float32 at each step, in another order; noise images amplify nothing beyond a few ulps of 1,
+  // and Normalize divides by at least 0.2.
+  constexpr double tolerance = 1e-5;
+  const std::array images = {noise_image(23, 31, 3), noise_image(31, 23, 1), noise_image(12, 12, 3)};
+  for (const jessl::Image& image : images) {
+    for (std::uint64_t sample = 0; sample < 12; ++sample) {
+      const jessl::DrawKey key{.seed = 5, .epoch = 2, .sample = sample, .view = 1};
+      const auto params = pipeline.sample(key, {image.height, image.width});
+      INFO(pipeline.to_json().dump() << ", sample " << sample << ", " << image.channels << " channels");
+      CHECK(largest_difference(view(pipeline, image, key), apply_one_by_one(pipeline, image, params)) < tolerance);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("Pipeline: fused operations give what they give one by one", "[augment][pipeline]") {
+  SECTION("the whole of SimCLR") { check_fusion(simclr({.size = 16}).pipeline<0>()); }
+  SECTION("the whole of BYOL, second view") {
+    check_fusion(byol({.size = 17, .second_blur = 0.5, .second_solarize = 0.5}).pipeline<1>());
+  }
+  SECTION("resize, crop, flip: one resampling") {
+    check_fusion(compose(Resize{.size = 18}, CenterCrop{.size = 15}, RandomHorizontalFlip{}, Normalize{}));
+  }
+  SECTION("two resamplings in one") {
+    check_fusion(
+        compose(RandomResizedCrop{.size = 19, .width = 9}, RandomHorizontalFlip{}, Resize{.size = 11, .width = 14}));
+  }
+  SECTION("a border, then an enlargement") {
+    check_fusion(compose(CenterCrop{.size = 40}, Resize{.size = 50, .width = 44}));
+  }
+  SECTION("geometry after pixels") {
+    check_fusion(compose(ColorJitter{.p = 1.0}, RandomResizedCrop{.size = 13}, GaussianBlur{.p = 1.0},
+                         RandomHorizontalFlip{}, RandomSolarize{}, CenterCrop{.size = 11}, GaussianNoise{.sigma = 0.2},
+                         Normalize{}));
+  }
+  SECTION("two filters and a jitter between them") {
+    check_fusion(compose(CenterCrop{.size = 20}, GaussianBlur{.kernel_size = 7, .p = 1.0},
+                         ColorJitter{.hue = 0.5, .p = 1.0},
+                         GaussianBlur{.kernel_size = 5, .sigma = {3.0, 3.0}, .p = 1.0}, RandomGrayscale{.p = 0.5}));
+  }
+  SECTION("a kernel wider than the image") {
+    check_fusion(compose(CenterCrop{.size = 5}, GaussianBlur{.kernel_size = 31, .sigma = {4.0, 9.0}, .p = 1.0}));
+  }
+  SECTION("the archetypes") {
+    check_fusion(compose(CenterCrop{.size = 21}, archetype::UpperHalf{}, archetype::Negative{},
+                         archetype::Checkerboard{}, archetype::Box3{}, archetype::Centre{}));
+  }
+}
+
+TEST_CASE("Pipeline: blocks of the cache are not visible in a large image", "[augment][pipeline]") {
+  const jessl::Image image = noise_image(70, 61, 3);
+  const auto pipeline =
+      compose(Resize{.size = 47, .width = 53}, ColorJitter{.p = 1.0}, GaussianNoise{.sigma = 0.1}, Normalize{});
+  const auto params = pipeline.sample({.seed = 3}, {61, 70});
+  CHECK(largest_difference(view_with(pipeline, image, params), apply_one_by_one(pipeline, image, params)) < 1e-5);
+}
+
+TEST_CASE("Pipeline: an image that has the size already keeps its pixels", "[augment][pipeline]") {
+  const jessl::Image image = noise_image(9, 7, 3);
+  const std::vector<float> out = view(compose(CenterCrop{.size = 7, .width = 9}), image);
+  for (std::int64_t c = 0; c < 3; ++c) {
+    for (std::int64_t y = 0; y < 7; ++y) {
+      for (std::int64_t x = 0; x < 9; ++x) {
+        REQUIRE(out[static_cast<std::size_t>((c * 7 + y) * 9 + x)] ==
+                Approx(image.view().at(y, x, c) / 255.0).epsilon(1e-6));
+      }
+    }
+  }
+}
+
+TEST_CASE("Pipeline: make applies the parameters that sample gives", "[augment][pipeline]") {
+  const jessl::Image image = noise_image(20, 18, 3);
+  const auto pipeline = simclr({.size = 12}).pipeline<0>();
+  for (std::uint64_t sample = 0; sample < 8; ++sample) {
+    const jessl::DrawKey key{.seed = 9, .sample = sample};
+    CHECK(view(pipeline, image, key) == view_with(pipeline, image, pipeline.sample(key, {18, 20})));
+  }
+}
+
+TEST_CASE("Pipeline: key.operation is ignored; seed, epoch, sample and view each change the view",
+          "[augment][pipeline]") {
+  const jessl::Image image = noise_image(20, 18, 3);
+  const auto pipeline = simclr({.size = 12}).pipeline<0>();
+  const auto base = view(pipeline, image, {});
+  CHECK(view(pipeline, image, {.operation = 7}) == base);
+  CHECK(view(pipeline, image, {.seed = 1}) != base);
+  CHECK(view(pipeline, image, {.epoch = 1}) != base);
+  CHECK(view(pipeline, image, {.sample = 1}) != base);
+  CHECK(view(pipeline, image, {.view = 1}) != base);
+}
+
+TEST_CASE("Views: equal pipelines give different views; each view comes from its own pipeline", "[augment][pipeline]") {
+  const jessl::Image image = noise_image(20, 18, 3);
+  const auto pair = two_views(compose(RandomResizedCrop{.size = 12}));
+  CHECK(view(pair, image, {.view = 0}) != view(pair, image, {.view = 1}));
+
+  const auto three =
+      views(compose(CenterCrop{.size = 4}), compose(CenterCrop{.size = 5, .width = 6}), compose(CenterCrop{.size = 7}));
+  CHECK(three.shape(0, 3) == jessl::ViewShape{3, 4, 4});
+  CHECK(three.shape(1, 1) == jessl::ViewShape{1, 5, 6});
+  CHECK(view(three, image, {.view = 2}) == view(compose(CenterCrop{.size = 7}), image));
+  CHECK_THROWS_MATCHES(
+      three.shape(3, 3), jessl::ConfigError,
+      Catch::Matchers::Message("jessl::augment::Views: view 3 was asked for, but there are 3 (0 to 2)"));
+}
+
+TEST_CASE("Pipeline: a size that depends on the image is refused with what to add", "[augment][pipeline]") {
+  using Catch::Matchers::Contains;
+  CHECK_THROWS_WITH(
+      compose(RandomHorizontalFlip{}, Normalize{}).shape(0, 3),
+      Contains("compose(RandomHorizontalFlip, Normalize)") && Contains("add RandomResizedCrop{.size = ...}"));
+  CHECK_THROWS_AS(compose(Resize{.size = 20}).shape(0, 3), jessl::ConfigError);
+  CHECK(compose(Resize{.size = 20}, CenterCrop{.size = 18}).shape(0, 3) == jessl::ViewShape{3, 18, 18});
+  CHECK(compose(Resize{.size = 20, .width = 30}, RandomHorizontalFlip{}).shape(0, 1) == jessl::ViewShape{1, 20, 30});
+  CHECK_THROWS_WITH(compose(CenterCrop{}).shape(0, 4), Contains("4 channels") && Contains("1 (grey) or 3 (RGB)"));
+}
+
+TEST_CASE("Pipeline: an image or an output of the wrong size is a ShapeError", "[augment][pipeline]") {
+  using Catch::Matchers::Contains;
+  const auto pipeline = compose(CenterCrop{.size = 4});
+  const jessl::Image image = noise_image(6, 5, 3);
+  augment::Scratch scratch;
+  std::vector<float> out(48);
+  std::vector<float> short_out(47);
+  CHECK_THROWS_AS(pipeline.make(image.view(), {}, scratch, short_out), jessl::ShapeError);
+  CHECK_THROWS_WITH(pipeline.make(image.view(), {}, scratch, short_out),
+                    Contains("out has 47 values, expected 48") && Contains("[3, 4, 4]"));
+  jessl::ImageView cut = image.view();
+  cut.pixels = cut.pixels.first(80);
+  CHECK_THROWS_WITH(pipeline.make(cut, {}, scratch, out), Contains("80 bytes") && Contains("[5, 6, 3] = 90"));
+  jessl::ImageView two = image.view();
+  two.channels = 2;
+  CHECK_THROWS_AS(pipeline.make(two, {}, scratch, out), jessl::ShapeError);
+  jessl::ImageView empty = image.view();
+  empty.height = 0;
+  CHECK_THROWS_AS(pipeline.make(empty, {}, scratch, out), jessl::ShapeError);
+}
+
+TEST_CASE("Pipeline: a bad setting is refused on construction", "[augment][pipeline]") {
+  CHECK_THROWS_AS(compose(CenterCrop{}, RandomGrayscale{.p = 1.5}), jessl::ConfigError);
+  CHECK_THROWS_AS(simclr({.size = 28, .jitter = 3.0}), jessl::ConfigError);
+}
+
+TEST_CASE("Pipeline: its JSON lists the operations in order with their settings", "[augment][pipeline]") {
+  const auto pipeline = compose(CenterCrop{.size = 8}, RandomGrayscale{.p = 0.25});
+  CHECK(
+      jessl::to_json(pipeline).dump() ==
+      R"({"name":"compose","operations":[{"name":"CenterCrop","size":8,"width":0},{"name":"RandomGrayscale","p":0.25}]})");
+  CHECK(jessl::to_json(two_views(pipeline)) ==
+        jessl::Json{{"name", "views"}, {"views", {jessl::to_json(pipeline), jessl::to_json(pipeline)}}});
+}
+
+TEST_CASE("Pipeline: a tiny image works", "[augment][pipeline]") {
+  for (const std::int64_t channels : {1, 3}) {
+    const jessl::Image image = noise_image(1, 1, channels);
+    for (const float value :
+         view(compose(RandomResizedCrop{.size = 6}, GaussianBlur{.p = 1.0}, RandomHorizontalFlip{}), image)) {
+      const double first = image.pixels[0] / 255.0;
+      if (channels == 1) CHECK(value == Approx(first).epsilon(1e-5));
+      CHECK((value >= 0.0F && value <= 1.0F));
+    }
+    CHECK(view(simclr({.size = 1}), image).size() == static_cast<std::size_t>(channels));
+  }
+}
+
+TEST_CASE("Pipeline: allocates nothing once warm, whatever the draws", "[augment][pipeline]") {
+  const auto maker = two_views(simclr({.size = 20}).pipeline<0>(),
+                               compose(ColorJitter{}, RandomResizedCrop{.size = 13}, GaussianBlur{},
+                                       RandomHorizontalFlip{}, GaussianNoise{}, Normalize{}));
+  const jessl::Image image = noise_image(40, 31, 3);
+  std::vector<float> first(3 * 20 * 20);
+  std::vector<float> second(3 * 13 * 13);
+  augment::Scratch scratch;
+  const auto make = [&](std::uint64_t sample) {
+    maker.make(image.view(), {.sample = sample, .view = 0}, scratch, first);
+    maker.make(image.view(), {.sample = sample, .view = 1}, scratch, second);
+  };
+  for (std::uint64_t sample = 0; sample < 20; ++sample) make(sample);
+  allocations = 0;
+  counting = true;
+  for (std::uint64_t sample = 20; sample < 1020; ++sample) make(sample);
+  counting = false;
+  CHECK(allocations == 0);
+}

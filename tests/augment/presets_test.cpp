@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// The published pipelines: their settings, their shapes, and a recipe for small grey images.
+#include "support.hpp"
+
+#include <string>
+
+#include <catch2/catch.hpp>
+
+#include <jessl/core/views.hpp>
+
+using namespace augment_test;
+using namespace jessl::augment;
+
+namespace {
+
+/// The settings of operation `name` in view `view` of a maker.
+template <class Maker>
+jessl::Json settings(const Maker& maker, std::size_t view, const std::string& name) {
+  const jessl::Json json = maker.to_json();
+  for (const jessl::Json& operation : json["views"][view]["operations"]) {
+    if (operation["name"] == name) return operation;
+  }
+  return {};
+}
+
+/// Every view of noise has the right size, finite values, and differs from the other view.
+template <class Maker>
+void check_pair(const Maker& maker, std::int64_t size) {
+  static_assert(jessl::ViewMaker<Maker>);
+  static_assert(Maker::views == 2);
+  for (const std::int64_t channels : {1, 3}) {
+    const jessl::Image image = noise_image(37, 30, channels);
+    for (std::int64_t v = 0; v < 2; ++v) CHECK(maker.shape(v, channels) == jessl::ViewShape{channels, size, size});
+    const auto first = view(maker, image, {.view = 0});
+    const auto second = view(maker, image, {.view = 1});
+    CHECK(first != second);
+    for (const float value : first) REQUIRE(std::abs(value) < 3.0F);  // ImageNet's range after Normalize is [-2.2, 2.7]
+  }
+}
+
+}  // namespace
+
+TEST_CASE("simclr: has the paper's settings, the same for both views", "[augment][presets]") {
+  const auto maker = simclr({.size = 24});
+  check_pair(maker, 24);
+  for (std::size_t v = 0; v < 2; ++v) {
+    CHECK(settings(maker, v, "RandomResizedCrop")["scale"] == jessl::Json{0.08, 1.0});
+    CHECK(settings(maker, v, "ColorJitter") ==
+          jessl::to_json(ColorJitter{.brightness = 0.8, .contrast = 0.8, .saturation = 0.8, .hue = 0.2, .p = 0.8}));
+    CHECK(settings(maker, v, "RandomGrayscale")["p"] == 0.2);
+    CHECK(settings(maker, v, "GaussianBlur")["p"] == 0.5);
+    CHECK(settings(maker, v, "RandomSolarize").is_null());
+  }
+  CHECK(simclr().shape(0, 3) == jessl::ViewShape{3, 224, 224});
+}
+
+TEST_CASE("byol, barlow_twins, vicreg, dino: the first view is blurred, the second solarized", "[augment][presets]") {
+  const auto check = [](const auto& maker, double least_area) {
+    check_pair(maker, 20);
+    CHECK(settings(maker, 0, "RandomResizedCrop")["scale"][0] == least_area);
+    CHECK(settings(maker, 0, "ColorJitter") ==
+          jessl::to_json(ColorJitter{.brightness = 0.4, .contrast = 0.4, .saturation = 0.2, .hue = 0.1, .p = 0.8}));
+    CHECK(settings(maker, 0, "GaussianBlur")["p"] == 1.0);
+    CHECK(settings(maker, 1, "GaussianBlur")["p"] == 0.1);
+    CHECK(settings(maker, 0, "RandomSolarize")["p"] == 0.0);
+    CHECK(settings(maker, 1, "RandomSolarize")["p"] == 0.2);
+  };
+  check(byol({.size = 20}), 0.08);
+  check(barlow_twins({.size = 20}), 0.08);
+  check(vicreg({.size = 20}), 0.08);
+  check(dino({.size = 20}), 0.4);
+}
+
+TEST_CASE("simclr: a recipe for small grey images can be written down", "[augment][presets]") {
+  // [recipe]
+  const auto maker = jessl::augment::simclr({.size = 28,
+                                             .min_scale = 0.4,
+                                             .flip = 0.5,
+                                             .jitter = 0.5,
+                                             .grayscale = 0.0,
+                                             .blur = 0.0,
+                                             .mean = {0.286, 0.286, 0.286},
+                                             .std = {0.353, 0.353, 0.353}});
+  // [/recipe]
+  const jessl::Image image = noise_image(28, 28, 1);
+  const auto out = view(maker, image);
+  CHECK(out.size() == 28 * 28);
+  CHECK(*std::min_element(out.begin(), out.end()) >= static_cast<float>(-0.286 / 0.353) - 1e-5F);
+  CHECK(*std::max_element(out.begin(), out.end()) <= static_cast<float>((1.0 - 0.286) / 0.353) + 1e-5F);
+}
+
+TEST_CASE("eval: shows large images' middle and all of small ones, without chance", "[augment][presets]") {
+  static_assert(jessl::ViewMaker<decltype(eval())>);
+  static_assert(decltype(eval())::views == 1);
+  const auto operation = [](const auto& maker, std::size_t i) { return maker.to_json()["operations"][i]; };
+  CHECK(operation(eval(), 0) == jessl::to_json(Resize{.size = 256}));
+  CHECK(operation(eval({.size = 64}), 0) == jessl::to_json(Resize{.size = 73}));
+  CHECK(operation(eval({.size = 32}), 0) == jessl::to_json(Resize{.size = 32, .width = 32}));
+
+  const jessl::Image image = noise_image(28, 28, 1);
+  const auto out = view(eval({.size = 28, .mean = {0.5, 0.5, 0.5}, .std = {0.5, 0.5, 0.5}}), image,
+                        {.seed = 3, .epoch = 4, .sample = 5});
+  for (std::size_t i = 0; i < out.size(); ++i) REQUIRE(out[i] == Approx(image.pixels[i] / 127.5 - 1.0).margin(1e-6));
+  CHECK(eval({.size = 28}).shape(0, 1) == jessl::ViewShape{1, 28, 28});
+  CHECK(eval().shape(0, 3) == jessl::ViewShape{3, 224, 224});
+}
+
+TEST_CASE("compose: an own pipeline reads like a configuration", "[augment][presets]") {
+  // [compose]
+  using namespace jessl::augment;
+  const auto weak = compose(RandomResizedCrop{.size = 32, .scale = {0.5, 1.0}}, RandomHorizontalFlip{}, Normalize{});
+  const auto strong =
+      compose(RandomResizedCrop{.size = 32}, RandomHorizontalFlip{}, ColorJitter{.brightness = 0.4, .hue = 0.1},
+              RandomSolarize{.p = 0.2}, GaussianNoise{.sigma = 0.05, .p = 0.5}, Normalize{});
+  const auto maker = two_views(weak, strong);
+
+  const jessl::Image image(40, 30, 3);
+  std::vector<float> out(static_cast<std::size_t>(maker.shape(1, image.channels).count()));
+  Scratch scratch;  // one a thread
+  const jessl::DrawKey key{.seed = 1, .epoch = 0, .sample = 17, .view = 1};
+  maker.make(image.view(), key, scratch, out);  // float [3, 32, 32]
+
+  const auto params = strong.sample(key, {image.height, image.width});  // what was done to it
+  const Box seen = std::get<0>(params).box;
+  // [/compose]
+  CHECK((seen.width >= 1 && seen.width <= 40));
+  CHECK(out == view_with(strong, image, params));
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the tests of augment share: images, views as vectors, and the reference that applies operations one by one.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <jessl/augment.hpp>
+
+namespace augment_test {
+
+namespace augment = jessl::augment;
+
+/// Independent uniform bytes.
+inline jessl::Image noise_image(std::int64_t width, std::int64_t height, std::int64_t channels,
+                                std::uint64_t seed = 1) {
+  jessl::Image image(width, height, channels);
+  jessl::Draw draw({.seed = seed, .purpose = jessl::Purpose::initialisation});
+  for (std::uint8_t& value : image.pixels) value = static_cast<std::uint8_t>(draw.below(256));
+  return image;
+}
+
+/// The view that `key` names, from a fresh scratch.
+template <class Maker>
+std::vector<float> view(const Maker& maker, const jessl::Image& image, const jessl::DrawKey& key = {}) {
+  std::vector<float> out(static_cast<std::size_t>(maker.shape(key.view, image.channels).count()), -100.0F);
+  typename Maker::Scratch scratch;
+  maker.make(image.view(), key, scratch, out);
+  return out;
+}
+
+/// The view with given parameters, from a fresh scratch.
+template <class Pipeline>
+std::vector<float> view_with(const Pipeline& pipeline, const jessl::Image& image,
+                             const typename Pipeline::Params& params) {
+  std::vector<float> out(static_cast<std::size_t>(pipeline.shape(0, image.channels).count()), -100.0F);
+  augment::Scratch scratch;
+  pipeline.apply(image.view(), params, scratch, out);
+  return out;
+}
+
+inline double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  if (a.size() != b.size()) return 1e30;
+  double largest = 0.0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    largest = std::max(largest, std::abs(static_cast<double>(a[i]) - static_cast<double>(b[i])));
+  return largest;
+}
+
+/// An image in double precision, as the reference works on it: [C, H, W].
+struct Plain {
+  augment::Extent extent{};
+  std::int64_t channels = 0;
+  std::vector<double> values{};
+
+  Plain(augment::Extent size, std::int64_t depth)
+      : extent(size), channels(depth), values(static_cast<std::size_t>(size.height * size.width * depth)) {}
+
+  double& at(std::int64_t c, std::int64_t y, std::int64_t x) {
+    return values[static_cast<std::size_t>((c * extent.height + y) * extent.width + x)];
+  }
+};
+
+/// The weight of input i in output o when `length` values are resampled to `size`: a triangle around the output's
+/// centre.
+inline double triangle(std::int64_t i, std::int64_t o, std::int64_t length, std::int64_t size) {
+  if (length == size) return i == o ? 1.0 : 0.0;
+  const double scale = static_cast<double>(length) / static_cast<double>(size);
+  const auto hat = [&](std::int64_t j) {
+    return std::max(0.0, 1.0 - std::abs(static_cast<double>(j) + 0.5 - scale * (static_cast<double>(o) + 0.5)) /
+                                   std::max(scale, 1.0));
+  };
+  double sum = 0.0;
+  for (std::int64_t j = 0; j < length; ++j) sum += hat(j);
+  return hat(i) / sum;
+}
+
+inline Plain placed(Plain& source, const augment::Placement& placement) {
+  const auto& [box, size, flip] = placement;
+  Plain target(size, source.channels);
+  for (std::int64_t y = 0; y < size.height; ++y) {
+    for (std::int64_t x = 0; x < size.width; ++x) {
+      for (std::int64_t by = std::max<std::int64_t>(0, -box.top);
+           by < std::min(box.height, source.extent.height - box.top); ++by) {
+        const double wy = triangle(by, y, box.height, size.height);
+        if (wy == 0.0) continue;
+        for (std::int64_t bx = std::max<std::int64_t>(0, -box.left);
+             bx < std::min(box.width, source.extent.width - box.left); ++bx) {
+          const double weight = wy * triangle(bx, x, box.width, size.width);
+          if (weight == 0.0) continue;
+          const std::int64_t to = flip ? size.width - 1 - x : x;
+          for (std::int64_t c = 0; c < source.channels; ++c)
+            target.at(c, y, to) += weight * source.at(c, box.top + by, box.left + bx);
+        }
+      }
+    }
+  }
+  return target;
+}
+
+template <std::size_t C, class F>
+void for_each_pixel(Plain& image, const F& function) {
+  for (std::int64_t y = 0; y < image.extent.height; ++y) {
+    for (std::int64_t x = 0; x < image.extent.width; ++x) {
+      augment::Pixel<float, C> pixel{};
+      for (std::size_t c = 0; c < C; ++c) pixel[c] = static_cast<float>(image.at(static_cast<std::int64_t>(c), y, x));
+      pixel = function(pixel, y * image.extent.width + x);
+      for (std::size_t c = 0; c < C; ++c) image.at(static_cast<std::int64_t>(c), y, x) = static_cast<double>(pixel[c]);
+    }
+  }
+}
+
+inline double mean_luma(Plain& image) {
+  double sum = 0.0;
+  for (std::int64_t y = 0; y < image.extent.height; ++y) {
+    for (std::int64_t x = 0; x < image.extent.width; ++x) {
+      sum += image.channels == 1 ? image.at(0, y, x)
+                                 : 0.2989 * image.at(0, y, x) + 0.587 * image.at(1, y, x) + 0.114 * image.at(2, y, x);
+    }
+  }
+  return sum / static_cast<double>(image.extent.height * image.extent.width);
+}
+
+/// The outer product of the kernel with itself, by definition, mirror images by walking to and fro.
+inline Plain filtered(Plain& image, const std::vector<float>& kernel) {
+  const auto mirrored = [](std::int64_t i, std::int64_t length) {
+    while (length > 1 && (i < 0 || i >= length)) i = i < 0 ? -i : 2 * (length - 1) - i;
+    return length == 1 ? std::int64_t{0} : i;
+  };
+  const auto radius = static_cast<std::int64_t>(kernel.size() / 2);
+  Plain result(image.extent, image.channels);
+  for (std::int64_t c = 0; c < image.channels; ++c) {
+    for (std::int64_t y = 0; y < image.extent.height; ++y) {
+      for (std::int64_t x = 0; x < image.extent.width; ++x) {
+        for (std::int64_t dy = -radius; dy <= radius; ++dy) {
+          for (std::int64_t dx = -radius; dx <= radius; ++dx) {
+            const double weight = static_cast<double>(kernel[static_cast<std::size_t>(dy + radius)]) *
+                                  static_cast<double>(kernel[static_cast<std::size_t>(dx + radius)]);
+            result.at(c, y, x) +=
+                weight * image.at(c, mirrored(y + dy, image.extent.height), mirrored(x + dx, image.extent.width));
+          }
+        }
+      }
+    }
+  }
+  return result;
+}
+
+template <std::size_t C, class Op>
+void apply_one(const Op& operation, const typename Op::Params& params, Plain& image) {
+  if constexpr (augment::GeometricOperation<Op>) {
+    image = placed(image, operation.place(params, image.extent));
+  } else if constexpr (augment::ColourOperation<Op>) {
+    for (int step = 0; step < operation.steps(params); ++step) {
+      const auto mean = static_cast<float>(mean_luma(image));
+      operation.step(params, step, mean, [&](auto function) {
+        for_each_pixel<C>(image, [&](auto pixel, std::int64_t) { return function(pixel); });
+      });
+    }
+  } else if (operation.active(params)) {
+    if constexpr (augment::FilterOperation<Op>) {
+      std::vector<float> kernel(static_cast<std::size_t>(2 * operation.radius(image.extent) + 1));
+      operation.kernel(params, kernel);
+      image = filtered(image, kernel);
+    } else if constexpr (augment::IndexedOperation<Op>) {
+      for_each_pixel<C>(image, [&](auto pixel, std::int64_t index) { return operation.apply(pixel, params, index); });
+    } else {
+      for_each_pixel<C>(image, [&](auto pixel, std::int64_t) { return operation.apply(pixel, params); });
+    }
+  }
+}
+
+/// What a pipeline stands for: each operation on the whole image, one after the other.
+template <class Pipeline>
+std::vector<float> apply_one_by_one(const Pipeline& pipeline, const jessl::Image& source,
+                                    const typename Pipeline::Params& params) {
+  Plain image({source.height, source.width}, source.channels);
+  for (std::int64_t c = 0; c < source.channels; ++c) {
+    for (std::int64_t y = 0; y < source.height; ++y) {
+      for (std::int64_t x = 0; x < source.width; ++x) image.at(c, y, x) = source.view().at(y, x, c) / 255.0;
+    }
+  }
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    const auto one = [&](const auto& operation, const auto& own) {
+      source.channels == 1 ? apply_one<1>(operation, own, image) : apply_one<3>(operation, own, image);
+    };
+    (one(std::get<I>(pipeline.operations()), std::get<I>(params)), ...);
+  }
+  (std::make_index_sequence<Pipeline::size>{});
+  return {image.values.begin(), image.values.end()};
+}
+
+}  // namespace augment_test
