@@ -1,0 +1,680 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loader: batches of views, made by several threads, ahead of the step or between two steps.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <numeric>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <jessl/core/draw.hpp>
+#include <jessl/core/error.hpp>
+#include <jessl/core/image.hpp>
+#include <jessl/core/log.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/core/shape.hpp>
+#include <jessl/core/thread_pool.hpp>
+#include <jessl/core/views.hpp>
+#include <jessl/data/concept.hpp>
+#include <jessl/data/decode.hpp>
+
+namespace jessl::data {
+
+/// What the loader does about an image that cannot be read or decoded.
+enum class OnCorrupt : std::uint8_t {
+  substitute,  ///< warn once, count it, and take another image in its place
+  error        ///< throw
+};
+
+}  // namespace jessl::data
+
+template <>
+struct jessl::EnumNames<jessl::data::OnCorrupt> {
+  static constexpr std::array<std::pair<data::OnCorrupt, std::string_view>, 2> value{
+      {{data::OnCorrupt::substitute, "substitute"}, {data::OnCorrupt::error, "error"}}};
+};
+
+namespace jessl::data {
+
+/// Settings of a Loader.
+struct LoaderOptions {
+  static constexpr std::string_view name = "Loader";
+
+  std::int64_t batch_size = 256;              ///< images a batch, >= 1
+  std::int64_t workers = hardware_threads();  ///< threads that make views, >= 1
+  std::int64_t ahead = 2;  ///< batches made before they are asked for, >= 0; 0: each when it is asked for
+  bool drop_last = true;   ///< leave out a last batch that is not full
+  bool shuffle = true;     ///< a new order each epoch; false: 0, 1, 2, ...
+  std::uint64_t seed = 0;  ///< of the order, the substitutes and the views
+  OnCorrupt on_corrupt = OnCorrupt::substitute;  ///< what to do about damaged images
+  double max_corrupt_share = 0.1;                ///< more damaged images than this share of all end the run, in [0, 1]
+};
+
+namespace detail {
+
+template <class D, class A>
+class LoaderEngine;
+
+/// Memory for one view of a whole batch. It starts on a cache line, as vector units and LibTorch's kernels like it.
+class AlignedFloats {
+ public:
+  explicit AlignedFloats(std::size_t count)
+      : values_(static_cast<float*>(::operator new[](count * sizeof(float), alignment))), count_(count) {}
+  [[nodiscard]] std::span<float> first(std::size_t count) const {
+    return std::span(values_.get(), count_).first(count);
+  }
+
+ private:
+  static constexpr std::align_val_t alignment{64};
+  struct Free {
+    void operator()(float* values) const { ::operator delete[](values, alignment); }
+  };
+  std::unique_ptr<float[], Free> values_;
+  std::size_t count_;
+};
+
+/// The memory of one batch, and how far the work on it has come.
+struct Slot {
+  std::vector<AlignedFloats> memory{};    // one a view
+  std::vector<std::span<float>> views{};  // the part of it that the batch fills
+  std::vector<std::int64_t> indices{};
+  std::vector<std::int64_t> labels{};
+  std::int64_t epoch = 0;
+  std::int64_t number = 0;
+  std::int64_t chunks = 0;       // pieces of work in this batch
+  std::int64_t next_chunk = 0;   // the first that nobody has taken
+  std::int64_t unfinished = 0;   // those that are not done
+  std::exception_ptr failure{};  // of the first chunk that failed, by position
+  std::int64_t failed_chunk = 0;
+};
+
+/// The slots of a loader. Batches share its ownership, so that a batch may outlive the loader.
+class Ring {
+ public:
+  Ring(std::int64_t slots, std::int64_t batch_size, std::vector<ViewShape> shapes)
+      : batch_size_(batch_size), shapes_(std::move(shapes)) {
+    for (std::int64_t i = 0; i < slots; ++i) free_.push_back(make());
+  }
+
+  /// A slot that nobody uses, if there is one. Call with the mutex held.
+  [[nodiscard]] std::unique_ptr<Slot> take() {
+    if (free_.empty()) return nullptr;
+    std::unique_ptr<Slot> slot = std::move(free_.back());
+    free_.pop_back();
+    return slot;
+  }
+
+  /// Sees to it that there is a slot that nobody uses: where the caller keeps all of them as batches, a further one is
+  /// made, because nothing would ever be ready otherwise. Call with the mutex held.
+  void provide() {
+    if (free_.empty()) free_.push_back(make());
+  }
+
+  /// Call with the mutex held.
+  void give_back(std::unique_ptr<Slot> slot) {
+    slot->failure = nullptr;
+    free_.push_back(std::move(slot));  // within the capacity that make() reserved
+    work.notify_one();
+  }
+
+  [[nodiscard]] const std::vector<ViewShape>& shapes() const { return shapes_; }
+
+  std::mutex mutex;
+  std::condition_variable work;      // there is something to do for a worker
+  std::condition_variable progress;  // a batch is ready, or a worker stopped
+
+ private:
+  [[nodiscard]] std::unique_ptr<Slot> make() {
+    auto slot = std::make_unique<Slot>();
+    for (const ViewShape& shape : shapes_)
+      slot->memory.emplace_back(static_cast<std::size_t>(batch_size_ * shape.count()));
+    slot->views.resize(shapes_.size());
+    slot->indices.reserve(static_cast<std::size_t>(batch_size_));
+    slot->labels.reserve(static_cast<std::size_t>(batch_size_));
+    free_.reserve(++made_);
+    return slot;
+  }
+
+  std::int64_t batch_size_;
+  std::vector<ViewShape> shapes_;
+  std::size_t made_ = 0;
+  std::vector<std::unique_ptr<Slot>> free_;
+};
+
+}  // namespace detail
+
+/// One batch: V views of each of B images, with the images' indices and labels.
+///
+/// A batch is a lease: the memory is its own until it is destroyed or moved from, and then goes back to the loader. It
+/// may be kept, handed to another thread, and may outlive the loader. Who keeps k batches makes the loader take the
+/// memory of k.
+///
+/// Shapes     views[v]: [B, C, H, W] float32, contiguous, aligned to 64 bytes, [C, H, W] = shape(v);
+///            indices, labels: [B]
+/// Errors     none
+/// Models     none
+/// Source     none
+class Batch {
+ public:
+  Batch() = default;
+  Batch(Batch&& other) noexcept { swap(other); }
+  Batch& operator=(Batch&& other) noexcept {
+    Batch(std::move(other)).swap(*this);
+    return *this;
+  }
+  ~Batch() {
+    if (!slot_) return;
+    const std::lock_guard lock(ring_->mutex);
+    ring_->give_back(std::move(slot_));
+  }
+
+  std::int64_t epoch = 0;                     ///< of which epoch
+  std::int64_t number = 0;                    ///< which batch of the epoch
+  std::span<const std::span<float>> views{};  ///< V x [B, C, H, W]; the caller may write into them
+  std::span<const std::int64_t> indices{};    ///< [B] in the data set; where an image was damaged, its substitute's
+  std::span<const std::int64_t> labels{};     ///< [B]; -1 where there are none
+
+  /// The number of images, B.
+  [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(indices.size()); }
+
+  /// [C, H, W] of view v.
+  [[nodiscard]] const ViewShape& shape(std::int64_t view) const {
+    JESSL_CHECK(view >= 0 && view < static_cast<std::int64_t>(views.size()), ConfigError,
+                "jessl::data::Batch: there is no view ", view, ", it has ", views.size());
+    return ring_->shapes()[static_cast<std::size_t>(view)];
+  }
+
+ private:
+  template <class D, class A>
+  friend class detail::LoaderEngine;
+
+  Batch(std::shared_ptr<detail::Ring> ring, std::unique_ptr<detail::Slot> slot)
+      : epoch(slot->epoch),
+        number(slot->number),
+        views(slot->views),
+        indices(slot->indices),
+        labels(slot->labels),
+        ring_(std::move(ring)),
+        slot_(std::move(slot)) {}
+
+  void swap(Batch& other) noexcept {
+    std::swap(epoch, other.epoch);
+    std::swap(number, other.number);
+    std::swap(views, other.views);
+    std::swap(indices, other.indices);
+    std::swap(labels, other.labels);
+    std::swap(ring_, other.ring_);
+    std::swap(slot_, other.slot_);
+  }
+
+  std::shared_ptr<detail::Ring> ring_{};
+  std::unique_ptr<detail::Slot> slot_{};
+};
+
+namespace detail {
+
+/// What a Loader and its epochs share: the threads, the ring, and where the epoch stands.
+///
+/// One mutex, the ring's, guards everything that changes; it is taken once a chunk of images and once a batch.
+template <class D, class A>
+class LoaderEngine {
+ public:
+  LoaderEngine(D dataset, A maker, const LoaderOptions& options)
+      : dataset_(std::move(dataset)),
+        maker_(std::move(maker)),
+        options_(checked(options, dataset_.size())),
+        ring_(
+            std::make_shared<Ring>(options_.ahead + 1, std::min(options_.batch_size, dataset_.size()), view_shapes())),
+        order_(static_cast<std::size_t>(dataset_.size())),
+        workers_(static_cast<std::size_t>(options_.workers)),
+        crew_(*this) {
+    queue_.reserve(static_cast<std::size_t>(options_.ahead));
+    if (options_.ahead == 0) {
+      pool_.emplace(options_.workers);
+    } else {
+      for (Worker& worker : workers_) crew_.threads.emplace_back([this, &worker] { serve(worker); });
+    }
+  }
+
+  LoaderEngine(const LoaderEngine&) = delete;
+  LoaderEngine& operator=(const LoaderEngine&) = delete;
+
+  [[nodiscard]] const D& dataset() const { return dataset_; }
+  [[nodiscard]] const A& maker() const { return maker_; }
+  [[nodiscard]] const LoaderOptions& options() const { return options_; }
+  [[nodiscard]] const std::vector<ViewShape>& shapes() const { return ring_->shapes(); }
+
+  [[nodiscard]] std::int64_t batches() const {
+    const std::int64_t full = dataset_.size() / options_.batch_size;
+    const bool has_rest = dataset_.size() % options_.batch_size != 0;
+    return full + (has_rest && !options_.drop_last ? 1 : 0);
+  }
+
+  [[nodiscard]] std::int64_t corrupt() const {
+    const std::lock_guard lock(corrupt_mutex_);
+    return static_cast<std::int64_t>(corrupt_.size());
+  }
+
+  /// Ends the running epoch, if there is one, and begins another; returns the number by which the caller names it.
+  std::uint64_t start(std::int64_t epoch, std::int64_t first_batch) {
+    JESSL_CHECK(epoch >= 0 && epoch <= std::numeric_limits<std::uint32_t>::max(), ConfigError,
+                "jessl::data::Loader: epoch is ", epoch, ", expected 0 to 2^32 - 1");
+    JESSL_CHECK(first_batch >= 0 && first_batch <= batches(), ConfigError, "jessl::data::Loader: the first batch is ",
+                first_batch, ", expected 0 to ", batches(), ", the number of batches of an epoch");
+    std::unique_lock lock(ring_->mutex);
+    halt(lock);
+    std::iota(order_.begin(), order_.end(), std::int64_t{0});
+    if (options_.shuffle) {
+      Draw draw({.seed = options_.seed, .epoch = static_cast<std::uint32_t>(epoch), .purpose = Purpose::order});
+      draw.shuffle(std::span(order_));
+    }
+    epoch_ = epoch;
+    to_begin_ = to_hand_out_ = first_batch;
+    running_ = true;
+    ring_->work.notify_all();
+    return ++generation_;
+  }
+
+  /// Ends an epoch, if it is still the running one. Waits until no thread works on it.
+  void stop(std::uint64_t generation) {
+    std::unique_lock lock(ring_->mutex);
+    if (generation == generation_) halt(lock);
+  }
+
+  /// The epoch's next batch; nothing after its last.
+  [[nodiscard]] std::optional<Batch> next(std::uint64_t generation) {
+    std::unique_lock lock(ring_->mutex);
+    JESSL_CHECK(generation == generation_, ConfigError, "jessl::data::Loader: this epoch was left when epoch ", epoch_,
+                " was started; a loader runs one epoch at a time");
+    if (!running_ || to_hand_out_ == batches()) return std::nullopt;
+    std::unique_ptr<Slot> slot = options_.ahead == 0 ? make_now(lock) : wait_for_front(lock);
+    ++to_hand_out_;
+    if (slot->failure) {
+      const std::exception_ptr failure = slot->failure;
+      ring_->give_back(std::move(slot));
+      halt(lock);
+      std::rethrow_exception(failure);
+    }
+    return Batch(ring_, std::move(slot));
+  }
+
+ private:
+  static constexpr std::string_view who = "jessl::data::Loader";
+  static constexpr std::int64_t substitutes_tried = 256;
+
+  /// The working memory of one thread.
+  struct Worker {
+    std::vector<std::byte> storage{};
+    Image image{};
+    typename A::Scratch views{};
+  };
+
+  /// The threads that work ahead. Its destructor ends them, also when the engine's constructor fails half-way.
+  struct Crew {
+    explicit Crew(LoaderEngine& of) : engine(of) {}
+    Crew(const Crew&) = delete;
+    Crew& operator=(const Crew&) = delete;
+    ~Crew() {
+      {
+        const std::lock_guard lock(engine.ring_->mutex);
+        engine.running_ = false;
+        engine.closing_ = true;
+      }
+      engine.ring_->work.notify_all();
+      for (std::thread& thread : threads) thread.join();
+    }
+    LoaderEngine& engine;
+    std::vector<std::thread> threads{};
+  };
+
+  [[nodiscard]] static const LoaderOptions& checked(const LoaderOptions& options, std::int64_t size) {
+    JESSL_CHECK(options.batch_size >= 1, ConfigError, who, ": batch_size is ", options.batch_size, ", expected >= 1");
+    JESSL_CHECK(options.workers >= 1, ConfigError, who, ": workers is ", options.workers, ", expected >= 1");
+    JESSL_CHECK(options.ahead >= 0, ConfigError, who, ": ahead is ", options.ahead, ", expected >= 0");
+    JESSL_CHECK(options.max_corrupt_share >= 0 && options.max_corrupt_share <= 1, ConfigError, who,
+                ": max_corrupt_share is ", options.max_corrupt_share, ", expected a share in [0, 1]");
+    JESSL_CHECK(size >= 1, ConfigError, who, ": the data set has ", size, " images, expected at least 1");
+    JESSL_CHECK(!options.drop_last || options.batch_size <= size, ConfigError, who, ": batch_size is ",
+                options.batch_size, " and the data set has ", size,
+                " images, so that with drop_last there is no batch at all; set batch_size to at most ", size,
+                " or drop_last to false");
+    return options;
+  }
+
+  [[nodiscard]] std::vector<ViewShape> view_shapes() const {
+    std::vector<ViewShape> shapes;
+    for (std::int64_t view = 0; view < std::int64_t{A::views}; ++view)
+      shapes.push_back(maker_.shape(view, dataset_.channels()));
+    return shapes;
+  }
+
+  /// Small, so that the threads finish together; large, so that handing out costs nothing beside images of
+  /// microseconds.
+  [[nodiscard]] std::int64_t chunk_size() const {
+    return std::clamp<std::int64_t>(options_.batch_size / (4 * options_.workers), 1, 16);
+  }
+
+  // ---- The order of the work. The mutex is held.
+
+  void begin_batch(Slot& slot, std::int64_t number) const {
+    const std::int64_t first = number * options_.batch_size;
+    const std::int64_t size = std::min(options_.batch_size, dataset_.size() - first);
+    slot.epoch = epoch_;
+    slot.number = number;
+    slot.indices.assign(order_.begin() + first, order_.begin() + first + size);
+    slot.labels.assign(static_cast<std::size_t>(size), -1);
+    for (std::size_t v = 0; v < slot.views.size(); ++v) {
+      slot.views[v] = slot.memory[v].first(static_cast<std::size_t>(size * ring_->shapes()[v].count()));
+    }
+    slot.chunks = slot.unfinished = (size + chunk_size() - 1) / chunk_size();
+    slot.next_chunk = 0;
+  }
+
+  /// A batch of which a chunk is still to be taken; the epoch's next one is begun if there is room for it.
+  [[nodiscard]] Slot* open_batch() {
+    if (!running_) return nullptr;
+    for (const auto& slot : queue_) {
+      if (slot->next_chunk < slot->chunks) return slot.get();
+    }
+    if (to_begin_ == batches() || static_cast<std::int64_t>(queue_.size()) == options_.ahead) return nullptr;
+    std::unique_ptr<Slot> slot = ring_->take();
+    if (!slot) return nullptr;
+    begin_batch(*slot, to_begin_++);
+    queue_.push_back(std::move(slot));
+    ring_->work.notify_all();
+    return queue_.back().get();
+  }
+
+  void serve(Worker& worker) {
+    std::unique_lock lock(ring_->mutex);
+    while (!closing_) {
+      Slot* slot = open_batch();
+      if (slot == nullptr) {
+        ring_->work.wait(lock);
+        continue;
+      }
+      const std::int64_t chunk = slot->next_chunk++;
+      ++busy_;
+      lock.unlock();
+      fill(*slot, chunk, worker);
+      lock.lock();
+      --busy_;
+      if (--slot->unfinished == 0 || !running_) ring_->progress.notify_all();
+    }
+  }
+
+  [[nodiscard]] std::unique_ptr<Slot> wait_for_front(std::unique_lock<std::mutex>& lock) {
+    if (queue_.empty()) {
+      ring_->provide();
+      ring_->work.notify_all();
+    }
+    ring_->progress.wait(lock, [this] { return !queue_.empty() && queue_.front()->unfinished == 0; });
+    std::unique_ptr<Slot> slot = std::move(queue_.front());
+    queue_.erase(queue_.begin());
+    ring_->work.notify_all();
+    return slot;
+  }
+
+  [[nodiscard]] std::unique_ptr<Slot> make_now(std::unique_lock<std::mutex>& lock) {
+    ring_->provide();
+    std::unique_ptr<Slot> slot = ring_->take();
+    begin_batch(*slot, to_hand_out_);
+    lock.unlock();
+    pool_->parallel_for(slot->chunks, [&](std::int64_t chunk, std::int64_t worker) {
+      fill(*slot, chunk, workers_[static_cast<std::size_t>(worker)]);
+    });
+    lock.lock();
+    return slot;
+  }
+
+  /// Leaves the running epoch: takes no further chunk, waits for those being worked on, takes the slots back.
+  void halt(std::unique_lock<std::mutex>& lock) {
+    running_ = false;
+    ring_->progress.wait(lock, [this] { return busy_ == 0; });
+    for (auto& slot : queue_) ring_->give_back(std::move(slot));
+    queue_.clear();
+  }
+
+  // ---- The work itself. No lock is held; threads write to different places of a slot.
+
+  void fill(Slot& slot, std::int64_t chunk, Worker& worker) {
+    try {
+      const auto size = static_cast<std::int64_t>(slot.indices.size());
+      const std::int64_t end = std::min(size, (chunk + 1) * chunk_size());
+      for (std::int64_t position = chunk * chunk_size(); position < end; ++position) make_views(slot, position, worker);
+    } catch (...) {
+      const std::lock_guard lock(ring_->mutex);
+      if (slot.failure && slot.failed_chunk < chunk) return;  // the first by position, whichever thread was faster
+      slot.failure = std::current_exception();
+      slot.failed_chunk = chunk;
+    }
+  }
+
+  void make_views(Slot& slot, std::int64_t position, Worker& worker) {
+    const auto place = static_cast<std::size_t>(position);
+    std::int64_t index = slot.indices[place];
+    const ImageView image = decode_or_substitute(index, worker);
+    slot.indices[place] = index;
+    slot.labels[place] = dataset_.label(index);
+    for (std::size_t view = 0; view < slot.views.size(); ++view) {
+      const DrawKey key{.seed = options_.seed,
+                        .epoch = static_cast<std::uint32_t>(slot.epoch),
+                        .sample = static_cast<std::uint64_t>(index),
+                        .view = static_cast<std::uint8_t>(view)};
+      const auto count = static_cast<std::size_t>(ring_->shapes()[view].count());
+      maker_.make(image, key, worker.views, slot.views[view].subspan(place * count, count));
+    }
+  }
+
+  /// The pixels of image `index`; where it is damaged, `index` becomes that of its substitute.
+  [[nodiscard]] ImageView decode_or_substitute(std::int64_t& index, Worker& worker) {
+    if (const auto image = try_decode(index, worker)) return *image;
+    const std::int64_t damaged = index;
+    // Not keyed on the epoch: the same image stands in for the damaged one all through a run.
+    Draw draw({.seed = options_.seed, .sample = static_cast<std::uint64_t>(damaged), .purpose = Purpose::substitution});
+    for (std::int64_t attempt = 0; attempt < substitutes_tried; ++attempt) {
+      index = draw.below(dataset_.size());
+      if (index == damaged) continue;
+      if (const auto image = try_decode(index, worker)) return *image;
+    }
+    fail<DataError>(who, ": image ", damaged, " (", dataset_.describe(damaged),
+                    ") is damaged, and so is every other that was drawn in ", "its place, the last one image ", index,
+                    " (", dataset_.describe(index), ")");
+  }
+
+  [[nodiscard]] std::optional<ImageView> try_decode(std::int64_t index, Worker& worker) {
+    try {
+      return data::decode(dataset_.read(index, worker.storage), dataset_.channels(), worker.image);
+    } catch (const DataError& error) {
+      report_damage(index, error.what());
+      return std::nullopt;
+    }
+  }
+
+  void report_damage(std::int64_t index, std::string_view reason) {
+    std::int64_t damaged = 0;
+    bool is_new = false;
+    {
+      const std::lock_guard lock(corrupt_mutex_);
+      is_new = corrupt_.insert(index).second;
+      damaged = static_cast<std::int64_t>(corrupt_.size());
+    }
+    JESSL_CHECK(options_.on_corrupt == OnCorrupt::substitute, DataError, who, ": image ", index, " (",
+                dataset_.describe(index), ") is damaged: ", reason,
+                ". Repair or remove it, or set on_corrupt to substitute");
+    if (is_new)
+      warn(who, ": image ", index, " (", dataset_.describe(index), ") is damaged, another takes its place: ", reason);
+    JESSL_CHECK(static_cast<double>(damaged) <= options_.max_corrupt_share * static_cast<double>(dataset_.size()),
+                DataError, who, ": ", damaged, " of ", dataset_.size(),
+                " images are damaged so far, more than the share of ", options_.max_corrupt_share,
+                " that max_corrupt_share allows; the last one is image ", index, " (", dataset_.describe(index),
+                "): ", reason);
+  }
+
+  const D dataset_;
+  const A maker_;
+  const LoaderOptions options_;
+  const std::shared_ptr<Ring> ring_;
+
+  std::vector<std::int64_t> order_;  // of the running epoch
+  std::int64_t epoch_ = 0;
+  std::uint64_t generation_ = 0;  // counts the epochs that were started
+  bool running_ = false;
+  bool closing_ = false;
+  std::int64_t to_begin_ = 0;                 // the next batch to work on
+  std::int64_t to_hand_out_ = 0;              // the next batch to hand out
+  std::int64_t busy_ = 0;                     // threads that work on a chunk
+  std::vector<std::unique_ptr<Slot>> queue_;  // batches begun and not handed out, in order
+
+  mutable std::mutex corrupt_mutex_;
+  std::set<std::int64_t> corrupt_;
+
+  std::vector<Worker> workers_;
+  std::optional<ThreadPool> pool_;  // where nothing is made ahead
+  Crew crew_;                       // where it is; last, so that its threads end before anything else does
+};
+
+}  // namespace detail
+
+/// One pass over the data set, or the rest of one: a range of batches. Made by Loader::epoch().
+///
+/// Leaving it early, by break, by an exception or by destroying it, ends the work on it; the next epoch can start then.
+///
+/// Shapes     none
+/// Errors     what the data set, the view maker or the loader's own rules throw on any thread reaches the caller of
+///            next() or of the iterator, in the place of the batch that it happened in; ConfigError once another epoch
+///            has been started
+/// Models     std::ranges::input_range
+/// Source     none
+template <class D, class A>
+class Epoch {
+ public:
+  class Iterator {
+   public:
+    using iterator_concept = std::input_iterator_tag;
+    using value_type = Batch;
+    using difference_type = std::ptrdiff_t;
+
+    Iterator() = default;
+    explicit Iterator(Epoch* epoch) : epoch_(epoch) {}
+    [[nodiscard]] Batch& operator*() const { return *epoch_->current_; }
+    Iterator& operator++() {
+      epoch_->advance();
+      return *this;
+    }
+    void operator++(int) { epoch_->advance(); }
+    [[nodiscard]] bool operator==(std::default_sentinel_t) const { return !epoch_->current_.has_value(); }
+
+   private:
+    Epoch* epoch_ = nullptr;
+  };
+
+  Epoch(std::shared_ptr<detail::LoaderEngine<D, A>> engine, std::int64_t epoch, std::int64_t first_batch)
+      : engine_(std::move(engine)), generation_(engine_->start(epoch, first_batch)) {}
+  Epoch(const Epoch&) = delete;
+  Epoch& operator=(const Epoch&) = delete;
+  ~Epoch() { engine_->stop(generation_); }
+
+  /// The next batch; nothing after the last one.
+  [[nodiscard]] std::optional<Batch> next() { return engine_->next(generation_); }
+
+  [[nodiscard]] Iterator begin() {
+    advance();
+    return Iterator(this);
+  }
+  [[nodiscard]] std::default_sentinel_t end() const { return {}; }
+
+ private:
+  void advance() {
+    current_.reset();  // its memory first, so that the next batch can have it
+    current_ = next();
+  }
+
+  std::shared_ptr<detail::LoaderEngine<D, A>> engine_;
+  std::uint64_t generation_;
+  std::optional<Batch> current_{};
+};
+
+/// Batches of views of a data set's images.
+///
+/// Each image is decoded once a batch, and all its views are made from that decode. With `ahead` >= 1, `workers`
+/// threads keep up to `ahead` batches ready beside the step: for a GPU. With `ahead` = 0 nothing runs in the
+/// background: a batch is made when it is asked for, by `workers` threads of which the caller is one, and which sleep
+/// otherwise: for training on the CPU, where the step needs the same cores. The bytes do not depend on either.
+///
+///     data::Loader loader{dataset, augment::simclr({.size = 28}), {.batch_size = 256, .seed = 1}};
+///     for (const data::Batch& batch : loader.epoch(0)) step(batch.views[0], batch.views[1]);
+///
+/// Shapes     V x [B, C, H, W] a batch
+/// Cost       one decode an image; memory for ahead + 1 batches, taken once: nothing is allocated per image once warm
+/// Randomness the order from Purpose::order, substitutes from Purpose::substitution, views from Purpose::augmentation;
+///            functions of (seed, epoch, sample, view, operation), the same for any `workers` and `ahead`
+/// Errors     ConfigError for settings out of range, an empty data set, or more images a batch than the data set has
+///            (with drop_last); DataError for a damaged image (OnCorrupt::error), or too many (OnCorrupt::substitute)
+/// Models     none
+/// Source     none
+template <class D, class A>
+class Loader {
+  static_assert(
+      Dataset<D>,
+      "jessl::data::Loader requires its first argument to be a jessl::Dataset: size(), channels(), classes(), "
+      "label(i), read(i, storage), describe(i); see docs/data/README.md");
+  static_assert(
+      ViewMaker<A>,
+      "jessl::data::Loader requires its second argument to be a jessl::ViewMaker: views, Scratch, shape(v, channels), "
+      "make(image, key, scratch, out); see jessl/core/views.hpp");
+
+ public:
+  static constexpr std::int64_t views = A::views;
+  static_assert(views >= 1 && views <= 255,
+                "jessl::data::Loader requires a view maker of 1 to 255 views; see jessl/core/views.hpp");
+
+  explicit Loader(D dataset, A maker, const LoaderOptions& options = {})
+      : engine_(std::make_shared<detail::LoaderEngine<D, A>>(std::move(dataset), std::move(maker), options)) {}
+  Loader(Loader&&) noexcept = default;
+  Loader& operator=(Loader&&) noexcept = default;
+
+  /// The batches of an epoch from `first_batch` on; ends the epoch that was running. One epoch runs at a time.
+  [[nodiscard]] Epoch<D, A> epoch(std::int64_t epoch, std::int64_t first_batch = 0) {
+    return {engine_, epoch, first_batch};
+  }
+
+  /// The number of batches of an epoch.
+  [[nodiscard]] std::int64_t batches() const { return engine_->batches(); }
+
+  /// The number of different damaged images met so far.
+  [[nodiscard]] std::int64_t corrupt() const { return engine_->corrupt(); }
+
+  /// [C, H, W] of view v.
+  [[nodiscard]] const ViewShape& shape(std::int64_t view) const {
+    return engine_->shapes().at(static_cast<std::size_t>(view));
+  }
+
+  [[nodiscard]] const LoaderOptions& options() const { return engine_->options(); }
+  [[nodiscard]] const D& dataset() const { return engine_->dataset(); }
+  [[nodiscard]] const A& maker() const { return engine_->maker(); }
+
+ private:
+  std::shared_ptr<detail::LoaderEngine<D, A>> engine_;
+};
+
+}  // namespace jessl::data
+
+BOOST_HANA_ADAPT_STRUCT(jessl::data::LoaderOptions, batch_size, workers, ahead, drop_last, shuffle, seed, on_corrupt,
+                        max_corrupt_share);

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Images in memory.
+#include <catch2/catch.hpp>
+
+#include <jessl/core/image.hpp>
+
+TEST_CASE("Image: keeps its memory when it becomes smaller", "[core][image]") {
+  jessl::Image image(4, 3, 3);
+  CHECK(image.pixels.size() == 36);
+  const auto* memory = image.pixels.data();
+  image.resize(2, 2, 1);
+  CHECK(image.pixels.size() == 4);
+  image.resize(3, 4, 3);
+  CHECK(image.pixels.data() == memory);
+}
+
+TEST_CASE("ImageView: at(y, x, channel) reads interleaved rows", "[core][image]") {
+  jessl::Image image(2, 2, 3);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(i);
+  const jessl::ImageView view = image.view();
+  CHECK(view.at(0, 0, 2) == 2);
+  CHECK(view.at(0, 1, 0) == 3);
+  CHECK(view.at(1, 0, 0) == 6);
+  CHECK(view.at(1, 1, 2) == 11);
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Once warm, the loader allocates nothing for an image: counted by operator new, on all threads.
+#include <catch2/catch.hpp>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+#include <string>
+
+#include <jessl/data/image_folder.hpp>
+#include <jessl/data/loader.hpp>
+
+#include "data/support.hpp"
+
+namespace {
+
+std::atomic<bool> armed{false};
+std::atomic<std::int64_t> allocations{0};
+
+void* allocate(std::size_t size, std::size_t alignment) {
+  if (armed.load(std::memory_order_relaxed)) allocations.fetch_add(1, std::memory_order_relaxed);
+  const std::size_t whole = (size + alignment - 1) / alignment * alignment;
+  return std::aligned_alloc(alignment, whole == 0 ? alignment : whole);
+}
+
+void* allocate_or_abort(std::size_t size, std::size_t alignment) {
+  if (void* memory = allocate(size, alignment)) return memory;
+  std::abort();  // a test has no plan for this
+}
+
+}  // namespace
+
+// The array forms call these. The form that does not throw is there because a sanitizer brings its own.
+void* operator new(std::size_t size) { return allocate_or_abort(size, __STDCPP_DEFAULT_NEW_ALIGNMENT__); }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return allocate(size, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+}
+void* operator new(std::size_t size, std::align_val_t alignment) {
+  return allocate_or_abort(size, static_cast<std::size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace {
+
+/// Allocations in a whole epoch of a loader that has run one before.
+template <class D>
+std::int64_t allocations_when_warm(const D& dataset, std::int64_t workers, std::int64_t ahead) {
+  jessl::data::Loader loader{
+      dataset, data_test::Stamp{}, {.batch_size = 10, .workers = workers, .ahead = ahead, .drop_last = false}};
+  const auto run = [&loader](std::int64_t epoch) {
+    std::int64_t images = 0;
+    for (const jessl::data::Batch& batch : loader.epoch(epoch)) images += batch.size();
+    return images;
+  };
+  // Several times: each worker must have seen the largest image.
+  for (std::int64_t epoch = 0; epoch < 8; ++epoch) REQUIRE(run(epoch) == dataset.size());
+  allocations = 0;
+  armed = true;
+  const std::int64_t images = run(8);
+  armed = false;
+  REQUIRE(images == dataset.size());
+  return allocations;
+}
+
+}  // namespace
+
+TEST_CASE("Loader: allocates nothing once warm, from memory", "[data][allocation]") {
+  const auto dataset = data_test::pictures(200);
+  for (const std::int64_t workers : {1, 2}) {
+    for (const std::int64_t ahead : {0, 2}) CHECK(allocations_when_warm(dataset, workers, ahead) == 0);
+  }
+}
+
+TEST_CASE("Loader: allocates nothing once warm, from JPEG and PNG files", "[data][allocation]") {
+  const data_test::TemporaryFolder folder;
+  for (int i = 0; i < 40; ++i) {
+    const jessl::Image image = data_test::picture(12, 9, 3, i);
+    if (i % 2 == 0) {
+      folder.write(std::to_string(i) + ".png", data_test::to_png(image));
+    } else {
+      folder.write(std::to_string(i) + ".jpg", data_test::to_jpeg(image));
+    }
+  }
+  // One worker: it has met each file in the first epoch, whatever the order.
+  for (const std::int64_t channels : {1, 3}) {
+    const jessl::data::ImageFolder dataset(folder.path(), {.channels = channels});
+    CHECK(allocations_when_warm(dataset, 1, 0) == 0);
+    CHECK(allocations_when_warm(dataset, 1, 2) == 0);
+  }
+}

@@ -1,0 +1,501 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loader: the same bytes whatever the threads, leases, early exits, exceptions, and damaged images.
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <iterator>
+#include <memory>
+#include <numeric>
+#include <optional>
+#include <ranges>
+#include <set>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <jessl/data/image_folder.hpp>
+#include <jessl/data/loader.hpp>
+#include <jessl/data/subset.hpp>
+
+#include "data/support.hpp"
+
+using data_test::Stamp;
+using jessl::data::Batch;
+using jessl::data::Loader;
+using jessl::data::LoaderOptions;
+using jessl::data::OnCorrupt;
+
+namespace {
+
+/// Pictures of which some cannot be read.
+struct Damaged {
+  jessl::data::ArrayDataset pictures;
+  std::shared_ptr<const std::set<std::int64_t>> bad;
+
+  Damaged(std::int64_t count, std::set<std::int64_t> which)
+      : pictures(data_test::pictures(count)), bad(std::make_shared<const std::set<std::int64_t>>(std::move(which))) {}
+  [[nodiscard]] std::int64_t size() const { return pictures.size(); }
+  [[nodiscard]] std::int64_t channels() const { return 1; }
+  [[nodiscard]] std::int64_t classes() const { return pictures.classes(); }
+  [[nodiscard]] std::int64_t label(std::int64_t i) const { return pictures.label(i); }
+  [[nodiscard]] jessl::EncodedImage read(std::int64_t i, std::vector<std::byte>& storage) const {
+    jessl::EncodedImage image = pictures.read(i, storage);
+    if (bad->contains(i)) image.bytes = image.bytes.first(3);
+    return image;
+  }
+  [[nodiscard]] std::string describe(std::int64_t i) const { return pictures.describe(i); }
+};
+
+/// A view maker that fails on one image.
+struct Failing : Stamp {
+  std::uint64_t at = 0;
+  void make(const jessl::ImageView& image, const jessl::DrawKey& key, Scratch& scratch, std::span<float> out) const {
+    JESSL_CHECK(key.sample != at, jessl::ShapeError, "image ", key.sample, " does not fit");
+    Stamp::make(image, key, scratch, out);
+  }
+};
+
+/// What a batch holds, kept after it is gone.
+struct Copy {
+  std::int64_t epoch = 0;
+  std::int64_t number = 0;
+  std::vector<std::vector<float>> views{};
+  std::vector<std::int64_t> indices{};
+  std::vector<std::int64_t> labels{};
+  bool operator==(const Copy&) const = default;
+};
+
+Copy copy(const Batch& batch) {
+  Copy result{batch.epoch,
+              batch.number,
+              {},
+              {batch.indices.begin(), batch.indices.end()},
+              {batch.labels.begin(), batch.labels.end()}};
+  for (const auto view : batch.views) result.views.emplace_back(view.begin(), view.end());
+  return result;
+}
+
+template <class D, class A>
+std::vector<Copy> all(Loader<D, A>& loader, std::int64_t epoch, std::int64_t first_batch = 0) {
+  std::vector<Copy> batches;
+  for (const Batch& batch : loader.epoch(epoch, first_batch)) batches.push_back(copy(batch));
+  return batches;
+}
+
+std::vector<std::int64_t> indices_of(const std::vector<Copy>& batches) {
+  std::vector<std::int64_t> indices;
+  for (const Copy& batch : batches) indices.insert(indices.end(), batch.indices.begin(), batch.indices.end());
+  return indices;
+}
+
+}  // namespace
+
+TEST_CASE("Loader: every image comes once an epoch, in another order each epoch", "[data][loader]") {
+  // [loader]
+  const auto dataset = data_test::pictures(50);
+  jessl::data::Loader loader{dataset, Stamp{}, {.batch_size = 8, .workers = 2, .drop_last = false, .seed = 1}};
+  std::int64_t images = 0;
+  for (const jessl::data::Batch& batch : loader.epoch(0)) {
+    images += batch.size();  // batch.views[v] is [B, C, H, W]; batch.labels and batch.indices are [B]
+  }
+  // [/loader]
+  CHECK(images == 50);
+  CHECK(loader.batches() == 7);
+  std::vector<std::int64_t> everything(50);
+  std::iota(everything.begin(), everything.end(), 0);
+  const std::vector<std::int64_t> first = indices_of(all(loader, 0));
+  const std::vector<std::int64_t> second = indices_of(all(loader, 1));
+  CHECK(std::is_permutation(first.begin(), first.end(), everything.begin(), everything.end()));
+  CHECK(std::is_permutation(second.begin(), second.end(), everything.begin(), everything.end()));
+  CHECK(first != everything);
+  CHECK(first != second);
+  CHECK(first == indices_of(all(loader, 0)));
+
+  Loader other{dataset, Stamp{}, {.batch_size = 8, .drop_last = false, .seed = 2}};
+  CHECK(first != indices_of(all(other, 0)));
+  Loader sequential{dataset, Stamp{}, {.batch_size = 8, .drop_last = false, .shuffle = false}};
+  CHECK(indices_of(all(sequential, 3)) == everything);
+}
+
+TEST_CASE("Loader: the order is the shuffle of the epoch's draw", "[data][loader]") {
+  Loader loader{data_test::pictures(20), Stamp{}, {.batch_size = 20, .seed = 9}};
+  std::vector<std::int64_t> expected(20);
+  std::iota(expected.begin(), expected.end(), 0);
+  jessl::Draw({.seed = 9, .epoch = 4, .purpose = jessl::Purpose::order}).shuffle(std::span(expected));
+  CHECK(indices_of(all(loader, 4)) == expected);
+}
+
+TEST_CASE("Loader: a batch has the views of its images, aligned, with labels and indices", "[data][loader]") {
+  const auto dataset = data_test::pictures(11, 6, 3);
+  Loader loader{dataset, Stamp{}, {.batch_size = 4, .workers = 2, .ahead = 1, .drop_last = false, .seed = 5}};
+  CHECK(loader.shape(0) == jessl::ViewShape{3, 6, 6});
+  CHECK(loader.shape(1) == jessl::ViewShape{3, 5, 6});
+  CHECK(loader.views == 2);
+  std::int64_t number = 0;
+  for (const Batch& batch : loader.epoch(2)) {
+    CHECK(batch.number == number++);
+    CHECK(batch.epoch == 2);
+    CHECK(batch.size() == (batch.number == 2 ? 3 : 4));
+    REQUIRE(batch.views.size() == 2);
+    REQUIRE(batch.labels.size() == batch.indices.size());
+    for (std::int64_t v = 0; v < 2; ++v) {
+      const auto view = batch.views[static_cast<std::size_t>(v)];
+      const auto count = static_cast<std::size_t>(batch.shape(v).count());
+      CHECK(batch.shape(v) == loader.shape(v));
+      REQUIRE(view.size() == batch.indices.size() * count);
+      CHECK(reinterpret_cast<std::uintptr_t>(view.data()) % 64 == 0);
+      for (std::size_t i = 0; i < batch.indices.size(); ++i) {
+        const std::int64_t index = batch.indices[i];
+        CHECK(batch.labels[i] == index % 5);
+        jessl::Draw draw(
+            {.seed = 5, .epoch = 2, .sample = static_cast<std::uint64_t>(index), .view = static_cast<std::uint8_t>(v)});
+        CHECK(view[i * count] == static_cast<float>(draw.uniform()));
+        CHECK(view[i * count + 1] == static_cast<float>(data_test::picture(6, 6, 3, index).pixels[1]) / 255.0F);
+      }
+    }
+    CHECK_THROWS_AS(batch.shape(2), jessl::ConfigError);
+  }
+  CHECK(number == 3);
+}
+
+TEST_CASE("Loader: the bytes do not depend on workers, batches ahead, or where one begins", "[data][loader]") {
+  const jessl::LogSink quiet = jessl::set_log_sink({});
+  const Damaged dataset(70, {3, 31, 32, 69});
+  const auto make = [&](std::int64_t workers, std::int64_t ahead) {
+    return Loader{
+        dataset, Stamp{}, {.batch_size = 16, .workers = workers, .ahead = ahead, .drop_last = false, .seed = 7}};
+  };
+  auto reference_loader = make(1, 0);
+  const std::vector<Copy> reference = all(reference_loader, 3);
+  REQUIRE(reference.size() == 5);
+  for (const std::int64_t workers : {1, 2, 5}) {
+    for (const std::int64_t ahead : {0, 1, 2, 7}) {
+      INFO(workers << " workers, " << ahead << " ahead");
+      auto loader = make(workers, ahead);
+      CHECK(all(loader, 3) == reference);
+      CHECK(all(loader, 3) == reference);
+      CHECK(all(loader, 3, 3) == std::vector<Copy>(reference.begin() + 3, reference.end()));
+      CHECK(all(loader, 3, 5).empty());
+      CHECK(loader.corrupt() == 4);
+    }
+  }
+  jessl::set_log_sink(quiet);
+}
+
+TEST_CASE("Loader: drop_last leaves out a last batch that is not full", "[data][loader]") {
+  Loader loader{data_test::pictures(10), Stamp{}, {.batch_size = 4, .drop_last = true}};
+  CHECK(loader.batches() == 2);
+  CHECK(all(loader, 0).size() == 2);
+  Loader whole{data_test::pictures(10), Stamp{}, {.batch_size = 100, .drop_last = false}};
+  CHECK(whole.batches() == 1);
+  CHECK(all(whole, 0)[0].indices.size() == 10);
+}
+
+TEST_CASE("Loader: a batch that is kept is not written to, however many there are", "[data][loader]") {
+  for (const std::int64_t ahead : {0, 1, 3}) {
+    Loader loader{data_test::pictures(60), Stamp{}, {.batch_size = 5, .workers = 2, .ahead = ahead, .seed = 3}};
+    const std::vector<Copy> reference = all(loader, 0);
+    std::vector<Batch> kept;
+    for (Batch& batch : loader.epoch(0)) kept.push_back(std::move(batch));
+    (void)all(loader, 1);
+    REQUIRE(kept.size() == 12);
+    for (std::size_t i = 0; i < kept.size(); ++i) CHECK(copy(kept[i]) == reference[i]);
+  }
+}
+
+TEST_CASE("Batch: is a lease that moves, and outlives its loader", "[data][loader]") {
+  static_assert(!std::is_copy_constructible_v<Batch> && std::is_nothrow_move_constructible_v<Batch> &&
+                std::is_nothrow_move_assignable_v<Batch>);
+  Batch kept;
+  CHECK(kept.size() == 0);
+  Copy before;
+  {
+    Loader loader{data_test::pictures(20), Stamp{}, {.batch_size = 4, .ahead = 2}};
+    auto epoch = loader.epoch(0);
+    kept = std::move(*epoch.next());
+    before = copy(kept);
+    Batch other = std::move(kept);
+    CHECK(kept.size() == 0);
+    CHECK(kept.views.empty());
+    CHECK(copy(other) == before);
+    kept = std::move(other);
+    const auto* memory = kept.views[0].data();
+    kept = std::move(*epoch.next());  // gives the first back
+    CHECK(kept.views[0].data() != memory);
+    before = copy(kept);
+  }
+  CHECK(copy(kept) == before);
+}
+
+TEST_CASE("Batch: can be given back on another thread", "[data][loader]") {
+  Loader loader{data_test::pictures(64), Stamp{}, {.batch_size = 2, .workers = 2, .ahead = 2}};
+  std::int64_t count = 0;
+  for (Batch& batch : loader.epoch(0)) {
+    std::thread([held = std::move(batch), &count] { count += held.size(); }).join();
+  }
+  CHECK(count == 64);
+}
+
+TEST_CASE("Loader: an epoch can be left at any batch, and the next one is whole", "[data][loader]") {
+  for (const std::int64_t ahead : {0, 1, 3}) {
+    Loader loader{data_test::pictures(48), Stamp{}, {.batch_size = 4, .workers = 3, .ahead = ahead, .seed = 2}};
+    const std::vector<Copy> reference = all(loader, 1);
+    for (std::int64_t stop = 0; stop <= 12; ++stop) {
+      for (const Batch& batch : loader.epoch(0)) {
+        if (batch.number == stop) break;
+      }
+      CHECK_THROWS_AS(
+          [&] {
+            for (const Batch& batch : loader.epoch(0)) {
+              if (batch.number == std::min<std::int64_t>(stop, 11)) jessl::fail<jessl::ConfigError>("the step failed");
+            }
+          }(),
+          jessl::ConfigError);
+      { const auto unused = loader.epoch(0); }
+    }
+    CHECK(all(loader, 1) == reference);
+  }
+}
+
+TEST_CASE("Loader: can be destroyed while it works ahead", "[data][loader]") {
+  for (int round = 0; round < 20; ++round) {
+    Loader loader{data_test::pictures(40), Stamp{}, {.batch_size = 4, .workers = 2, .ahead = 4}};
+    if (round % 2 == 0) CHECK(loader.epoch(0).next()->number == 0);
+  }
+}
+
+TEST_CASE("Loader: starting an epoch ends the one before", "[data][loader]") {
+  for (const std::int64_t ahead : {0, 2}) {
+    Loader loader{data_test::pictures(40), Stamp{}, {.batch_size = 4, .workers = 2, .ahead = ahead}};
+    auto first = loader.epoch(0);
+    CHECK(first.next()->number == 0);
+    {
+      auto second = loader.epoch(1, 4);
+      CHECK(second.next()->number == 4);
+      CHECK_THROWS_AS(first.next(), jessl::ConfigError);
+      CHECK_THROWS_WITH(
+          first.next(),
+          "jessl::data::Loader: this epoch was left when epoch 1 was started; a loader runs one epoch at a time");
+      CHECK(second.next()->number == 5);
+    }
+    CHECK(all(loader, 2).size() == 10);
+  }
+}
+
+TEST_CASE("Loader: an epoch is an input range", "[data][loader]") {
+  using Range = decltype(std::declval<Loader<jessl::data::ArrayDataset, Stamp>&>().epoch(0));
+  static_assert(std::ranges::input_range<Range>);
+  Loader loader{data_test::pictures(12), Stamp{}, {.batch_size = 4}};
+  auto epoch = loader.epoch(0);
+  CHECK(std::ranges::distance(epoch) == 3);
+  CHECK_FALSE(epoch.next().has_value());
+}
+
+TEST_CASE("Loader: with nothing ahead, nothing is read before it is asked for", "[data][loader]") {
+  struct Counting {
+    jessl::data::ArrayDataset pictures = data_test::pictures(12);
+    std::shared_ptr<std::atomic<int>> reads = std::make_shared<std::atomic<int>>(0);
+    [[nodiscard]] std::int64_t size() const { return pictures.size(); }
+    [[nodiscard]] std::int64_t channels() const { return 1; }
+    [[nodiscard]] std::int64_t classes() const { return 0; }
+    [[nodiscard]] std::int64_t label(std::int64_t) const { return -1; }
+    [[nodiscard]] jessl::EncodedImage read(std::int64_t i, std::vector<std::byte>& storage) const {
+      ++*reads;
+      return pictures.read(i, storage);
+    }
+    [[nodiscard]] std::string describe(std::int64_t i) const { return pictures.describe(i); }
+  };
+  const Counting dataset;
+  Loader loader{dataset, Stamp{}, {.batch_size = 4, .workers = 2, .ahead = 0}};
+  auto epoch = loader.epoch(0);
+  CHECK(*dataset.reads == 0);
+  const auto batch = epoch.next();
+  CHECK(*dataset.reads == 4);  // two views, one read
+  CHECK(batch->labels[0] == -1);
+
+  // With batches ahead no more than those are made, and a kept batch does not stop the work.
+  const Counting other;
+  Loader eager{other, Stamp{}, {.batch_size = 2, .workers = 2, .ahead = 2}};
+  auto working = eager.epoch(0);
+  const auto kept = working.next();
+  while (*other.reads < 6) std::this_thread::yield();
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  CHECK(*other.reads == 6);
+}
+
+TEST_CASE("Loader: a damaged image is warned of once, counted, and another takes its place", "[data][loader]") {
+  for (const std::int64_t ahead : {0, 2}) {
+    const data_test::Warnings warnings;
+    const Damaged dataset(40, {17});
+    Loader loader{dataset, Stamp{}, {.batch_size = 8, .workers = 2, .ahead = ahead, .shuffle = false, .seed = 4}};
+    const std::vector<Copy> first = all(loader, 0);
+    const std::int64_t substitute = first[2].indices[1];
+    CHECK(substitute != 17);
+    // The first draw that is another image, by the documented rule.
+    jessl::Draw draw({.seed = 4, .sample = 17, .purpose = jessl::Purpose::substitution});
+    std::int64_t expected = draw.below(40);
+    while (expected == 17) expected = draw.below(40);
+    CHECK(substitute == expected);
+    CHECK(first[2].labels[1] == substitute % 5);
+    const auto as_itself = first[static_cast<std::size_t>(substitute / 8)];
+    CHECK(first[2].views[0][36] == as_itself.views[0][static_cast<std::size_t>(substitute % 8) * 36]);
+    CHECK(all(loader, 1)[2].indices[1] == substitute);
+    CHECK(loader.corrupt() == 1);
+    REQUIRE(warnings.heard().size() == 1);
+    CHECK(warnings.heard()[0] ==
+          "jessl::data::Loader: image 17 (array, image 17) is damaged, another takes its place: "
+          "jessl::data::decode: a raw image of 6 x 6 x 1 has 3 bytes, expected 36");
+  }
+}
+
+TEST_CASE("Loader: a substitute that is damaged too is passed over", "[data][loader]") {
+  const data_test::Warnings warnings;
+  std::set<std::int64_t> bad;
+  for (std::int64_t i = 0; i < 20; ++i) {
+    if (i != 13) bad.insert(i);
+  }
+  Loader loader{Damaged(20, bad), Stamp{}, {.batch_size = 20, .workers = 1, .ahead = 0, .max_corrupt_share = 1.0}};
+  // 256 draws of 20 images all miss the only good one with probability 2e-6.
+  CHECK(indices_of(all(loader, 0)) == std::vector<std::int64_t>(20, 13));
+  CHECK(loader.corrupt() == 19);
+  CHECK(warnings.heard().size() == 19);
+}
+
+TEST_CASE("Loader: where no image is good, that is an error and not a search without end", "[data][loader]") {
+  const data_test::Warnings warnings;
+  Loader loader{Damaged(3, {0, 1, 2}),
+                Stamp{},
+                {.batch_size = 1, .workers = 1, .ahead = 0, .shuffle = false, .max_corrupt_share = 1.0}};
+  CHECK_THROWS_AS(all(loader, 0), jessl::DataError);
+  CHECK_THROWS_WITH(
+      all(loader, 0),
+      Catch::Contains("image 0 (array, image 0) is damaged, and so is every other that was drawn in its place"));
+}
+
+TEST_CASE("Loader: more damaged images than max_corrupt_share end the run, again and again", "[data][loader]") {
+  for (const std::int64_t ahead : {0, 2}) {
+    const data_test::Warnings warnings;
+    Loader loader{Damaged(20, {2, 9, 11}),
+                  Stamp{},
+                  {.batch_size = 4, .workers = 1, .ahead = ahead, .shuffle = false, .max_corrupt_share = 0.1}};
+    for (int round = 0; round < 2; ++round) {
+      CHECK_THROWS_AS(all(loader, 0), jessl::DataError);
+      CHECK_THROWS_WITH(
+          all(loader, 0),
+          Catch::Contains("3 of 20 images are damaged so far, more than the share of 0.1 that max_corrupt_share"));
+    }
+    CHECK(loader.corrupt() == 3);
+  }
+}
+
+TEST_CASE("Loader: with OnCorrupt::error a damaged image is an error, in the place of its batch", "[data][loader]") {
+  for (const std::int64_t ahead : {0, 1, 4}) {
+    Loader loader{Damaged(40, {17}),
+                  Stamp{},
+                  {.batch_size = 8, .workers = 2, .ahead = ahead, .shuffle = false, .on_corrupt = OnCorrupt::error}};
+    auto epoch = loader.epoch(0);
+    CHECK(epoch.next()->number == 0);
+    CHECK(epoch.next()->number == 1);
+    CHECK_THROWS_AS(epoch.next(), jessl::DataError);
+    CHECK_FALSE(epoch.next().has_value());
+    CHECK_THROWS_WITH(all(loader, 0),
+                      "jessl::data::Loader: image 17 (array, image 17) is damaged: jessl::data::decode: a raw image of "
+                      "6 x 6 x 1 has 3 bytes, expected 36. Repair or remove it, or set on_corrupt to substitute");
+    CHECK(all(loader, 0, 3).size() == 2);
+  }
+}
+
+TEST_CASE("Loader: an exception in a worker reaches the caller, with its type, and the loader works on",
+          "[data][loader]") {
+  for (const std::int64_t workers : {1, 2}) {
+    for (const std::int64_t ahead : {0, 1, 3}) {
+      Loader loader{data_test::pictures(64),
+                    Failing{{}, 33},
+                    {.batch_size = 16, .workers = workers, .ahead = ahead, .shuffle = false}};
+      for (int round = 0; round < 5; ++round) {
+        std::int64_t batches = 0;
+        try {
+          for (const Batch& batch : loader.epoch(0)) batches += batch.size() / 16;
+          FAIL("no exception");
+        } catch (const jessl::ShapeError& error) {
+          CHECK(std::string(error.what()) == "image 33 does not fit");
+        }
+        CHECK(batches == 2);
+        CHECK(all(loader, 0, 3).size() == 1);
+      }
+      CHECK(loader.corrupt() == 0);
+    }
+  }
+}
+
+TEST_CASE("Loader: settings that cannot work are refused with the numbers", "[data][loader]") {
+  const auto dataset = data_test::pictures(10);
+  const auto make = [&](const LoaderOptions& options) { return Loader{dataset, Stamp{}, options}; };
+  CHECK_THROWS_AS(make({.batch_size = 11}), jessl::ConfigError);
+  CHECK_THROWS_WITH(
+      make({.batch_size = 11}),
+      "jessl::data::Loader: batch_size is 11 and the data set has 10 images, so that with drop_last there is "
+      "no batch at all; set batch_size to at most 10 or drop_last to false");
+  CHECK_THROWS_WITH(make({.batch_size = 0}), "jessl::data::Loader: batch_size is 0, expected >= 1");
+  CHECK_THROWS_WITH(make({.batch_size = 2, .workers = 0}), "jessl::data::Loader: workers is 0, expected >= 1");
+  CHECK_THROWS_WITH(make({.batch_size = 2, .ahead = -1}), "jessl::data::Loader: ahead is -1, expected >= 0");
+  CHECK_THROWS_WITH(make({.batch_size = 2, .max_corrupt_share = 1.5}),
+                    "jessl::data::Loader: max_corrupt_share is 1.5, expected a share in [0, 1]");
+  CHECK_THROWS_WITH((Loader{jessl::data::subset(dataset, 0, 0), Stamp{}, {.drop_last = false}}),
+                    "jessl::data::Loader: the data set has 0 images, expected at least 1");
+  auto loader = make({.batch_size = 5});
+  CHECK_THROWS_WITH(loader.epoch(-1), "jessl::data::Loader: epoch is -1, expected 0 to 2^32 - 1");
+  CHECK_THROWS_WITH(loader.epoch(0, 3),
+                    "jessl::data::Loader: the first batch is 3, expected 0 to 2, the number of batches of an epoch");
+  CHECK(all(loader, 0).size() == 2);
+}
+
+TEST_CASE("Loader: its settings have a JSON form", "[data][loader]") {
+  const LoaderOptions options{.batch_size = 64, .workers = 2, .seed = 11, .on_corrupt = OnCorrupt::error};
+  const jessl::Json json = jessl::to_json(options);
+  CHECK(json["on_corrupt"] == "error");
+  CHECK(jessl::same_options(jessl::from_json<LoaderOptions>(json), options));
+}
+
+TEST_CASE("Loader: files that are text, cut off or empty cost a warning each, and the others are loaded",
+          "[data][loader]") {
+  const data_test::TemporaryFolder folder;
+  for (int i = 0; i < 30; ++i) {
+    const std::string name = std::string(i % 2 == 0 ? "even/" : "odd/") + std::to_string(100 + i);
+    const jessl::Image image = data_test::picture(10, 8, 3, i);
+    if (i % 3 == 0) {
+      folder.write(name + ".png", data_test::to_png(image));
+    } else {
+      folder.write(name + ".jpg", data_test::to_jpeg(image));
+    }
+  }
+  const auto jpeg = data_test::to_jpeg(data_test::picture(10, 8, 3));
+  folder.write("odd/1.jpg", std::string("I am a text."));
+  folder.write("odd/2.jpg", std::span(jpeg).first(jpeg.size() / 2));
+  folder.write("even/3.png", std::string());
+
+  const jessl::data::ImageFolder dataset(folder.path());
+  std::vector<Copy> reference;
+  for (const std::int64_t workers : {1, 2}) {
+    const data_test::Warnings warnings;
+    Loader loader{dataset, Stamp{}, {.batch_size = 11, .workers = workers, .ahead = workers - 1, .seed = 6}};
+    const std::vector<Copy> batches = all(loader, 0);
+    if (reference.empty()) reference = batches;
+    CHECK(batches == reference);
+    CHECK(loader.corrupt() == 3);
+    REQUIRE(warnings.heard().size() == 3);
+    const auto mentions = [&](const std::string& path, const std::string& reason) {
+      return std::any_of(warnings.heard().begin(), warnings.heard().end(), [&](const std::string& text) {
+        return text.find(path) != std::string::npos && text.find(reason) != std::string::npos;
+      });
+    };
+    CHECK(mentions(folder / "odd/1.jpg", "neither a JPEG nor a PNG image"));
+    CHECK(mentions(folder / "odd/2.jpg", "Premature end of JPEG file"));
+    CHECK(mentions(folder / "even/3.png", "the file is empty"));
+  }
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the tests of data share: folders that vanish, files, small images, view makers, and an ear for warnings.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <jpeglib.h>
+#include <png.h>
+
+#include <jessl/core/draw.hpp>
+#include <jessl/core/error.hpp>
+#include <jessl/core/image.hpp>
+#include <jessl/core/log.hpp>
+#include <jessl/core/shape.hpp>
+#include <jessl/data/array_dataset.hpp>
+
+namespace data_test {
+
+using Bytes = std::vector<std::byte>;
+
+/// A new folder that is removed with all that is in it.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "jessl-test-XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr) jessl::fail<jessl::IOError>("cannot make a folder like ", pattern);
+    path_ = pattern;
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  ~TemporaryFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+
+  [[nodiscard]] std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+  [[nodiscard]] std::string path() const { return path_.string(); }
+
+  /// Writes a file, and the folders above it; returns its path.
+  std::string write(const std::string& name, std::span<const std::byte> bytes) const {
+    const std::filesystem::path file = path_ / name;
+    std::filesystem::create_directories(file.parent_path());
+    std::ofstream(file, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    return file.string();
+  }
+  std::string write(const std::string& name, const std::string& text) const {
+    return write(name, std::as_bytes(std::span(text)));
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline Bytes read_bytes(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const auto bytes = std::as_bytes(std::span(text));
+  return {bytes.begin(), bytes.end()};
+}
+
+/// The bytes of an image in tests/reference/data/images.
+inline Bytes reference_image(const std::string& name) {
+  return read_bytes(JESSL_TEST_DATA "/reference/data/images/" + name);
+}
+
+/// Smooth RGB pixels that depend on `number`.
+inline jessl::Image picture(std::int64_t width, std::int64_t height, std::int64_t channels, std::int64_t number = 0) {
+  jessl::Image image(width, height, channels);
+  for (std::int64_t y = 0; y < height; ++y) {
+    for (std::int64_t x = 0; x < width; ++x) {
+      for (std::int64_t c = 0; c < channels; ++c) {
+        image.pixels[static_cast<std::size_t>((y * width + x) * channels + c)] =
+            static_cast<std::uint8_t>((3 * x + 5 * y + 40 * c + 29 * number) % 256);
+      }
+    }
+  }
+  return image;
+}
+
+inline Bytes to_jpeg(const jessl::Image& image, bool restarts = false) {
+  jpeg_compress_struct info{};
+  jpeg_error_mgr errors{};
+  info.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&info);
+  unsigned char* memory = nullptr;
+  unsigned long size = 0;
+  jpeg_mem_dest(&info, &memory, &size);
+  info.image_width = static_cast<JDIMENSION>(image.width);
+  info.image_height = static_cast<JDIMENSION>(image.height);
+  info.input_components = static_cast<int>(image.channels);
+  info.in_color_space = image.channels == 3 ? JCS_RGB : JCS_GRAYSCALE;
+  jpeg_set_defaults(&info);
+  jpeg_set_quality(&info, 95, TRUE);
+  info.restart_interval = restarts ? 1 : 0;
+  jpeg_start_compress(&info, TRUE);
+  std::vector<std::uint8_t> pixels = image.pixels;  // libjpeg wants them mutable
+  const auto stride = static_cast<std::size_t>(image.width * image.channels);
+  while (info.next_scanline < info.image_height) {
+    JSAMPROW row = pixels.data() + info.next_scanline * stride;
+    jpeg_write_scanlines(&info, &row, 1);
+  }
+  jpeg_finish_compress(&info);
+  jpeg_destroy_compress(&info);
+  const auto* begin = reinterpret_cast<const std::byte*>(memory);
+  Bytes bytes(begin, begin + size);
+  std::free(memory);
+  return bytes;
+}
+
+inline Bytes to_png(const jessl::Image& image) {
+  png_image header{};
+  header.version = PNG_IMAGE_VERSION;
+  header.width = static_cast<png_uint_32>(image.width);
+  header.height = static_cast<png_uint_32>(image.height);
+  header.format = image.channels == 3 ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(header);
+  Bytes bytes(size);
+  png_image_write_to_memory(&header, bytes.data(), &size, 0, image.pixels.data(), 0, nullptr);
+  bytes.resize(size);
+  return bytes;
+}
+
+/// `count` pictures in memory, with labels 0 to 4 by turns.
+inline jessl::data::ArrayDataset pictures(std::int64_t count, std::int64_t side = 6, std::int64_t channels = 1) {
+  jessl::data::ImageArray array{.height = side, .width = side, .channels = channels, .classes = 5};
+  for (std::int64_t i = 0; i < count; ++i) {
+    const jessl::Image image = picture(side, side, channels, i);
+    array.pixels.insert(array.pixels.end(), image.pixels.begin(), image.pixels.end());
+    array.labels.push_back(i % 5);
+  }
+  return jessl::data::ArrayDataset(std::move(array));
+}
+
+/// Views that tell everything they were made from: the first value is a draw from the key, the others are pixels.
+struct Stamp {
+  struct Scratch {};
+  static constexpr std::int64_t views = 2;
+  std::int64_t side = 6;
+
+  [[nodiscard]] jessl::ViewShape shape(std::int64_t view, std::int64_t channels) const {
+    return {channels, side - view, side};
+  }
+
+  void make(const jessl::ImageView& image, const jessl::DrawKey& key, Scratch&, std::span<float> out) const {
+    const auto expected = static_cast<std::size_t>(shape(key.view, image.channels).count());
+    JESSL_CHECK(out.size() == expected, jessl::ShapeError, "view ", int{key.view}, " has ", out.size(),
+                " values, expected ", expected);
+    for (std::size_t i = 0; i < out.size(); ++i)
+      out[i] = static_cast<float>(image.pixels[i % image.pixels.size()]) / 255.0F;
+    out[0] = static_cast<float>(jessl::Draw(key).uniform());
+  }
+};
+
+/// Listens to the warnings while it lives.
+class Warnings {
+ public:
+  Warnings()
+      : before_(jessl::set_log_sink([this](jessl::Severity severity, const std::string& text) {
+          if (severity == jessl::Severity::warning) heard_.push_back(text);
+        })) {}
+  Warnings(const Warnings&) = delete;
+  Warnings& operator=(const Warnings&) = delete;
+  ~Warnings() { jessl::set_log_sink(before_); }
+
+  [[nodiscard]] const std::vector<std::string>& heard() const { return heard_; }
+
+ private:
+  std::vector<std::string> heard_{};
+  jessl::LogSink before_;
+};
+
+}  // namespace data_test
