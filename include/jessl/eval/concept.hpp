@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a classifier of features is: settings that, fitted to labelled features, give something that predicts.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <Eigen/Core>
+
+#include <jessl/core/matrix.hpp>
+
+namespace jessl {
+
+namespace eval {
+
+/// Features as they are handed in: [N, D] float32, row-major, without a copy.
+using Features = Eigen::Ref<const RowMatrix>;
+
+/// Class indices as they are handed in, one a row.
+using Labels = std::span<const std::int64_t>;
+
+}  // namespace eval
+
+/// What is left of a classifier after fitting.
+///
+/// `predict(X)`   the most likely class of each row, [M]; of classes with equal scores the one with the lowest index
+/// `scores(X)`    [M, C], a higher score for a more likely class
+/// `classes()`    C
+/// `dimension()`  D, the number of columns it was fitted to
+///
+/// All members are safe to call from several threads.
+///
+/// Errors     ShapeError when X has another number of columns, DataError when X holds NaN or infinity
+/// Source     none
+template <class M>
+concept FittedClassifier = requires(const M& model, eval::Features x) {
+  { model.predict(x) } -> std::same_as<std::vector<std::int64_t>>;
+  { model.scores(x) } -> std::same_as<RowMatrix>;
+  { model.classes() } -> std::same_as<std::int64_t>;
+  { model.dimension() } -> std::same_as<std::int64_t>;
+};
+
+/// Learns classes from labelled features.
+///
+/// The policy is its settings. `fit(X, y)`, X [N, D], y [N] in [0, C), gives a FittedClassifier that holds on to
+/// nothing of its caller's.
+///
+/// Errors     ConfigError for a setting out of range; ShapeError when X and y do not fit together; DataError when
+///            there are no rows, for NaN or infinity in X and for labels outside [0, C)
+/// Source     none
+template <class C>
+concept Classifier = requires(const C& settings, eval::Features x, eval::Labels y) {
+  { settings.fit(x, y) } -> FittedClassifier;
+};
+
+// [archetype]
+/// The least a classifier can be: everything is class 0.
+struct ClassifierArchetype {
+  struct Fitted {
+    [[nodiscard]] std::vector<std::int64_t> predict(eval::Features x) const {
+      return std::vector<std::int64_t>(static_cast<std::size_t>(x.rows()));
+    }
+    [[nodiscard]] RowMatrix scores(eval::Features x) const { return RowMatrix::Zero(x.rows(), 1); }
+    [[nodiscard]] std::int64_t classes() const { return 1; }
+    [[nodiscard]] std::int64_t dimension() const { return columns; }
+
+    std::int64_t columns = 0;
+  };
+  [[nodiscard]] Fitted fit(eval::Features x, eval::Labels) const { return {.columns = x.cols()}; }
+};
+static_assert(Classifier<ClassifierArchetype>);
+// [/archetype]
+
+}  // namespace jessl

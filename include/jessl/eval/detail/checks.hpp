@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// The checks that all classifiers share.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include <jessl/core/error.hpp>
+#include <jessl/core/shape.hpp>
+#include <jessl/core/thread_pool.hpp>
+#include <jessl/eval/concept.hpp>
+
+namespace jessl::eval::detail {
+
+[[nodiscard]] inline Shape shape_of(const Features& x) { return Shape(std::vector<std::int64_t>{x.rows(), x.cols()}); }
+
+/// Training features: at least one row and one column, one label a row.
+inline void check_training(std::string_view who, const Features& x, Labels y) {
+  JESSL_CHECK(x.rows() > 0 && x.cols() > 0, DataError, who, ": X is ", shape_of(x), ", expected at least one row and one column");
+  JESSL_CHECK(static_cast<std::size_t>(x.rows()) == y.size(), ShapeError, who, ": X is ", shape_of(x), " but y has ", y.size(),
+              " labels, expected one label a row");
+}
+
+/// Features to classify: as many columns as the model was fitted to.
+inline void check_columns(std::string_view who, const Features& x, std::int64_t dimension) {
+  JESSL_CHECK(x.cols() == dimension, ShapeError, who, ": X is ", shape_of(x), ", expected [N, D] = [", x.rows(), ", ", dimension,
+              "], as the features it was fitted to");
+}
+
+/// Names the first value of row `row` that is NaN or infinite; the caller knows that there is one.
+[[noreturn]] inline void fail_not_finite(std::string_view who, const Features& x, Eigen::Index row) {
+  Eigen::Index column = 0;
+  while (column + 1 < x.cols() && std::isfinite(x(row, column))) ++column;
+  fail<DataError>(who, ": X(", row, ", ", column, ") is ", x(row, column),
+                  ", expected a finite number; has the encoder diverged? (look at the training loss)");
+}
+
+/// All values of rows [first, first + count) are finite.
+inline void check_finite(std::string_view who, const Features& x, Eigen::Index first, Eigen::Index count) {
+  for (Eigen::Index row = first; row < first + count; ++row) {
+    // The sum of squares of float32 values cannot overflow in float64: it is finite where they are.
+    if (!std::isfinite(x.row(row).cast<double>().squaredNorm())) fail_not_finite(who, x, row);
+  }
+}
+
+/// The number of classes: the setting, or one more than the largest label; every label is checked against it.
+[[nodiscard]] inline std::int64_t class_count(std::string_view who, Labels y, const std::optional<std::int64_t>& setting) {
+  JESSL_CHECK(!setting || *setting >= 1, ConfigError, who, ": classes is ", setting.value_or(0), ", expected >= 1");
+  const std::int64_t classes = setting.value_or(*std::max_element(y.begin(), y.end()) + 1);
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    if (y[i] >= 0 && y[i] < classes) continue;
+    fail<DataError>(who, ": y[", i, "] is ", y[i], ", expected a class in [0, ", std::max<std::int64_t>(classes, 1), ")",
+                    y[i] == -1 ? "; -1 marks an image without a label: leave such rows out" : "; set .classes to the number of classes");
+  }
+  return classes;
+}
+
+/// 0 means all hardware threads.
+[[nodiscard]] inline std::int64_t thread_count(std::string_view who, std::int64_t threads) {
+  JESSL_CHECK(threads >= 0, ConfigError, who, ": threads is ", threads, ", expected >= 1, or 0 for all hardware threads");
+  return threads == 0 ? hardware_threads() : threads;
+}
+
+/// The column of the largest value of each row; the lowest of equal ones.
+[[nodiscard]] inline std::vector<std::int64_t> largest_columns(const RowMatrix& scores) {
+  std::vector<std::int64_t> columns(static_cast<std::size_t>(scores.rows()));
+  for (Eigen::Index row = 0; row < scores.rows(); ++row) {
+    const float* first = scores.data() + row * scores.cols();
+    columns[static_cast<std::size_t>(row)] = std::max_element(first, first + scores.cols()) - first;
+  }
+  return columns;
+}
+
+}  // namespace jessl::eval::detail

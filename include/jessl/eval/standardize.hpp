@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Features with mean 0 and standard deviation 1 in each dimension.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+
+#include <jessl/core/error.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/eval/concept.hpp>
+#include <jessl/eval/detail/checks.hpp>
+
+namespace jessl::eval {
+
+class FittedStandardize;
+
+/// Shifts and scales each dimension to mean 0 and standard deviation 1 over the training rows.
+///
+/// Before a probe with a penalty, so that the penalty does not depend on the scale of a dimension. The test rows are
+/// transformed with the training rows' numbers. A dimension that is constant in training, up to float32's
+/// resolution, becomes 0 everywhere.
+///
+/// Shapes     fit: X [N, D];  transform: [M, D] -> [M, D]
+/// Precision  sums in float64; the standard deviation is that of the population (divided by N)
+/// Randomness none
+/// Errors     DataError when there is no row, for NaN or infinity; ShapeError from transform for another number of columns
+/// Models     none
+/// Source     none
+struct Standardize {
+  static constexpr std::string_view name = "Standardize";
+
+  [[nodiscard]] FittedStandardize fit(const Features& x) const;
+};
+
+/// The means and scales that Standardize::fit found.
+///
+/// Shapes     transform: [M, D] -> [M, D]
+/// Errors     as Standardize
+/// Models     none
+/// Source     none
+class FittedStandardize {
+ public:
+  /// See Standardize::fit.
+  explicit FittedStandardize(const Features& x) {
+    JESSL_CHECK(x.rows() > 0 && x.cols() > 0, DataError, who, ": X is ", detail::shape_of(x), ", expected at least one row and one column");
+    detail::check_finite(who, x, 0, x.rows());
+    const auto rows = static_cast<double>(x.rows());
+    mean_.setZero(x.cols());
+    for (Eigen::Index i = 0; i < x.rows(); ++i) mean_ += x.row(i).cast<double>();
+    mean_ /= rows;
+    Eigen::RowVectorXd variance = Eigen::RowVectorXd::Zero(x.cols());
+    for (Eigen::Index i = 0; i < x.rows(); ++i) variance += (x.row(i).cast<double>() - mean_).cwiseAbs2();
+    deviation_ = (variance / rows).cwiseSqrt();
+    constexpr double resolution = std::numeric_limits<float>::epsilon();
+    const auto varies = deviation_.array() > resolution * mean_.array().abs();
+    factor_ = varies.select(deviation_.cwiseInverse(), 0.0);
+  }
+
+  /// (x - mean) / deviation in each dimension, 0 in constant ones.
+  [[nodiscard]] RowMatrix transform(const Features& x) const {
+    detail::check_columns(who, x, dimension());
+    detail::check_finite(who, x, 0, x.rows());
+    RowMatrix scaled(x.rows(), x.cols());
+    for (Eigen::Index i = 0; i < x.rows(); ++i) scaled.row(i) = (x.row(i).cast<double>() - mean_).cwiseProduct(factor_).cast<float>();
+    return scaled;
+  }
+
+  [[nodiscard]] std::int64_t dimension() const { return mean_.size(); }
+  [[nodiscard]] const Eigen::RowVectorXd& mean() const { return mean_; }            ///< [D]
+  [[nodiscard]] const Eigen::RowVectorXd& deviation() const { return deviation_; }  ///< [D]
+
+ private:
+  static constexpr std::string_view who = "jessl::eval::Standardize";
+
+  Eigen::RowVectorXd mean_;
+  Eigen::RowVectorXd deviation_;
+  Eigen::RowVectorXd factor_;  // 1 / deviation, 0 where the dimension is constant
+};
+
+inline FittedStandardize Standardize::fit(const Features& x) const { return FittedStandardize(x); }
+
+}  // namespace jessl::eval
+
+BOOST_HANA_ADAPT_STRUCT(jessl::eval::Standardize);

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Numbers that other programs found: tests/reference/eval/eval.json, and the shared files where they are present.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include <jessl/core/draw.hpp>
+#include <jessl/core/matrix.hpp>
+
+namespace reference {
+
+using Json = nlohmann::json;
+
+inline const Json& numbers() {
+  static const Json document = [] {
+    std::ifstream file(JESSL_TEST_DATA "/reference/eval/eval.json");
+    REQUIRE(file.is_open());
+    return Json::parse(file);
+  }();
+  return document;
+}
+
+inline jessl::RowMatrix matrix(const Json& rows) {
+  jessl::RowMatrix result(static_cast<Eigen::Index>(rows.size()), static_cast<Eigen::Index>(rows.at(0).size()));
+  for (Eigen::Index i = 0; i < result.rows(); ++i) {
+    for (Eigen::Index j = 0; j < result.cols(); ++j) {
+      result(i, j) = rows[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)].get<float>();
+    }
+  }
+  return result;
+}
+
+inline std::vector<std::int64_t> labels(const Json& list) { return list.get<std::vector<std::int64_t>>(); }
+
+/// The file of clustered features that other programs have evaluated, or nothing where it is absent.
+class Shared {
+ public:
+  static std::optional<Shared> open() {
+#ifdef JESSL_SHARED_DIR
+    const std::filesystem::path folder = std::filesystem::path(JESSL_SHARED_DIR) / "reference/eval";
+    if (std::filesystem::exists(folder / "eval.safetensors")) return Shared(folder);
+#endif
+    WARN("skipped: reference/eval/eval.safetensors is not there (JESSL_SHARED_DIR)");
+    return std::nullopt;
+  }
+
+  [[nodiscard]] const Json& expected() const { return expected_; }
+
+  [[nodiscard]] jessl::RowMatrix features(const std::string& name) const {
+    const auto& shape = header_.at(name).at("shape");
+    jessl::RowMatrix result(shape[0].get<Eigen::Index>(), shape[1].get<Eigen::Index>());
+    copy(name, "F32", result.data(), static_cast<std::size_t>(result.size()) * sizeof(float));
+    return result;
+  }
+
+  [[nodiscard]] std::vector<std::int64_t> labels(const std::string& name) const {
+    std::vector<std::int64_t> result(header_.at(name).at("shape")[0].get<std::size_t>());
+    copy(name, "I64", result.data(), result.size() * sizeof(std::int64_t));
+    return result;
+  }
+
+ private:
+  explicit Shared(const std::filesystem::path& folder) {
+    std::ifstream file(folder / "eval.safetensors", std::ios::binary);
+    bytes_.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+    std::uint64_t length = 0;  // of the JSON header, little-endian, in front of it
+    std::memcpy(&length, bytes_.data(), sizeof length);
+    header_ = Json::parse(bytes_.substr(8, length));
+    data_ = 8 + length;
+    std::ifstream json(folder / "eval.json");
+    expected_ = Json::parse(json);
+  }
+
+  void copy(const std::string& name, const std::string& dtype, void* target, std::size_t count) const {
+    REQUIRE(header_.at(name).at("dtype") == dtype);
+    std::memcpy(target, bytes_.data() + data_ + header_.at(name).at("data_offsets")[0].get<std::size_t>(), count);
+  }
+
+  std::string bytes_;
+  std::size_t data_ = 0;
+  Json header_;
+  Json expected_;
+};
+
+/// Features of `classes` overlapping clusters, with their labels; a pure function of the seed.
+struct Clusters {
+  jessl::RowMatrix x;
+  std::vector<std::int64_t> y;
+
+  Clusters(std::uint64_t seed, Eigen::Index rows, Eigen::Index columns, std::int64_t classes)
+      : x(rows, columns), y(static_cast<std::size_t>(rows)) {
+    jessl::Draw draw({.seed = seed});
+    for (Eigen::Index i = 0; i < rows; ++i) {
+      const std::int64_t label = i < classes ? i : draw.below(classes);  // each class at least once
+      y[static_cast<std::size_t>(i)] = label;
+      for (Eigen::Index j = 0; j < columns; ++j) {
+        const double centre = (static_cast<std::uint64_t>(j) * 7919U + static_cast<std::uint64_t>(label) * 104729U) % 13U > 6U ? 0.6 : -0.6;
+        x(i, j) = static_cast<float>(centre + draw.normal());
+      }
+    }
+  }
+};
+
+}  // namespace reference
