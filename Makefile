@@ -9,12 +9,12 @@
 #   make docs                             copies the marked regions of compiled sources into the documentation
 #   make clean                            deletes build/ and out/ (not .deps/)
 #
-# JOBS=1 compiles one file at a time: with LibTorch each takes up to 2.5 GB of memory.
+# JOBS=n compiles and tests n at a time; by default as many as there are cores and 2.5 GB of memory for each.
 
 .DEFAULT_GOAL := help
 .PHONY: help setup quickstart test asan cuda bench format docs clean
 
-JOBS  ?= $(shell nproc)
+JOBS  ?= $(shell awk -v cores=$$(nproc) '/MemAvailable/ { n = int($$2 / 2500000); print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
 TESTS ?= .
 ARGS  ?=
 
@@ -26,7 +26,7 @@ setup:
 
 # $(call build,preset,target): configures, which is quick, and builds.
 build = . .deps/env.sh && cmake --preset $(1) && cmake --build --preset $(1) --parallel $(JOBS) --target $(2)
-test  = ctest --preset $(1) --output-on-failure --parallel $(JOBS) --tests-regex '$(TESTS)'
+test  = ctest --preset $(1) --output-on-failure --parallel $(JOBS) --no-tests=error --tests-regex '$(TESTS)'
 
 quickstart: setup
 	@$(call build,release,quickstart)
@@ -45,11 +45,11 @@ cuda: setup
 
 bench: setup
 	@$(call build,release,benchmarks)
-	@for binary in build/release/bench/bench_*; do $$binary $(ARGS) || exit; done
+	@for binary in build/release/bench/bench_*; do [ ! -x $$binary ] || $$binary $(ARGS) || exit; done
 
 format:
 	@command -v clang-format >/dev/null || { echo "clang-format is missing: apt-get install clang-format"; exit 1; }
-	@find include tests examples bench packaging test_package -name '*.[ch]pp' -o -name '*.cu' 2>/dev/null | xargs clang-format -i
+	@find include tests examples bench test_package -name '*.[ch]pp' -o -name '*.cu' | xargs clang-format -i
 
 docs:
 	@tests/check/code_blocks.py --write

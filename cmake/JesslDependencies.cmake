@@ -5,10 +5,10 @@ set(JESSL_MISSING "")
 
 # jessl_need(<package> <target> <Debian package> [find_package arguments...])
 macro(jessl_need package target debian)
-  if(NOT TARGET ${target})
+  if(NOT TARGET ${target} AND NOT JESSL_PACKAGE_ONLY)
     find_package(${package} ${ARGN} QUIET)
   endif()
-  if(NOT TARGET ${target})
+  if(NOT TARGET ${target} AND NOT JESSL_PACKAGE_ONLY)
     string(APPEND JESSL_MISSING "\n  ${package}: apt-get install ${debian}")
   endif()
 endmacro()
@@ -23,7 +23,7 @@ jessl_need(Threads Threads::Threads g++)
 set(JESSL_BASE_LIBRARIES
   Eigen3::Eigen Boost::headers nlohmann_json::nlohmann_json JPEG::JPEG PNG::PNG ZLIB::ZLIB Threads::Threads)
 
-if(JESSL_TORCH AND NOT TARGET jessl::torch)
+if(JESSL_TORCH AND NOT TARGET jessl::torch AND NOT JESSL_PACKAGE_ONLY)
   include(${CMAKE_CURRENT_LIST_DIR}/JesslTorch.cmake)
 endif()
 

@@ -10,8 +10,11 @@ set(JESSL_ARCH auto CACHE STRING "-march of our own programs: auto, none, or a n
 option(JESSL_SANITIZE "Compile our own programs with ASan and UBSan" OFF)
 option(JESSL_STATIC_IMAGE_LIBRARIES "Link libjpeg, libpng and zlib statically, for programs carried to another machine" OFF)
 
-# LibTorch as cmake/bootstrap.sh leaves it.
-if(NOT JESSL_TORCH_DIR AND NOT DEFINED ENV{JESSL_TORCH_DIR})
+# Unless told otherwise, LibTorch is where cmake/bootstrap.sh leaves it.
+if(NOT JESSL_TORCH_DIR)
+  set(JESSL_TORCH_DIR $ENV{JESSL_TORCH_DIR})
+endif()
+if(NOT JESSL_TORCH_DIR)
   set(JESSL_TORCH_DIR ${PROJECT_SOURCE_DIR}/.deps/libtorch)
 endif()
 
@@ -78,8 +81,9 @@ message(STATUS "jessl: -march of tests, examples and benchmarks: ${jessl_arch}")
 add_library(jessl_warnings INTERFACE)
 target_compile_options(jessl_warnings INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Werror>
-  # These depend on the optimiser's mood and are known to cry wolf in GCC 12 (Eigen, std::string): seen, not fatal.
-  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-error=maybe-uninitialized -Wno-error=array-bounds -Wno-error=stringop-overflow
+  # GCC 12 finds the first one in its own AVX-512 intrinsics, hundreds of times. The others depend on the optimiser's
+  # mood and are known to cry wolf (Eigen, std::string): seen, not fatal.
+  $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-maybe-uninitialized -Wno-error=array-bounds -Wno-error=stringop-overflow
     -Wno-error=stringop-overread -Wno-error=restrict>)
 add_library(jessl_own INTERFACE)
 target_link_libraries(jessl_own INTERFACE jessl_warnings)

@@ -3,10 +3,10 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(jessl_config_dir ${CMAKE_INSTALL_DATADIR}/cmake/jessl)
+set(jessl_config_dir ${CMAKE_INSTALL_DATADIR}/jessl)
 
 install(DIRECTORY include/jessl TYPE INCLUDE FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h")
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/jessl OPTIONAL)
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/jessl)
 
 # Two sets, so that a consumer without LibTorch never reads a target that mentions it.
 install(TARGETS jessl_base EXPORT jessl-base)

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// A program that uses the plain part of the packaged jessl.
+#include <cstdio>
+#include <string>
+
+#include <jessl/core/philox.hpp>
+#include <jessl/core/version.hpp>
+
+#if __has_include(<torch/torch.h>)
+#error "jessl::base must not bring LibTorch"
+#endif
+
+int main() { std::printf("jessl %s, plain\n", std::string(jessl::version).c_str()); }

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Checks the checks: each must find the faults planted in a small tree, and nothing in the same tree without them."""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).parent
+SPDX = "// SPDX-License-Identifier: Apache-2.0\n// Says what it is.\n#pragma once\n"
+
+GOOD = {
+    "include/jessl/jessl.hpp": SPDX + "#include <jessl/loss.hpp>\n#include <jessl/data.hpp>\n",
+    "include/jessl/core/error.hpp": SPDX + "void fail() { throw 1; }\n",
+    "include/jessl/core/tensor.hpp": SPDX + "#include <torch/torch.h>\n",
+    "include/jessl/loss.hpp": SPDX + "#include <jessl/loss/a.hpp>\n",
+    "include/jessl/loss/a.hpp": SPDX + '#include <jessl/core/tensor.hpp>\nstatic_assert(f(1, ")"), "no " "luck");\n',
+    "include/jessl/data.hpp": SPDX + "#include <jessl/data/d.hpp>\n",
+    "include/jessl/data/d.hpp": SPDX + "#include <jessl/core/error.hpp>\n// a comment may say throw\n",
+    "tests/check/torch_headers.txt": "core/tensor.hpp\n",
+    "tests/fail/a.cpp": "// expect: no luck\n",
+    "tests/fail/a.ok.cpp": "\n",
+    "examples/e.cpp": "// Head.\n\nint a;\n// [part]\n  int b;\n// [/part]\n",
+    "README.md": "<!-- code: examples/e.cpp [part] -->\n```cpp\nint b;\n```\n",
+}
+
+# (script, file, its text with a fault, a part of the finding)
+FAULTS = [
+    ("include_rules.py", "include/jessl/loss/a.hpp", SPDX + "#include <jessl/data/d.hpp>\n", "may include core and itself only"),
+    ("include_rules.py", "include/jessl/loss/a.hpp", SPDX + "#include <torch/torch.h>\n", "in core/tensor.hpp only"),
+    ("include_rules.py", "include/jessl/data/d.hpp", SPDX + "#include <jessl/core/tensor.hpp>\n", "reaches core/tensor.hpp"),
+    ("include_rules.py", "include/jessl/data/d.hpp", SPDX + "void f() { throw 1; }\n", "line 4: bare throw"),
+    ("include_rules.py", "include/jessl/data/d.hpp", SPDX + "void f() { std::abort(); }\n", "abort() ends the process"),
+    ("include_rules.py", "include/jessl/data/d.hpp", SPDX + "#include <jessl/core/none.hpp>\n", "does not exist"),
+    ("include_rules.py", "include/jessl/data/d.hpp", "#pragma once\n", "SPDX"),
+    ("include_rules.py", "include/jessl/loss/b.hpp", SPDX, "does not include jessl/loss/b.hpp"),
+    ("include_rules.py", "include/jessl/jessl.hpp", SPDX + "#include <jessl/loss.hpp>\n", "does not include jessl/data.hpp"),
+    ("include_rules.py", "include/jessl/misc/x.hpp", SPDX, "'misc' is no family"),
+    ("messages.py", "tests/fail/a.cpp", "// expect: other\n", "no case in tests/fail expects: no luck"),
+    ("messages.py", "tests/fail/b.cpp", "// expect: no\n", "has no twin"),
+    ("messages.py", "include/jessl/loss/a.hpp", "void f() {\n  static_assert(true);\n}\n", "a.hpp:2: static_assert without a text"),
+    ("code_blocks.py", "examples/e.cpp", "// [part]\nint c;\n// [/part]\n", "README.md:2: differs from examples/e.cpp"),
+    ("code_blocks.py", "README.md", "```cpp\nint b;\n```\n", "without <!-- code"),
+    ("code_blocks.py", "README.md", "<!-- code: examples/e.cpp [gone] -->\n```cpp\n```\n", "no region"),
+]
+
+
+def run(script, changes, *options):
+    with tempfile.TemporaryDirectory() as top:
+        for name, text in {**GOOD, **changes}.items():
+            path = pathlib.Path(top, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        done = subprocess.run([sys.executable, HERE / script, *options, top], capture_output=True, text=True)
+        return done.returncode, done.stdout + done.stderr, pathlib.Path(top, "README.md").read_text()
+
+
+wrong = []
+for script in sorted({fault[0] for fault in FAULTS}):
+    status, output, _ = run(script, {})
+    if status:
+        wrong.append(f"{script} finds fault with a tree that has none: {output}")
+for script, name, text, finding in FAULTS:
+    status, output, _ = run(script, {name: text})
+    if status == 0 or finding not in output:
+        wrong.append(f"{script} should find '{finding}', but says: {output}")
+_, _, written = run("code_blocks.py", {"examples/e.cpp": "// [part]\nint c;\n// [/part]\n"}, "--write")
+if written != GOOD["README.md"].replace("int b", "int c"):
+    wrong.append(f"code_blocks.py --write wrote: {written}")
+
+print("\n".join(wrong) or f"{len(FAULTS)} planted faults were found")
+sys.exit(bool(wrong))
