@@ -322,7 +322,7 @@ class Pipeline {
 /// Models     none
 /// Source     none
 template <class... Ops>
-[[nodiscard]] Pipeline<Ops...> compose(Ops... operations) {
+[[nodiscard]] auto compose(Ops... operations) {  // auto: else the constraint of Pipeline would hide the message
   static_assert((Operation<Ops> && ...),
                 "jessl::augment::compose requires each argument to be a jessl::augment::Operation: a geometric, "
                 "pointwise, indexed, "

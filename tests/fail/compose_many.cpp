@@ -1,0 +1,14 @@
+// expect: jessl::augment::compose takes at most 255 operations
+#include <utility>
+
+#include <jessl/augment.hpp>
+
+template <std::size_t>
+using Item = jessl::augment::RandomHorizontalFlip;
+
+template <std::size_t... I>
+constexpr std::size_t size_of(std::index_sequence<I...>) {
+  return sizeof(jessl::augment::Pipeline<Item<I>...>);
+}
+
+static_assert(size_of(std::make_index_sequence<256>{}) > 0);

@@ -1,0 +1,8 @@
+#include <jessl/core/options.hpp>
+
+struct Settings {
+  double rate = 0.0;
+};
+BOOST_HANA_ADAPT_STRUCT(Settings, rate);
+
+const auto settings = jessl::from_json<Settings>(jessl::Json::object());

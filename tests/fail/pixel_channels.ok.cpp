@@ -1,0 +1,3 @@
+#include <jessl/augment/pixel.hpp>
+
+jessl::augment::Pixel<float, 3> pixel;

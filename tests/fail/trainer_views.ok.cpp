@@ -1,0 +1,12 @@
+// torch
+#include <jessl/train/trainer.hpp>
+
+struct Maker {
+  static constexpr std::int64_t views = 2;
+  struct Scratch {};
+  [[nodiscard]] jessl::ViewShape shape(std::int64_t, std::int64_t channels) const { return {channels, 8, 8}; }
+  void make(const jessl::ImageView&, const jessl::DrawKey&, Scratch&, std::span<float>) const {}
+};
+
+using Complete = jessl::Trainer<Maker, jessl::BackboneArchetype, jessl::ProjectorArchetype, jessl::LossArchetype, jessl::OptimizerArchetype>;
+static_assert(sizeof(Complete) > 0);
