@@ -17,6 +17,7 @@
 #include <jessl/augment/gaussian_noise.hpp>
 #include <jessl/augment/normalize.hpp>
 #include <jessl/augment/pipeline.hpp>
+#include <jessl/augment/random_gamma.hpp>
 #include <jessl/augment/random_grayscale.hpp>
 #include <jessl/augment/random_horizontal_flip.hpp>
 #include <jessl/augment/random_resized_crop.hpp>
@@ -31,6 +32,6 @@ namespace jessl::augment {
 /// Every operation, as a Hana list of types.
 inline constexpr auto All =
     boost::hana::tuple_t<RandomResizedCrop, Resize, CenterCrop, RandomHorizontalFlip, ColorJitter, RandomGrayscale,
-                         GaussianBlur, RandomSolarize, GaussianNoise, Normalize>;
+                         GaussianBlur, RandomGamma, RandomSolarize, GaussianNoise, Normalize>;
 
 }  // namespace jessl::augment

@@ -29,7 +29,8 @@ TEST_CASE("accuracy: is the share of equal entries", "[eval][accuracy]") {
 
 TEST_CASE("accuracy: lengths that differ, no labels and negative labels are errors", "[eval][accuracy]") {
   CHECK_THROWS_AS(accuracy(Labels{1, 2}, Labels{1}), jessl::ShapeError);
-  CHECK_THROWS_WITH(accuracy(Labels{1, 2}, Labels{1}), "jessl::eval::accuracy: 2 predictions but 1 labels, expected one each");
+  CHECK_THROWS_WITH(accuracy(Labels{1, 2}, Labels{1}),
+                    "jessl::eval::accuracy: 2 predictions but 1 labels, expected one each");
   CHECK_THROWS_AS(accuracy(Labels{}, Labels{}), jessl::DataError);
   CHECK_THROWS_WITH(accuracy(Labels{1, -1}, Labels{1, -1}), Contains("labels[1] is -1, expected a class >= 0"));
 }
@@ -52,7 +53,8 @@ TEST_CASE("top_k: a class count that does not match and other mistakes are error
   CHECK_THROWS_AS(top_k(scores, Labels{1, -1, 0}, 1), jessl::DataError);
   CHECK_THROWS_AS(top_k(scores, Labels{1, 2}, 1), jessl::ShapeError);
   CHECK_THROWS_AS(top_k(scores, Labels{1, 2, 0}, 0), jessl::ConfigError);
-  CHECK_THROWS_WITH(top_k(scores, Labels{1, 2, 0}, 5), "jessl::eval::top_k: k is 5, expected 1 to the number of classes, 3");
+  CHECK_THROWS_WITH(top_k(scores, Labels{1, 2, 0}, 5),
+                    "jessl::eval::top_k: k is 5, expected 1 to the number of classes, 3");
   CHECK_THROWS_AS(top_k(jessl::RowMatrix(0, 3), Labels{}, 1), jessl::DataError);
   jessl::RowMatrix broken = scores;
   broken(1, 1) = std::numeric_limits<float>::quiet_NaN();

@@ -68,7 +68,8 @@ TEST_CASE("Classifier: the number of threads changes no bit", "[eval][classifier
   });
 }
 
-TEST_CASE("Classifier: other numbers for the classes give the same predictions by other numbers", "[eval][classifier]") {
+TEST_CASE("Classifier: other numbers for the classes give the same predictions by other numbers",
+          "[eval][classifier]") {
   const std::int64_t renamed[classes] = {2, 0, 3, 1};
   const auto rename = [&](Labels labels) {
     for (std::int64_t& label : labels) label = renamed[label];
@@ -115,7 +116,8 @@ TEST_CASE("Classifier: a class count that does not match is an error that names 
     const std::string who = "jessl::eval::" + std::string(policy.name) + ": ";
     policy.classes = 3;
     CHECK_THROWS_AS(policy.fit(train.x, train.y), jessl::DataError);
-    CHECK_THROWS_WITH(policy.fit(train.x, train.y), who + "y[3] is 3, expected a class in [0, 3); set .classes to the number of classes");
+    CHECK_THROWS_WITH(policy.fit(train.x, train.y),
+                      who + "y[3] is 3, expected a class in [0, 3); set .classes to the number of classes");
     policy.classes = 0;
     CHECK_THROWS_AS(policy.fit(train.x, train.y), jessl::ConfigError);
     policy.classes.reset();

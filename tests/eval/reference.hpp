@@ -2,8 +2,6 @@
 // Numbers that other programs found: tests/reference/eval/eval.json, and the shared files where they are present.
 #pragma once
 
-#include <array>
-#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -94,21 +92,24 @@ class Shared {
   Json expected_;
 };
 
-/// Features of `classes` overlapping clusters, with their labels; a pure function of the seed.
+/// Features of `classes` overlapping clusters, with their labels; a pure function of the seed. The clusters' centres do
+/// not depend on the seed, so that two seeds give training and test rows.
 struct Clusters {
   jessl::RowMatrix x;
   std::vector<std::int64_t> y;
 
   Clusters(std::uint64_t seed, Eigen::Index rows, Eigen::Index columns, std::int64_t classes)
       : x(rows, columns), y(static_cast<std::size_t>(rows)) {
+    jessl::RowMatrix centres(classes, columns);
+    for (Eigen::Index c = 0; c < classes; ++c) {
+      jessl::Draw draw({.sample = static_cast<std::uint64_t>(c)});
+      for (Eigen::Index j = 0; j < columns; ++j) centres(c, j) = static_cast<float>(0.75 * draw.normal());
+    }
     jessl::Draw draw({.seed = seed});
     for (Eigen::Index i = 0; i < rows; ++i) {
       const std::int64_t label = i < classes ? i : draw.below(classes);  // each class at least once
       y[static_cast<std::size_t>(i)] = label;
-      for (Eigen::Index j = 0; j < columns; ++j) {
-        const double centre = (static_cast<std::uint64_t>(j) * 7919U + static_cast<std::uint64_t>(label) * 104729U) % 13U > 6U ? 0.6 : -0.6;
-        x(i, j) = static_cast<float>(centre + draw.normal());
-      }
+      for (Eigen::Index j = 0; j < columns; ++j) x(i, j) = centres(label, j) + static_cast<float>(draw.normal());
     }
   }
 };

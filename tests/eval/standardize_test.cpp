@@ -28,7 +28,8 @@ TEST_CASE("Standardize: means and deviations are scikit-learn's", "[eval][standa
   const auto& expected = reference::numbers()["standardize"];
   for (Eigen::Index j = 0; j < fitted.dimension(); ++j) {
     CHECK(fitted.mean()(j) == Approx(expected["mean"][static_cast<std::size_t>(j)].get<double>()).epsilon(1e-12));
-    CHECK(fitted.deviation()(j) == Approx(expected["deviation"][static_cast<std::size_t>(j)].get<double>()).epsilon(1e-12));
+    CHECK(fitted.deviation()(j) ==
+          Approx(expected["deviation"][static_cast<std::size_t>(j)].get<double>()).epsilon(1e-12));
   }
 }
 
@@ -52,6 +53,7 @@ TEST_CASE("Standardize: wrong shapes, no rows and NaN are errors", "[eval][stand
   CHECK_THROWS_AS(Standardize{}.fit(RowMatrix(0, 3)), jessl::DataError);
   RowMatrix x = RowMatrix::Zero(3, 3);
   x(2, 1) = std::numeric_limits<float>::infinity();
-  CHECK_THROWS_WITH(Standardize{}.fit(x), Contains("jessl::eval::Standardize: X(2, 1) is inf, expected a finite number"));
+  CHECK_THROWS_WITH(Standardize{}.fit(x),
+                    Contains("jessl::eval::Standardize: X(2, 1) is inf, expected a finite number"));
   CHECK_THROWS_AS(fitted.transform(x), jessl::DataError);
 }

@@ -19,8 +19,8 @@ namespace jessl::eval {
 /// Models     none
 /// Source     none
 [[nodiscard]] inline double accuracy(Labels predicted, Labels labels) {
-  JESSL_CHECK(predicted.size() == labels.size(), ShapeError, "jessl::eval::accuracy: ", predicted.size(), " predictions but ",
-              labels.size(), " labels, expected one each");
+  JESSL_CHECK(predicted.size() == labels.size(), ShapeError, "jessl::eval::accuracy: ", predicted.size(),
+              " predictions but ", labels.size(), " labels, expected one each");
   JESSL_CHECK(!labels.empty(), DataError, "jessl::eval::accuracy: there are no labels, expected at least one");
   std::size_t right = 0;
   for (std::size_t i = 0; i < labels.size(); ++i) {
@@ -37,21 +37,23 @@ namespace jessl::eval {
 /// accuracy of predict().
 ///
 /// Shapes     scores: [N, C], labels: [N] -> number
-/// Errors     ShapeError when there is not one label a row; ConfigError for k outside [1, C]; DataError when there is no
+/// Errors     ShapeError when there is not one label a row; ConfigError for k outside [1, C]; DataError when there is
+/// no
 ///            row, a label is outside [0, C) or a score is NaN
 /// Models     none
 /// Source     none
 [[nodiscard]] inline double top_k(const Features& scores, Labels labels, std::int64_t k) {
   constexpr std::string_view who = "jessl::eval::top_k";
-  JESSL_CHECK(static_cast<std::size_t>(scores.rows()) == labels.size(), ShapeError, who, ": scores is ", detail::shape_of(scores),
-              " but there are ", labels.size(), " labels, expected one a row");
+  JESSL_CHECK(static_cast<std::size_t>(scores.rows()) == labels.size(), ShapeError, who, ": scores is ",
+              detail::shape_of(scores), " but there are ", labels.size(), " labels, expected one a row");
   JESSL_CHECK(!labels.empty(), DataError, who, ": there are no labels, expected at least one");
-  JESSL_CHECK(k >= 1 && k <= scores.cols(), ConfigError, who, ": k is ", k, ", expected 1 to the number of classes, ", scores.cols());
+  JESSL_CHECK(k >= 1 && k <= scores.cols(), ConfigError, who, ": k is ", k, ", expected 1 to the number of classes, ",
+              scores.cols());
   std::size_t right = 0;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const std::int64_t label = labels[i];
-    JESSL_CHECK(label >= 0 && label < scores.cols(), DataError, who, ": labels[", i, "] is ", label, ", expected a class in [0, ",
-                scores.cols(), "), the columns of scores");
+    JESSL_CHECK(label >= 0 && label < scores.cols(), DataError, who, ": labels[", i, "] is ", label,
+                ", expected a class in [0, ", scores.cols(), "), the columns of scores");
     const auto row = scores.row(static_cast<Eigen::Index>(i));
     JESSL_CHECK(!row.hasNaN(), DataError, who, ": scores has NaN in row ", i, ", expected numbers");
     const auto before = (row.array() > row(label)).count() + (row.head(label).array() == row(label)).count();

@@ -34,9 +34,9 @@ class FittedKNN;
 /// Shapes     fit: X [N, D], y [N];  predict: [M, D] -> [M];  scores: [M, D] -> [M, C]
 /// Units      temperature: dimensionless
 /// Precision  similarities in float32, votes in float64
-/// Cost       2 M N D operations as blocked matrix products; the fitted model holds a copy of X, a query block 2 MB a thread
-/// Randomness none; the result does not depend on the number of threads, bit for bit
-/// Errors     ConfigError for a setting out of range or k above N; ShapeError when X, y or the queries do not fit together;
+/// Cost       2 M N D operations as blocked matrix products; the fitted model holds a copy of X, a query block 2 MB a
+/// thread Randomness none; the result does not depend on the number of threads, bit for bit Errors     ConfigError for
+/// a setting out of range or k above N; ShapeError when X, y or the queries do not fit together;
 ///            DataError when there is no row, for NaN or infinity, for a label outside [0, classes)
 /// Models     jessl::Classifier (docs/eval/README.md)
 /// Source     Wu, Xiong, Yu, Lin: Unsupervised Feature Learning via Non-Parametric Instance Discrimination, CVPR 2018,
@@ -62,7 +62,8 @@ struct KNN {
 class FittedKNN {
  public:
   /// Normalises the rows of `x`; see KNN::fit.
-  FittedKNN(const KNN& settings, const Features& x, Labels y) : settings_(settings), threads_(detail::thread_count(who, settings.threads)) {
+  FittedKNN(const KNN& settings, const Features& x, Labels y)
+      : settings_(settings), threads_(detail::thread_count(who, settings.threads)) {
     JESSL_CHECK(std::isfinite(settings.temperature) && settings.temperature > 0, ConfigError, who, ": temperature is ",
                 settings.temperature, ", expected a finite number > 0");
     detail::check_training(who, x, y);
@@ -84,20 +85,25 @@ class FittedKNN {
   }
 
   /// The class of each row for several k at once, one vector a k, from one search for the neighbours.
-  [[nodiscard]] std::vector<std::vector<std::int64_t>> predict(const Features& x, std::span<const std::int64_t> ks) const {
+  [[nodiscard]] std::vector<std::vector<std::int64_t>> predict(const Features& x,
+                                                               std::span<const std::int64_t> ks) const {
     for (const std::int64_t k : ks) check_k(k, bank_.rows());
-    std::vector<std::vector<std::int64_t>> predictions(ks.size(), std::vector<std::int64_t>(static_cast<std::size_t>(x.rows())));
+    std::vector<std::vector<std::int64_t>> predictions(ks.size(),
+                                                       std::vector<std::int64_t>(static_cast<std::size_t>(x.rows())));
     if (ks.empty()) return predictions;
-    search(x, *std::max_element(ks.begin(), ks.end()), [&](Eigen::Index query, std::span<const Neighbour> nearest, std::span<double> votes) {
-      for (std::size_t i = 0; i < ks.size(); ++i) {
-        count_votes(nearest.first(static_cast<std::size_t>(ks[i])), votes);
-        predictions[i][static_cast<std::size_t>(query)] = std::max_element(votes.begin(), votes.end()) - votes.begin();
-      }
-    });
+    search(x, *std::max_element(ks.begin(), ks.end()),
+           [&](Eigen::Index query, std::span<const Neighbour> nearest, std::span<double> votes) {
+             for (std::size_t i = 0; i < ks.size(); ++i) {
+               count_votes(nearest.first(static_cast<std::size_t>(ks[i])), votes);
+               predictions[i][static_cast<std::size_t>(query)] =
+                   std::max_element(votes.begin(), votes.end()) - votes.begin();
+             }
+           });
     return predictions;
   }
 
-  [[nodiscard]] std::vector<std::vector<std::int64_t>> predict(const Features& x, std::initializer_list<std::int64_t> ks) const {
+  [[nodiscard]] std::vector<std::vector<std::int64_t>> predict(const Features& x,
+                                                               std::initializer_list<std::int64_t> ks) const {
     return predict(x, std::span<const std::int64_t>(ks.begin(), ks.size()));
   }
 
@@ -106,7 +112,8 @@ class FittedKNN {
     RowMatrix shares(x.rows(), classes_);
     search(x, settings_.k, [&](Eigen::Index query, std::span<const Neighbour> nearest, std::span<double> votes) {
       const double all = count_votes(nearest, votes);
-      for (Eigen::Index c = 0; c < classes_; ++c) shares(query, c) = static_cast<float>(votes[static_cast<std::size_t>(c)] / all);
+      for (Eigen::Index c = 0; c < classes_; ++c)
+        shares(query, c) = static_cast<float>(votes[static_cast<std::size_t>(c)] / all);
     });
     return shares;
   }
@@ -116,7 +123,8 @@ class FittedKNN {
 
  private:
   static constexpr std::string_view who = "jessl::eval::KNN";
-  static constexpr Eigen::Index tile_rows = 1024;  // of the bank: 2 MB at D = 512, which the second-level caches nearly hold
+  static constexpr Eigen::Index tile_rows =
+      1024;  // of the bank: 2 MB at D = 512, which the second-level caches nearly hold
 
   struct Neighbour {
     float similarity;
@@ -138,7 +146,8 @@ class FittedKNN {
   };
 
   static void check_k(std::int64_t k, Eigen::Index rows) {
-    JESSL_CHECK(k >= 1 && k <= rows, ConfigError, who, ": k is ", k, ", expected 1 to the number of training rows, ", rows);
+    JESSL_CHECK(k >= 1 && k <= rows, ConfigError, who, ": k is ", k, ", expected 1 to the number of training rows, ",
+                rows);
   }
 
   /// Rows x[first ...] scaled to length 1 into `out`; also checks that they are finite.
@@ -165,7 +174,8 @@ class FittedKNN {
       mine.votes.resize(static_cast<std::size_t>(classes_));
       normalise(x, first, mine.queries);
       find_nearest(static_cast<std::size_t>(k), mine);
-      for (Eigen::Index i = 0; i < mine.queries.rows(); ++i) use(first + i, mine.candidates[static_cast<std::size_t>(i)], mine.votes);
+      for (Eigen::Index i = 0; i < mine.queries.rows(); ++i)
+        use(first + i, mine.candidates[static_cast<std::size_t>(i)], mine.votes);
     });
   }
 
@@ -181,7 +191,8 @@ class FittedKNN {
       detail::add_product(mine.queries, bank_.middleRows(first, width).transpose(), mine.similarities);
       for (Eigen::Index i = 0; i < count; ++i) {
         const auto q = static_cast<std::size_t>(i);
-        collect({mine.similarities.data() + i * width, static_cast<std::size_t>(width)}, first, k, mine.candidates[q], mine.thresholds[q]);
+        collect({mine.similarities.data() + i * width, static_cast<std::size_t>(width)}, first, k, mine.candidates[q],
+                mine.thresholds[q]);
       }
     }
     for (auto& candidates : mine.candidates) {
@@ -194,8 +205,8 @@ class FittedKNN {
   ///
   /// Rows come in rising order, so one that only equals the k-th similarity so far is further than it. Candidates
   /// are cut to k whenever twice as many have gathered: a few comparisons each, and most rows fail the threshold.
-  static void collect(std::span<const float> similarities, Eigen::Index first, std::size_t k, std::vector<Neighbour>& candidates,
-                      float& threshold) {
+  static void collect(std::span<const float> similarities, Eigen::Index first, std::size_t k,
+                      std::vector<Neighbour>& candidates, float& threshold) {
     constexpr std::size_t lane = 16;
     for (std::size_t begin = 0; begin < similarities.size(); begin += lane) {
       const auto chunk = similarities.subspan(begin, std::min(lane, similarities.size() - begin));
@@ -223,7 +234,8 @@ class FittedKNN {
     std::fill(votes.begin(), votes.end(), 0.0);
     double all = 0.0;
     for (const Neighbour& neighbour : nearest) {
-      const double vote = std::exp((double{neighbour.similarity} - double{nearest.front().similarity}) / settings_.temperature);
+      const double vote =
+          std::exp((double{neighbour.similarity} - double{nearest.front().similarity}) / settings_.temperature);
       votes[static_cast<std::size_t>(labels_[static_cast<std::size_t>(neighbour.row)])] += vote;
       all += vote;
     }

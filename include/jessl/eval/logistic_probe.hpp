@@ -40,20 +40,21 @@ class FittedLogisticProbe;
 /// Shapes     fit: X [N, D], y [N];  predict: [M, D] -> [M];  scores: [M, D] -> [M, C]
 /// Units      l2: per squared weight, on the scale of the mean cross-entropy (scikit-learn's C is 1 / (N l2))
 /// Precision  matrix products in float32, sums over rows and all of L-BFGS in float64
-/// Cost       4 N D C operations a step, X read once; the metric about 16 D^3 operations once; memory 64 MB or 8 C D floats
-/// Randomness none; the result does not depend on the number of threads, bit for bit
-/// Errors     ConfigError for a setting out of range; ShapeError when X, y or the rows to classify do not fit together;
+/// Cost       4 N D C operations a step, X read once; the metric about 16 D^3 operations once; memory 64 MB or 8 C D
+/// floats Randomness none; the result does not depend on the number of threads, bit for bit Errors     ConfigError for
+/// a setting out of range; ShapeError when X, y or the rows to classify do not fit together;
 ///            DataError when there is no row, for NaN or infinity, for a label outside [0, classes). Ending short of
 ///            the tolerance is a warning, and converged() is false
 /// Models     jessl::Classifier (docs/eval/README.md)
-/// Source     Boehning: Multinomial logistic regression algorithm, Annals of the Institute of Statistical Mathematics 44,
+/// Source     Boehning: Multinomial logistic regression algorithm, Annals of the Institute of Statistical Mathematics
+/// 44,
 ///            1992 (the bound); Nocedal, Wright: Numerical Optimization, 2006, algorithm 7.5
 /// Differs    none
 struct LogisticProbe {
   static constexpr std::string_view name = "LogisticProbe";
 
-  double l2 = 1e-4;                       ///< weight of the penalty, >= 0
-  double tolerance = 1e-6;                ///< largest entry of the gradient at the end, relative to max(1, that at W = 0), > 0
+  double l2 = 1e-4;         ///< weight of the penalty, >= 0
+  double tolerance = 1e-6;  ///< largest entry of the gradient at the end, relative to max(1, that at W = 0), > 0
   std::int64_t max_iterations = 1000;     ///< steps of L-BFGS at most, >= 1
   std::optional<std::int64_t> classes{};  ///< number of classes; absent: one more than the largest label
   std::int64_t threads = 0;               ///< threads to use; 0: all of the hardware
@@ -84,7 +85,8 @@ class SoftmaxObjective {
     weights_ = Eigen::Map<const RowMatrixD>(parameters.data(), classes_, x_.cols()).cast<float>();
     intercept_ = parameters.tail(classes_).cast<float>();
     pool_.parallel_for(static_cast<std::int64_t>(chunks_.size()), [&](std::int64_t chunk, std::int64_t worker) {
-      sum_chunk(chunk * chunk_rows_, chunks_[static_cast<std::size_t>(chunk)], scratch_[static_cast<std::size_t>(worker)]);
+      sum_chunk(chunk * chunk_rows_, chunks_[static_cast<std::size_t>(chunk)],
+                scratch_[static_cast<std::size_t>(worker)]);
     });
     double loss = 0.0;
     gradient.setZero();
@@ -216,10 +218,14 @@ class SoftmaxMetric {
 class FittedLogisticProbe {
  public:
   /// Finds the optimum; see LogisticProbe::fit.
-  FittedLogisticProbe(const LogisticProbe& settings, const Features& x, Labels y) : threads_(detail::thread_count(who, settings.threads)) {
-    JESSL_CHECK(std::isfinite(settings.l2) && settings.l2 >= 0, ConfigError, who, ": l2 is ", settings.l2, ", expected a finite number >= 0");
-    JESSL_CHECK(settings.tolerance > 0, ConfigError, who, ": tolerance is ", settings.tolerance, ", expected a number > 0");
-    JESSL_CHECK(settings.max_iterations >= 1, ConfigError, who, ": max_iterations is ", settings.max_iterations, ", expected >= 1");
+  FittedLogisticProbe(const LogisticProbe& settings, const Features& x, Labels y)
+      : threads_(detail::thread_count(who, settings.threads)) {
+    JESSL_CHECK(std::isfinite(settings.l2) && settings.l2 >= 0, ConfigError, who, ": l2 is ", settings.l2,
+                ", expected a finite number >= 0");
+    JESSL_CHECK(settings.tolerance > 0, ConfigError, who, ": tolerance is ", settings.tolerance,
+                ", expected a number > 0");
+    JESSL_CHECK(settings.max_iterations >= 1, ConfigError, who, ": max_iterations is ", settings.max_iterations,
+                ", expected >= 1");
     detail::check_training(who, x, y);
     const std::int64_t classes = detail::class_count(who, y, settings.classes);
     detail::check_finite(who, x, 0, x.rows());
@@ -233,13 +239,16 @@ class FittedLogisticProbe {
     weights_ = parameters.head(classes * x.cols()).reshaped<Eigen::RowMajor>(classes, x.cols()).cast<float>();
     intercept_ = parameters.tail(classes).cast<float>();
     if (!result_.converged) {
-      warn(who, ": stopped after ", result_.iterations, " steps with a gradient of ", result_.gradient_norm, " (tolerance ",
-           settings.tolerance, "); standardise the features, raise max_iterations or l2, or raise tolerance");
+      warn(who, ": stopped after ", result_.iterations, " steps with a gradient of ", result_.gradient_norm,
+           " (tolerance ", settings.tolerance,
+           "); standardise the features, raise max_iterations or l2, or raise tolerance");
     }
   }
 
   /// The class with the highest logit, of equal ones the lowest.
-  [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const { return detail::largest_columns(scores(x)); }
+  [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const {
+    return detail::largest_columns(scores(x));
+  }
 
   /// The logits W x + b, [M, C].
   [[nodiscard]] RowMatrix scores(const Features& x) const {

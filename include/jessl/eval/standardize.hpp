@@ -25,9 +25,8 @@ class FittedStandardize;
 /// Shapes     fit: X [N, D];  transform: [M, D] -> [M, D]
 /// Precision  sums in float64; the standard deviation is that of the population (divided by N)
 /// Randomness none
-/// Errors     DataError when there is no row, for NaN or infinity; ShapeError from transform for another number of columns
-/// Models     none
-/// Source     none
+/// Errors     DataError when there is no row, for NaN or infinity; ShapeError from transform for another number of
+/// columns Models     none Source     none
 struct Standardize {
   static constexpr std::string_view name = "Standardize";
 
@@ -44,7 +43,8 @@ class FittedStandardize {
  public:
   /// See Standardize::fit.
   explicit FittedStandardize(const Features& x) {
-    JESSL_CHECK(x.rows() > 0 && x.cols() > 0, DataError, who, ": X is ", detail::shape_of(x), ", expected at least one row and one column");
+    JESSL_CHECK(x.rows() > 0 && x.cols() > 0, DataError, who, ": X is ", detail::shape_of(x),
+                ", expected at least one row and one column");
     detail::check_finite(who, x, 0, x.rows());
     const auto rows = static_cast<double>(x.rows());
     mean_.setZero(x.cols());
@@ -63,7 +63,8 @@ class FittedStandardize {
     detail::check_columns(who, x, dimension());
     detail::check_finite(who, x, 0, x.rows());
     RowMatrix scaled(x.rows(), x.cols());
-    for (Eigen::Index i = 0; i < x.rows(); ++i) scaled.row(i) = (x.row(i).cast<double>() - mean_).cwiseProduct(factor_).cast<float>();
+    for (Eigen::Index i = 0; i < x.rows(); ++i)
+      scaled.row(i) = (x.row(i).cast<double>() - mean_).cwiseProduct(factor_).cast<float>();
     return scaled;
   }
 

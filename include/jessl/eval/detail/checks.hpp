@@ -20,15 +20,16 @@ namespace jessl::eval::detail {
 
 /// Training features: at least one row and one column, one label a row.
 inline void check_training(std::string_view who, const Features& x, Labels y) {
-  JESSL_CHECK(x.rows() > 0 && x.cols() > 0, DataError, who, ": X is ", shape_of(x), ", expected at least one row and one column");
-  JESSL_CHECK(static_cast<std::size_t>(x.rows()) == y.size(), ShapeError, who, ": X is ", shape_of(x), " but y has ", y.size(),
-              " labels, expected one label a row");
+  JESSL_CHECK(x.rows() > 0 && x.cols() > 0, DataError, who, ": X is ", shape_of(x),
+              ", expected at least one row and one column");
+  JESSL_CHECK(static_cast<std::size_t>(x.rows()) == y.size(), ShapeError, who, ": X is ", shape_of(x), " but y has ",
+              y.size(), " labels, expected one label a row");
 }
 
 /// Features to classify: as many columns as the model was fitted to.
 inline void check_columns(std::string_view who, const Features& x, std::int64_t dimension) {
-  JESSL_CHECK(x.cols() == dimension, ShapeError, who, ": X is ", shape_of(x), ", expected [N, D] = [", x.rows(), ", ", dimension,
-              "], as the features it was fitted to");
+  JESSL_CHECK(x.cols() == dimension, ShapeError, who, ": X is ", shape_of(x), ", expected [N, D] = [", x.rows(), ", ",
+              dimension, "], as the features it was fitted to");
 }
 
 /// Names the first value of row `row` that is NaN or infinite; the caller knows that there is one.
@@ -48,20 +49,24 @@ inline void check_finite(std::string_view who, const Features& x, Eigen::Index f
 }
 
 /// The number of classes: the setting, or one more than the largest label; every label is checked against it.
-[[nodiscard]] inline std::int64_t class_count(std::string_view who, Labels y, const std::optional<std::int64_t>& setting) {
+[[nodiscard]] inline std::int64_t class_count(std::string_view who, Labels y,
+                                              const std::optional<std::int64_t>& setting) {
   JESSL_CHECK(!setting || *setting >= 1, ConfigError, who, ": classes is ", setting.value_or(0), ", expected >= 1");
   const std::int64_t classes = setting.value_or(*std::max_element(y.begin(), y.end()) + 1);
   for (std::size_t i = 0; i < y.size(); ++i) {
     if (y[i] >= 0 && y[i] < classes) continue;
-    fail<DataError>(who, ": y[", i, "] is ", y[i], ", expected a class in [0, ", std::max<std::int64_t>(classes, 1), ")",
-                    y[i] == -1 ? "; -1 marks an image without a label: leave such rows out" : "; set .classes to the number of classes");
+    fail<DataError>(who, ": y[", i, "] is ", y[i], ", expected a class in [0, ", std::max<std::int64_t>(classes, 1),
+                    ")",
+                    y[i] == -1 ? "; -1 marks an image without a label: leave such rows out"
+                               : "; set .classes to the number of classes");
   }
   return classes;
 }
 
 /// 0 means all hardware threads.
 [[nodiscard]] inline std::int64_t thread_count(std::string_view who, std::int64_t threads) {
-  JESSL_CHECK(threads >= 0, ConfigError, who, ": threads is ", threads, ", expected >= 1, or 0 for all hardware threads");
+  JESSL_CHECK(threads >= 0, ConfigError, who, ": threads is ", threads,
+              ", expected >= 1, or 0 for all hardware threads");
   return threads == 0 ? hardware_threads() : threads;
 }
 

@@ -27,10 +27,10 @@ void add_product(const A& a, const B& b, Out&& out) {
   static_assert(Destination::IsRowMajor, "jessl::eval::detail::add_product writes row-major matrices");
   static_assert(contiguous<A> && contiguous<B> && contiguous<Destination>,
                 "jessl::eval::detail::add_product needs contiguous rows or columns");
-  using Product = Eigen::internal::general_matrix_matrix_product<Eigen::Index, float, storage_order<A>, false, float, storage_order<B>,
-                                                                 false, Eigen::RowMajor, 1>;
-  Eigen::internal::gemm_blocking_space<Eigen::RowMajor, float, float, Eigen::Dynamic, Eigen::Dynamic, Eigen::Dynamic> blocking(
-      out.rows(), out.cols(), a.cols(), 1, true);
+  using Product = Eigen::internal::general_matrix_matrix_product<Eigen::Index, float, storage_order<A>, false, float,
+                                                                 storage_order<B>, false, Eigen::RowMajor, 1>;
+  Eigen::internal::gemm_blocking_space<Eigen::RowMajor, float, float, Eigen::Dynamic, Eigen::Dynamic, Eigen::Dynamic>
+      blocking(out.rows(), out.cols(), a.cols(), 1, true);
   Product::run(out.rows(), out.cols(), a.cols(), a.data(), a.outerStride(), b.data(), b.outerStride(), out.data(), 1,
                out.outerStride(), 1.0F, blocking, nullptr);
 }

@@ -39,9 +39,9 @@ Minimum minimise(Eigen::VectorXd& x, Evaluate&& evaluate, Precondition&& precond
                  double tolerance) {
   struct Pair {
     Eigen::VectorXd step;
-    Eigen::VectorXd change;   // of the gradient over the step
-    double inverse_product;   // 1 / <step, change>
-    double scale;             // <step, change> / <change, P^-1 change>
+    Eigen::VectorXd change;  // of the gradient over the step
+    double inverse_product;  // 1 / <step, change>
+    double scale;            // <step, change> / <change, P^-1 change>
   };
   constexpr std::size_t history_length = 10;
   constexpr double rounding = 1e-6;  // relative error of values that are means of float32 terms, generously
@@ -83,7 +83,8 @@ Minimum minimise(Eigen::VectorXd& x, Evaluate&& evaluate, Precondition&& precond
       const bool falls = next_value <= result.objective + 1e-4 * length * slope;
       // Values that differ by rounding alone say nothing, but slopes still do: of a convex function, they suffice.
       const bool falls_but_for_rounding =
-          next_value <= result.objective + rounding * std::max(1.0, std::abs(result.objective)) && next_slope <= -0.9 * slope;
+          next_value <= result.objective + rounding * std::max(1.0, std::abs(result.objective)) &&
+          next_slope <= -0.9 * slope;
       if (!falls && !falls_but_for_rounding) {
         high = length;
       } else if (next_slope < 0.9 * slope) {

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// All backbones.
+#pragma once
+
+#include <boost/hana/tuple.hpp>
+#include <boost/hana/type.hpp>
+
+#include <jessl/backbone/concept.hpp>
+#include <jessl/backbone/resnet.hpp>
+
+namespace jessl::backbone {
+
+/// Every kind of backbone; tests, benchmarks and command lines loop over it.
+inline constexpr auto All = boost::hana::tuple_t<ResNet>;
+
+}  // namespace jessl::backbone

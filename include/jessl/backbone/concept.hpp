@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a backbone is: the network whose features are kept.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include <jessl/core/options.hpp>
+#include <jessl/core/tensor.hpp>
+
+namespace jessl {
+
+/// A network from images to features: a torch::nn::ModuleHolder with
+///
+/// `->forward(x)`         [N, C, H, W] -> [N, D], pooled
+/// `.feature_dim`         D
+/// `->initialise(seed)`   sets every parameter and running statistic as a pure function of the seed. A Trainer calls it
+///                        before the first step; who has loaded weights tells the Trainer to keep them
+///
+/// Errors     ShapeError from forward() for images of another shape
+/// Source     none
+template <class B>
+concept Backbone = requires(B net, const torch::Tensor& images, std::uint64_t seed) {
+  { net.ptr() } -> std::convertible_to<std::shared_ptr<torch::nn::Module>>;
+  { net->forward(images) } -> std::same_as<torch::Tensor>;
+  { net.feature_dim } -> std::convertible_to<std::int64_t>;
+  net->initialise(seed);
+};
+
+/// Says at compile time what `B` lacks to be a jessl::Backbone.
+template <class B>
+constexpr void require_backbone() {
+  static_assert(
+      Backbone<B>,
+      "jessl::Trainer requires 'Backbone' to be a jessl::Backbone: a torch::nn::ModuleHolder with ->forward(images), "
+      ".feature_dim and ->initialise(seed); see docs/backbone/README.md");
+}
+
+namespace backbone {
+
+/// A torch::nn::ModuleHolder that also says how wide the features are: `net.feature_dim`, as its module does.
+///
+/// Shapes     [N, C, H, W] -> [N, feature_dim]
+/// Errors     none of its own
+/// Models     jessl::Backbone, where `Impl` has forward, feature_dim and initialise (docs/backbone/README.md)
+/// Source     none
+template <class Impl>
+class Holder : public torch::nn::ModuleHolder<Impl> {
+ public:
+  /// The default network.
+  Holder() : Holder(std::make_shared<Impl>()) {}
+
+  /// Empty: for a member that is set later.
+  Holder(std::nullptr_t) : torch::nn::ModuleHolder<Impl>(nullptr) {}  // NOLINT: implicit, as LibTorch's
+
+  Holder(std::shared_ptr<Impl> module)  // NOLINT: implicit, as LibTorch's
+      : torch::nn::ModuleHolder<Impl>(std::move(module)), feature_dim(this->get()->feature_dim) {}
+
+  /// The network's settings, where it has any.
+  [[nodiscard]] Json to_json() const
+    requires requires(const Impl& module) { module.options; }
+  {
+    return jessl::to_json(this->get()->options);
+  }
+
+  std::int64_t feature_dim = 0;  ///< width of the features; not const, so that holders can be assigned
+};
+
+}  // namespace backbone
+
+// [archetype]
+/// The least a backbone can be: the mean of each channel.
+struct BackboneArchetypeImpl : torch::nn::Module {
+  [[nodiscard]] torch::Tensor forward(const torch::Tensor& images) const { return images.mean({2, 3}); }
+  void initialise(std::uint64_t) {}
+  std::int64_t feature_dim = 3;
+};
+using BackboneArchetype = backbone::Holder<BackboneArchetypeImpl>;
+static_assert(Backbone<BackboneArchetype>);
+// [/archetype]
+
+}  // namespace jessl

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Batch norm with what follows it in a residual network: the one place that chooses how it is computed.
+#pragma once
+
+#include <optional>
+
+#include <jessl/backbone/detail/fused_batch_norm.hpp>
+#include <jessl/core/tensor.hpp>
+
+namespace jessl::backbone::detail {
+
+/// norm(x), then + residual where there is one, then ReLU where `relu` says so.
+[[nodiscard]] inline torch::Tensor normalise(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x, bool relu,
+                                             const std::optional<torch::Tensor>& residual = std::nullopt) {
+  if (can_fuse(norm, x, residual)) return fused_batch_norm(norm, x, relu, residual);
+  auto y = norm.forward(x);
+  if (residual) y = y + *residual;
+  return relu ? y.relu_() : y;
+}
+
+/// relu(norm(x)), or relu(norm(x) + residual).
+[[nodiscard]] inline torch::Tensor normalise_relu(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x,
+                                                  const std::optional<torch::Tensor>& residual = std::nullopt) {
+  return normalise(norm, x, /*relu=*/true, residual);
+}
+
+}  // namespace jessl::backbone::detail

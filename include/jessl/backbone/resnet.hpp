@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+// Residual networks.
+#pragma once
+
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <jessl/backbone/concept.hpp>
+#include <jessl/backbone/detail/normalise.hpp>
+#include <jessl/core/error.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/core/tensor.hpp>
+
+namespace jessl::backbone {
+
+/// What a residual network does before its first block.
+enum class Stem : std::uint8_t {
+  large,   ///< 7x7 convolution of stride 2 and max pooling, for 224x224: a quarter of the side remains
+  medium,  ///< 3x3 convolution of stride 2, for 28x28 to 64x64 where time is short: half of the side remains
+  small    ///< 3x3 convolution of stride 1, for 28x28 to 64x64: the whole side remains
+};
+
+/// The residual block.
+enum class Block : std::uint8_t {
+  basic,      ///< two 3x3 convolutions (ResNet-18, -34)
+  bottleneck  ///< 1x1, 3x3, 1x1, four times as wide at its end (ResNet-50 and deeper)
+};
+
+/// What the networks of fixed depth leave open.
+struct ResNetOptions {
+  static constexpr std::string_view name = "ResNetOptions";
+
+  Stem stem = Stem::large;          ///< by the size of the images
+  std::int64_t in_channels = 3;     ///< of the images, >= 1
+  std::int64_t width = 64;          ///< channels of the first stage, >= 1; each later stage doubles them
+  bool zero_init_residual = false;  ///< start each block as the identity: the last norm's scale is 0
+};
+
+/// A residual network in full.
+struct ResNetLayout {
+  static constexpr std::string_view name = "ResNet";
+
+  Block block = Block::basic;                        ///< residual block
+  std::array<std::int64_t, 4> layers{{2, 2, 2, 2}};  ///< blocks in each stage, >= 1
+  std::int64_t width = 64;          ///< channels of the first stage, >= 1; each later stage doubles them
+  Stem stem = Stem::large;          ///< by the size of the images
+  std::int64_t in_channels = 3;     ///< of the images, >= 1
+  bool zero_init_residual = false;  ///< start each block as the identity: the last norm's scale is 0
+};
+
+namespace detail {
+
+[[nodiscard]] inline torch::nn::Conv2d convolution(std::int64_t in, std::int64_t out, std::int64_t kernel,
+                                                   std::int64_t stride = 1) {
+  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(false));
+}
+
+/// A residual block. The members carry torchvision's names.
+class ResidualBlockImpl : public torch::nn::Cloneable<ResidualBlockImpl> {
+ public:
+  ResidualBlockImpl(Block block, std::int64_t in, std::int64_t width, std::int64_t stride)
+      : block_(block), in_(in), width_(width), stride_(stride) {
+    reset();
+  }
+
+  [[nodiscard]] static std::int64_t expansion(Block block) { return block == Block::basic ? 1 : 4; }
+
+  void reset() override {
+    const std::int64_t out = width_ * expansion(block_);
+    if (block_ == Block::basic) {
+      add(0, in_, width_, 3, stride_);
+      add(1, width_, out, 3, 1);
+    } else {
+      add(0, in_, width_, 1, 1);
+      add(1, width_, width_, 3, stride_);
+      add(2, width_, out, 1, 1);
+    }
+    if (stride_ != 1 || in_ != out) {
+      downsample_ = register_module(
+          "downsample", torch::nn::Sequential(convolution(in_, out, 1, stride_), torch::nn::BatchNorm2d(out)));
+    }
+  }
+
+  [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) {
+    const auto shortcut = downsample_ ? downsampled(x) : x;
+    auto y = x;
+    const std::size_t last = depth() - 1;
+    for (std::size_t i = 0; i < last; ++i) y = normalise_relu(*norms_[i], convolutions_[i]->forward(y));
+    return normalise_relu(*norms_[last], convolutions_[last]->forward(y), shortcut);
+  }
+
+  /// The norm whose scale decides how much the block adds at first.
+  [[nodiscard]] torch::nn::BatchNorm2d& last_norm() { return norms_[depth() - 1]; }
+
+ private:
+  [[nodiscard]] torch::Tensor downsampled(const torch::Tensor& x) {
+    const auto y = downsample_->ptr(0)->as<torch::nn::Conv2d>()->forward(x);
+    return normalise(*downsample_->ptr(1)->as<torch::nn::BatchNorm2d>(), y, /*relu=*/false);
+  }
+
+  [[nodiscard]] std::size_t depth() const { return block_ == Block::basic ? 2 : 3; }
+
+  void add(std::size_t i, std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride) {
+    const std::string number = std::to_string(i + 1);
+    convolutions_[i] = register_module("conv" + number, convolution(in, out, kernel, stride));
+    norms_[i] = register_module("bn" + number, torch::nn::BatchNorm2d(out));
+  }
+
+  Block block_;
+  std::int64_t in_;
+  std::int64_t width_;
+  std::int64_t stride_;
+  std::array<torch::nn::Conv2d, 3> convolutions_{nullptr, nullptr, nullptr};
+  std::array<torch::nn::BatchNorm2d, 3> norms_{nullptr, nullptr, nullptr};
+  torch::nn::Sequential downsample_{nullptr};
+};
+TORCH_MODULE(ResidualBlock);
+
+}  // namespace detail
+
+/// The module behind ResNet; its settings are `options`.
+///
+/// Shapes     [N, in_channels, H, W] -> [N, feature_dim]
+/// Errors     ConfigError for settings out of range; ShapeError where the images have another number of channels
+/// Models     none; jessl::backbone::ResNet holds it
+/// Source     as ResNet
+class ResNetImpl : public torch::nn::Cloneable<ResNetImpl> {
+ public:
+  explicit ResNetImpl(const ResNetLayout& layout = {})
+      : options(layout), feature_dim(8 * layout.width * detail::ResidualBlockImpl::expansion(layout.block)) {
+    check("in_channels", options.in_channels);
+    check("width", options.width);
+    for (std::size_t stage = 0; stage < options.layers.size(); ++stage)
+      check(concat("layers[", stage, ']'), options.layers[stage]);
+    reset();
+  }
+
+  void reset() override {
+    const bool large = options.stem == Stem::large;
+    stem_convolution_ = register_module("conv1", detail::convolution(options.in_channels, options.width, large ? 7 : 3,
+                                                                     options.stem == Stem::small ? 1 : 2));
+    stem_norm_ = register_module("bn1", torch::nn::BatchNorm2d(options.width));
+    std::int64_t in = options.width;
+    stages_.clear();
+    for (std::size_t stage = 0; stage < options.layers.size(); ++stage) {
+      const std::int64_t width = options.width << stage;
+      torch::nn::ModuleList blocks;
+      for (std::int64_t i = 0; i < options.layers[stage]; ++i) {
+        blocks->push_back(detail::ResidualBlock(options.block, in, width, i == 0 && stage > 0 ? 2 : 1));
+        in = width * detail::ResidualBlockImpl::expansion(options.block);
+      }
+      stages_.push_back(register_module("layer" + std::to_string(stage + 1), blocks));
+    }
+    initialise(0);
+  }
+
+  /// He initialisation: convolutions normal with variance 2 / fan out; norms 1 and 0; statistics 0 and 1.
+  void initialise(std::uint64_t seed) {
+    const torch::NoGradGuard no_grad;
+    const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+    for (const auto& module : modules(/*include_self=*/false)) {
+      if (auto* convolution = module->as<torch::nn::Conv2dImpl>()) {
+        auto& weight = convolution->weight;  // [out, in, k, k]
+        const double deviation = std::sqrt(2.0 / static_cast<double>(weight.size(0) * weight.size(2) * weight.size(3)));
+        // Drawn on the CPU in row order, so that device, type and layout of the weight change nothing.
+        weight.copy_(torch::empty(weight.sizes(), torch::kFloat32).normal_(0.0, deviation, generator));
+      } else if (auto* norm = module->as<torch::nn::BatchNorm2dImpl>()) {
+        norm->reset_running_stats();
+        norm->weight.fill_(1);
+        norm->bias.zero_();
+      }
+    }
+    if (options.zero_init_residual) {
+      for_each_block([](detail::ResidualBlockImpl& block) { block.last_norm()->weight.zero_(); });
+    }
+  }
+
+  [[nodiscard]] torch::Tensor forward(const torch::Tensor& images) {
+    JESSL_CHECK(images.dim() == 4 && images.size(1) == options.in_channels, ShapeError,
+                "jessl::backbone::ResNet: the images are ", shape_of(images), ", expected [N, ", options.in_channels,
+                ", H, W]; set .in_channels to the images' channels");
+    auto x = detail::normalise_relu(*stem_norm_, stem_convolution_->forward(images));  // [N, width, H', W']
+    if (options.stem == Stem::large) x = torch::max_pool2d(x, /*kernel_size=*/3, /*stride=*/2, /*padding=*/1);
+    for_each_block([&x](detail::ResidualBlockImpl& block) { x = block.forward(x); });
+    return x.mean({2, 3});  // [N, feature_dim]
+  }
+
+  ResNetLayout options;
+  std::int64_t feature_dim;
+
+ private:
+  template <class Visit>
+  void for_each_block(const Visit& visit) {
+    for (torch::nn::ModuleList& stage : stages_) {
+      for (const auto& block : *stage) visit(*block->as<detail::ResidualBlockImpl>());
+    }
+  }
+
+  static void check(const std::string& setting, std::int64_t value) {
+    JESSL_CHECK(value >= 1, ConfigError, "jessl::backbone::ResNet: ", setting, " is ", value, ", expected >= 1");
+  }
+
+  torch::nn::Conv2d stem_convolution_{nullptr};
+  torch::nn::BatchNorm2d stem_norm_{nullptr};
+  std::vector<torch::nn::ModuleList> stages_;
+};
+
+/// A residual network without its classifier: pooled features.
+///
+/// The standard encoder of joint-embedding methods. Parameter names, shapes and count are torchvision's, `fc` apart, so
+/// that weights go both ways. In training on a CPU in channels-last layout, batch norm, shortcut and ReLU are one fused
+/// pass.
+///
+/// Shapes     [N, in_channels, H, W] -> [N, feature_dim]   feature_dim = 8 width (basic) or 32 width (bottleneck)
+/// Units      none
+/// Precision  autocast's; batch statistics in float32
+/// Cost       ResNet-18 1.8, -50 4.1 billion multiply-adds for an image of 224x224
+/// Randomness its parameters are a function of the seed given to initialise(); initialise(0) when made
+/// Errors     ConfigError for settings out of range; ShapeError where the images have another number of channels
+/// Models     jessl::Backbone (docs/backbone/README.md)
+/// Source     He et al., Deep Residual Learning for Image Recognition, CVPR 2016, arXiv 1512.03385; initialisation: He
+///            et al., ICCV 2015, arXiv 1502.01852; small stem: Chen et al., SimCLR, ICML 2020, arXiv 2002.05709,
+///            appendix B.9
+/// Differs    a bottleneck's stride is in its 3x3 convolution, as in torchvision ("v1.5"); the medium stem is ours
+using ResNet = Holder<ResNetImpl>;
+
+/// Any residual network: backbone::resnet({.layers = {1, 1, 1, 1}, .width = 32, .stem = Stem::medium}).
+[[nodiscard]] inline ResNet resnet(const ResNetLayout& layout) { return ResNet(std::make_shared<ResNetImpl>(layout)); }
+
+namespace detail {
+
+[[nodiscard]] inline ResNet resnet_of(Block block, const std::array<std::int64_t, 4>& layers,
+                                      const ResNetOptions& options) {
+  return resnet({.block = block,
+                 .layers = layers,
+                 .width = options.width,
+                 .stem = options.stem,
+                 .in_channels = options.in_channels,
+                 .zero_init_residual = options.zero_init_residual});
+}
+
+}  // namespace detail
+
+/// ResNet-18: backbone::resnet18({.stem = Stem::small, .in_channels = 1}).
+[[nodiscard]] inline ResNet resnet18(const ResNetOptions& options = {}) {
+  return detail::resnet_of(Block::basic, {2, 2, 2, 2}, options);
+}
+
+/// ResNet-34.
+[[nodiscard]] inline ResNet resnet34(const ResNetOptions& options = {}) {
+  return detail::resnet_of(Block::basic, {3, 4, 6, 3}, options);
+}
+
+/// ResNet-50.
+[[nodiscard]] inline ResNet resnet50(const ResNetOptions& options = {}) {
+  return detail::resnet_of(Block::bottleneck, {3, 4, 6, 3}, options);
+}
+
+/// ResNet-101.
+[[nodiscard]] inline ResNet resnet101(const ResNetOptions& options = {}) {
+  return detail::resnet_of(Block::bottleneck, {3, 4, 23, 3}, options);
+}
+
+/// ResNet-152.
+[[nodiscard]] inline ResNet resnet152(const ResNetOptions& options = {}) {
+  return detail::resnet_of(Block::bottleneck, {3, 8, 36, 3}, options);
+}
+
+}  // namespace jessl::backbone
+
+template <>
+struct jessl::EnumNames<jessl::backbone::Stem> {
+  static constexpr std::array<std::pair<backbone::Stem, std::string_view>, 3> value{
+      {{backbone::Stem::large, "large"}, {backbone::Stem::medium, "medium"}, {backbone::Stem::small, "small"}}};
+};
+
+template <>
+struct jessl::EnumNames<jessl::backbone::Block> {
+  static constexpr std::array<std::pair<backbone::Block, std::string_view>, 2> value{
+      {{backbone::Block::basic, "basic"}, {backbone::Block::bottleneck, "bottleneck"}}};
+};
+
+BOOST_HANA_ADAPT_STRUCT(jessl::backbone::ResNetOptions, stem, in_channels, width, zero_init_residual);
+BOOST_HANA_ADAPT_STRUCT(jessl::backbone::ResNetLayout, block, layers, width, stem, in_channels, zero_init_residual);

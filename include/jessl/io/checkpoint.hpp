@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checkpoints: named groups of tensors and a JSON record in one file that Python's torch.load reads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <caffe2/serialize/inline_container.h>
+#include <torch/csrc/jit/serialization/pickler.h>
+
+#include <jessl/core/error.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/core/tensor.hpp>
+#include <jessl/core/version.hpp>
+#include <jessl/io/atomic_file.hpp>
+
+namespace jessl::io {
+
+/// The whole state of a run: groups of named tensors ("backbone", "projector", "optimizer", ...) and a JSON record.
+///
+/// The file is the zip archive of `torch.save`. In Python, `torch.load(path, weights_only=True)["backbone"]` is a state
+/// dictionary with torchvision's names, and `["jessl"]["record"]` is the record's text.
+///
+/// Shapes     as the tensors have; they are stored and come back on the CPU
+/// Cost       one pass over the bytes; no second copy of the tensors in memory while writing
+/// Errors     save: IOError (the file that was there before stays); load: DataError when the file is absent, damaged, not
+///            a checkpoint of jessl, or of a newer format
+/// Models     none
+/// Source     none
+struct Checkpoint {
+  /// Raised when a reader of the older format could no longer understand the file.
+  static constexpr std::int64_t format = 1;
+
+  Json record = Json::object();              ///< everything that is not a tensor
+  std::map<std::string, StateDict> groups{};  ///< tensors by group and name
+
+  /// Writes the file in one step: whoever looks finds the old file or the complete new one.
+  void save(const std::filesystem::path& path) const;
+
+  /// Reads a file that save() wrote.
+  [[nodiscard]] static Checkpoint load(const std::filesystem::path& path);
+
+  /// The tensors of a group; DataError when the checkpoint has no such group.
+  [[nodiscard]] const StateDict& group(const std::string& group_name) const {
+    const auto found = groups.find(group_name);
+    JESSL_CHECK(found != groups.end(), DataError, "jessl::io::Checkpoint: there is no group \"", group_name, "\" in it");
+    return found->second;
+  }
+};
+
+namespace detail {
+
+/// Values of any kind by name; it becomes a Python dict.
+[[nodiscard]] inline c10::impl::GenericDict empty_dictionary() { return c10::impl::GenericDict(c10::StringType::get(), c10::AnyType::get()); }
+
+/// Pickles `value` and the tensors below it as torch.save does. The tensors' storages follow as records of their own,
+/// each once, however many tensors share it.
+inline void write_archive(const c10::IValue& value, AtomicFile& file) {
+  // The archive ends itself in its destructor, where an exception would end the program: after a failure it is let
+  // believe that all is well, and the failure is thrown when the archive is gone.
+  std::exception_ptr failure;
+  {
+    caffe2::serialize::PyTorchStreamWriter archive([&](const void* bytes, std::size_t count) {
+      try {
+        if (!failure) file.write(std::span(static_cast<const std::byte*>(bytes), count));
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      return count;
+    });
+    std::vector<char> pickle;
+    std::unordered_map<const c10::StorageImpl*, std::string> record_of_storage;
+    std::vector<torch::Tensor> storages;
+    const auto record_name = [&](const torch::Tensor& tensor) {
+      const auto [entry, is_new] = record_of_storage.try_emplace(tensor.storage().unsafeGetStorageImpl(),
+                                                                 std::to_string(record_of_storage.size()));
+      if (is_new) storages.push_back(tensor);
+      return entry->second;
+    };
+    // Without type tags: Python's weights_only reader refuses them.
+    torch::jit::Pickler pickler([&](const char* bytes, std::size_t count) { pickle.insert(pickle.end(), bytes, bytes + count); },
+                                nullptr, nullptr, nullptr, record_name, /*tag_aggregates=*/false);
+    pickler.protocol();
+    pickler.pushIValue(value);
+    pickler.stop();
+    archive.writeRecord("data.pkl", pickle.data(), pickle.size());
+    for (const torch::Tensor& tensor : storages) {
+      const auto data = torch::jit::getWriteableTensorData(tensor);
+      archive.writeRecord("data/" + record_of_storage.at(tensor.storage().unsafeGetStorageImpl()), data.data(), data.sizeInBytes());
+    }
+    archive.writeEndOfFile();
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
+}  // namespace detail
+
+inline void Checkpoint::save(const std::filesystem::path& path) const {
+  auto about = detail::empty_dictionary();
+  about.insert("format", format);
+  about.insert("version", std::string(jessl::version));
+  about.insert("record", record.dump());
+  auto root = detail::empty_dictionary();
+  root.insert("jessl", about);
+  for (const auto& [group_name, tensors] : groups) {
+    auto stored = detail::empty_dictionary();
+    for (const auto& [name, tensor] : tensors) stored.insert(name, tensor.detach().cpu());
+    root.insert(group_name, stored);
+  }
+  AtomicFile file(path, "jessl::io::Checkpoint");
+  detail::write_archive(root, file);
+  file.commit();
+}
+
+inline Checkpoint Checkpoint::load(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  JESSL_CHECK(file.is_open() && !std::filesystem::is_directory(path), DataError, "jessl::io::Checkpoint: cannot open ", path,
+              "; is the path right?");
+  const std::vector<char> bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  Checkpoint checkpoint;
+  try {
+    const c10::impl::GenericDict root = torch::pickle_load(bytes).toGenericDict();
+    for (const auto& entry : root) {
+      const std::string group_name = entry.key().toStringRef();
+      const auto members = entry.value().toGenericDict();
+      if (group_name == "jessl") {
+        const std::int64_t found = members.at("format").toInt();
+        JESSL_CHECK(found <= format, DataError, "jessl::io::Checkpoint: ", path, " has format ", found, " (written by jessl ",
+                    members.at("version").toStringRef(), "); this is jessl ", jessl::version, ", which reads up to format ", format,
+                    "; use a newer jessl");
+        checkpoint.record = Json::parse(members.at("record").toStringRef());
+        continue;
+      }
+      StateDict& tensors = checkpoint.groups[group_name];
+      for (const auto& member : members) tensors[member.key().toStringRef()] = member.value().toTensor();
+    }
+    JESSL_CHECK(root.contains("jessl"), DataError, "jessl::io::Checkpoint: ", path,
+                " is a PyTorch archive, but not a checkpoint of jessl: it has no entry \"jessl\"");
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    const std::string reason = error.what();
+    fail<DataError>("jessl::io::Checkpoint: ", path, " (", bytes.size(), " bytes) is damaged or not a checkpoint: ",
+                    reason.substr(0, reason.find('\n')), "; use an earlier checkpoint");
+  }
+  return checkpoint;
+}
+
+}  // namespace jessl::io

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// JSON documents as files: summaries and records.
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+
+#include <jessl/core/error.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/io/atomic_file.hpp>
+
+namespace jessl::io {
+
+/// Writes a JSON document, indented by two, in one step.
+///
+/// Errors     IOError as AtomicFile
+/// Source     none
+inline void save_json(const std::filesystem::path& path, const Json& document) {
+  write_file(path, document.dump(2) + '\n', "jessl::io::save_json");
+}
+
+/// Reads a JSON document.
+///
+/// Errors     DataError when the file is absent or not JSON, with the place of the mistake
+/// Source     none
+[[nodiscard]] inline Json load_json(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  JESSL_CHECK(file.is_open(), DataError, "jessl::io::load_json: cannot open ", path, "; is the path right?");
+  try {
+    return Json::parse(file);
+  } catch (const Json::parse_error& error) {
+    fail<DataError>("jessl::io::load_json: ", path, " is not JSON: ", error.what());
+  }
+}
+
+/// Makes a folder and those above it, where they are missing.
+///
+/// Errors     IOError with the operating system's reason
+/// Source     none
+inline void make_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  JESSL_CHECK(!error && std::filesystem::is_directory(folder), IOError, "jessl::io::make_folder: cannot create ", folder, ": ",
+              error ? error.message() : "a file of that name is in the way", "; choose a folder that you may write to");
+}
+
+}  // namespace jessl::io

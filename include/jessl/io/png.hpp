@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Images as PNG files.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <png.h>
+
+#include <jessl/core/error.hpp>
+#include <jessl/core/image.hpp>
+#include <jessl/io/atomic_file.hpp>
+
+namespace jessl::io {
+
+/// Writes a grey or RGB image as a PNG file, in one step.
+///
+/// Shapes     image: [height, width, 1 or 3]
+/// Errors     ShapeError for an empty image or another number of channels; IOError as AtomicFile
+/// Source     none
+inline void save_png(const std::filesystem::path& path, const ImageView& image) {
+  JESSL_CHECK(image.width > 0 && image.height > 0 && (image.channels == 1 || image.channels == 3), ShapeError,
+              "jessl::io::save_png: the image is ", image.width, " x ", image.height, " with ", image.channels,
+              " channels, expected a grey (1) or RGB (3) image that is not empty");
+  png_image header{};
+  header.version = PNG_IMAGE_VERSION;
+  header.width = static_cast<png_uint_32>(image.width);
+  header.height = static_cast<png_uint_32>(image.height);
+  header.format = image.channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(header);
+  std::string bytes(size, '\0');
+  const int written = png_image_write_to_memory(&header, bytes.data(), &size, 0, image.pixels.data(), 0, nullptr);
+  JESSL_CHECK(written != 0, InternalError, "jessl::io::save_png: libpng says: ", header.message);
+  bytes.resize(size);
+  write_file(path, bytes, "jessl::io::save_png");
+}
+
+}  // namespace jessl::io

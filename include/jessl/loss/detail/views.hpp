@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// What every loss does with its views before it computes: check them, and leave half precision.
+#pragma once
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include <jessl/core/error.hpp>
+#include <jessl/core/shape.hpp>
+#include <jessl/core/tensor.hpp>
+
+namespace jessl::loss::detail {
+
+/// Checks V x [N, D]: at least two views, floating, of one shape, one device and one type, with at least `least_images`
+/// rows.
+inline void check_views(std::string_view loss, const std::vector<torch::Tensor>& views, std::int64_t least_images) {
+  JESSL_CHECK(views.size() >= 2, ConfigError, "jessl::loss::", loss, ": there are ", views.size(),
+              " views, expected at least 2");
+  for (std::size_t v = 0; v < views.size(); ++v) {
+    const torch::Tensor& view = views[v];
+    JESSL_CHECK(view.defined(), ConfigError, "jessl::loss::", loss, ": views[", v, "] is undefined");
+    JESSL_CHECK(view.dim() == 2 && view.size(1) >= 1, ShapeError, "jessl::loss::", loss, ": views[", v, "] is ",
+                shape_of(view), ", expected [N, D]");
+    JESSL_CHECK(view.is_floating_point(), ConfigError, "jessl::loss::", loss, ": views[", v, "] holds ",
+                view.dtype().name(), ", expected a floating type");
+    const torch::Tensor& first = views[0];
+    JESSL_CHECK(shape_of(view) == shape_of(first), ShapeError, "jessl::loss::", loss, ": views[", v, "] is ",
+                shape_of(view), ", expected [N, D] = ", shape_of(first));
+    JESSL_CHECK(view.device() == first.device(), ConfigError, "jessl::loss::", loss, ": views[", v, "] is on ",
+                view.device(), ", expected ", first.device(), " as views[0]");
+    JESSL_CHECK(view.scalar_type() == first.scalar_type(), ConfigError, "jessl::loss::", loss, ": views[", v,
+                "] holds ", view.dtype().name(), ", expected ", first.dtype().name(), " as views[0]");
+  }
+  JESSL_CHECK(views[0].size(0) >= least_images, ShapeError, "jessl::loss::", loss, ": views[0] is ", shape_of(views[0]),
+              ", expected [N, D] with N >= ", least_images);
+}
+
+/// The type in which a loss is reduced: float64 stays, everything else becomes float32.
+[[nodiscard]] inline std::vector<torch::Tensor> in_full_precision(const std::vector<torch::Tensor>& views) {
+  std::vector<torch::Tensor> full;
+  full.reserve(views.size());
+  for (const torch::Tensor& view : views) {
+    full.push_back(view.scalar_type() == torch::kFloat64 ? view : view.to(torch::kFloat32));
+  }
+  return full;
+}
+
+/// Checks one setting: `in_range` is the caller's condition on `value`, `range` says it in words.
+inline void check_setting(bool in_range, std::string_view loss, std::string_view setting, double value,
+                          std::string_view range) {
+  JESSL_CHECK(std::isfinite(value) && in_range, ConfigError, "jessl::loss::", loss, ": ", setting, " is ", value,
+              ", expected ", range);
+}
+
+}  // namespace jessl::loss::detail

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// VICReg: invariance, variance and covariance.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include <jessl/core/autocast.hpp>
+#include <jessl/core/communicator.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/core/tensor.hpp>
+#include <jessl/loss/concept.hpp>
+#include <jessl/loss/detail/views.hpp>
+
+namespace jessl::loss {
+
+/// Variance-invariance-covariance regularisation: equal views, spread dimensions, uncorrelated dimensions.
+///
+/// Needs no negatives and no teacher; wants a wide embedding (2048 to 8192) rather than a large batch.
+/// loss = invariance mean (z1 - z2)^2 + variance (v(Z1) + v(Z2)) / 2 + covariance (c(Z1) + c(Z2)), where Z are the rows
+/// of all ranks, v(Z) = mean_d max(0, 1 - sqrt(var_d + epsilon)), c(Z) = sum_{i != j} C_ij^2 / D, C the covariance of
+/// Z's columns; var and C divide by (number of rows - 1). More than two views: the mean over all pairs.
+///
+/// Shapes     views: V x [N, D] -> []      N images per rank, D embedding width
+/// Units      weights: dimensionless, >= 0; epsilon: squared embedding units, > 0
+/// Precision  reduced in float32 under autocast; float64 stays
+/// Cost       O(W N D^2) time, O(D^2) memory per view; gathers W N D numbers per view
+/// Randomness none
+/// Errors     ConfigError for a setting out of range, fewer than two views, or views of different devices or types;
+///            ShapeError for views of different shapes, not [N, D], or with N < 2
+/// Models     jessl::Loss (docs/loss/README.md)
+/// Source     Bardes, Ponce and LeCun, VICReg: Variance-Invariance-Covariance Regularization for Self-Supervised
+///            Learning, ICLR 2022, arXiv 2105.04906, equations 1 to 6
+/// Differs    the variance term is halved over the two views, as in the authors' code; the mean over pairs is ours
+struct VICReg {
+  static constexpr std::string_view name = "VICReg";
+
+  double invariance = 25.0;  ///< weight of the squared distance between views, >= 0
+  double variance = 25.0;    ///< weight of the hinge on each dimension's standard deviation, >= 0
+  double covariance = 1.0;   ///< weight of the squared covariances, >= 0
+  double epsilon = 1e-4;     ///< added to each variance below the root, > 0
+
+  template <class Group = SingleProcess>
+  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
+    check();
+    detail::check_views(name, views, 2);
+    const Autocast full_precision(views[0].device().type(), Precision::float32);
+
+    const auto z = detail::in_full_precision(views);  // V x [N, D]
+    torch::Tensor total = invariance * mean_squared_distance(z);
+    const auto count = static_cast<double>(z.size());
+    for (const torch::Tensor& view : z) {
+      // A view's share in the mean over pairs: half the hinge and all the covariance, in V - 1 of V (V - 1) / 2 pairs.
+      const auto all = group.all_gather(view);  // [W*N, D]
+      total = total + variance / count * hinge(all) + covariance * 2 / count * squared_covariance(all);
+    }
+    return total;
+  }
+
+  template <class Group = SingleProcess>
+  [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
+                                         const Group& group = {}) const {
+    return (*this)(std::vector<torch::Tensor>{z1, z2}, group);
+  }
+
+  void check() const {
+    detail::check_setting(invariance >= 0, name, "invariance", invariance, "a finite number >= 0");
+    detail::check_setting(variance >= 0, name, "variance", variance, "a finite number >= 0");
+    detail::check_setting(covariance >= 0, name, "covariance", covariance, "a finite number >= 0");
+    detail::check_setting(epsilon > 0, name, "epsilon", epsilon, "a finite number > 0");
+  }
+
+ private:
+  /// The mean over all pairs of views, images and dimensions.
+  [[nodiscard]] static torch::Tensor mean_squared_distance(const std::vector<torch::Tensor>& z) {
+    torch::Tensor total;
+    for (std::size_t a = 0; a < z.size(); ++a) {
+      for (std::size_t b = a + 1; b < z.size(); ++b) {
+        const auto distance = (z[a] - z[b]).square().mean();
+        total = total.defined() ? total + distance : distance;
+      }
+    }
+    return total / static_cast<double>(z.size() * (z.size() - 1) / 2);
+  }
+
+  /// v(Z): how far the standard deviations fall short of 1.
+  [[nodiscard]] torch::Tensor hinge(const torch::Tensor& all) const {
+    const auto deviation = (all.var(/*dim=*/0, /*unbiased=*/true) + epsilon).sqrt();  // [D]
+    return torch::relu(1 - deviation).mean();
+  }
+
+  /// c(Z): the squared covariances of different dimensions, per dimension.
+  [[nodiscard]] static torch::Tensor squared_covariance(const torch::Tensor& all) {
+    const auto centred = all - all.mean(0);                                              // [W*N, D]
+    const auto matrix = centred.t().mm(centred) / static_cast<double>(all.size(0) - 1);  // [D, D]
+    const auto width = all.size(1);
+    const auto diagonal = torch::eye(width, all.options().dtype(torch::kBool).requires_grad(false));
+    return matrix.masked_fill(diagonal, 0.0).square().sum() / static_cast<double>(width);
+  }
+};
+
+}  // namespace jessl::loss
+
+BOOST_HANA_ADAPT_STRUCT(jessl::loss::VICReg, invariance, variance, covariance, epsilon);

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+// An optimizer at work: its settings, the parameters it changes, and the state it keeps for each of them.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <jessl/core/error.hpp>
+#include <jessl/core/tensor.hpp>
+#include <jessl/optim/concept.hpp>
+
+namespace jessl::optim {
+
+/// One tensor that a rule keeps for every parameter, named as it is saved: "momentum/layer1.0.conv1.weight".
+struct Slot {
+  std::string_view name;
+  bool scalar = false;  ///< one float32 number; otherwise shaped like the parameter. Zero at first.
+};
+
+/// What a rule updates in one go: parameters of one device and type that all have a gradient.
+struct Batch {
+  std::vector<torch::Tensor> parameters;
+  std::vector<torch::Tensor> gradients;           ///< to be read only
+  std::vector<std::vector<torch::Tensor>> slots;  ///< [slot][parameter]
+  bool regularised = true;                        ///< whether weight decay (and adaptation) applies to them
+};
+
+namespace detail {
+
+/// Whether the elements of the two tensors lie in memory in the same order, as the fused operations assume.
+[[nodiscard]] inline bool same_layout(const torch::Tensor& a, const torch::Tensor& b) {
+  if (a.device() != b.device() || a.scalar_type() != b.scalar_type()) return false;
+  for (std::int64_t axis = 0; axis < a.dim(); ++axis) {
+    if (a.size(axis) > 1 && a.stride(axis) != b.stride(axis)) return false;
+  }
+  return true;
+}
+
+/// `tensor` with the parameter's memory order, device and type; itself where it has them already.
+[[nodiscard]] inline torch::Tensor conform(const torch::Tensor& tensor, const torch::Tensor& parameter) {
+  return same_layout(tensor, parameter) ? tensor : torch::empty_like(parameter).copy_(tensor);
+}
+
+}  // namespace detail
+
+/// An optimizer at work: what `SGD{...}.attach(module)` returns.
+///
+/// `Rule` is the policy: `slots` lists what it keeps for each parameter, `update(batch, lr)` is its arithmetic, `lr`
+/// its first learning rate, `decay_norm_and_bias` whether parameters of at most one dimension (biases, the scales and
+/// shifts of norms) are regularised like the others.
+///
+/// Shapes     state of a slot: as its parameter, or [] for a scalar slot
+/// Units      none
+/// Precision  the parameters' own
+/// Cost       one tensor of the parameter's size per slot
+/// Randomness none
+/// Errors     ConfigError where there is nothing to optimize, a name is used twice, a gradient is sparse, the learning
+///            rate is negative or not finite, or a saved state has absent or unknown entries; ShapeError where an entry
+///            has another shape
+/// Models     none; it is the state that jessl::Optimizer asks for (docs/optim/README.md)
+/// Source     none
+template <class Rule>
+class Attached {
+ public:
+  Attached(Rule rule, const NamedParameters& parameters) : rule_(std::move(rule)), lr_(rule_.lr) {
+    JESSL_CHECK(!parameters.empty(), ConfigError, who(), ".attach: there are no parameters to optimize");
+    std::set<std::string> names;
+    for (const auto& [name, parameter] : parameters) {
+      JESSL_CHECK(parameter.defined(), ConfigError, who(), ".attach: parameter \"", name, "\" is undefined");
+      JESSL_CHECK(names.insert(name).second, ConfigError, who(), ".attach: two parameters are called \"", name,
+                  "\"; give each module a prefix of its own");
+      entries_.push_back({name, parameter, zero_slots(parameter)});
+    }
+  }
+
+  /// One update by the gradients that are there.
+  void step() {
+    const torch::NoGradGuard no_grad;
+    for (const Batch& batch : batches()) rule_.update(batch, lr_);
+    ++steps_;
+  }
+
+  /// Forgets the gradients; their memory is freed.
+  void zero_grad() {
+    for (Entry& entry : entries_) entry.parameter.mutable_grad().reset();
+  }
+
+  /// The learning rate of the next step.
+  void set_lr(double lr) {
+    JESSL_CHECK(std::isfinite(lr) && lr >= 0, ConfigError, who(), ".set_lr: the learning rate is ", lr,
+                ", expected a finite number >= 0");
+    lr_ = lr;
+  }
+
+  [[nodiscard]] double lr() const { return lr_; }
+
+  /// "step" and "<slot>/<parameter>"; the tensors are copies, on the parameters' device.
+  [[nodiscard]] StateDict state_dict() const {
+    StateDict state;
+    state["step"] = torch::tensor(steps_, torch::kInt64);
+    for (const Entry& entry : entries_) {
+      for (std::size_t slot = 0; slot < Rule::slots.size(); ++slot) {
+        state[key(slot, entry)] = entry.slots[slot].clone();
+      }
+    }
+    return state;
+  }
+
+  /// Restores what state_dict() gave. Nothing is changed when it throws.
+  void load_state_dict(const StateDict& state) {
+    check_state(state);
+    const torch::NoGradGuard no_grad;
+    steps_ = state.at("step").template item<std::int64_t>();
+    for (Entry& entry : entries_) {
+      for (std::size_t slot = 0; slot < Rule::slots.size(); ++slot) {
+        entry.slots[slot].copy_(state.at(key(slot, entry)));
+      }
+    }
+  }
+
+  /// The settings it was made with.
+  [[nodiscard]] const Rule& settings() const { return rule_; }
+
+ private:
+  struct Entry {
+    std::string name;
+    torch::Tensor parameter;
+    std::vector<torch::Tensor> slots;
+  };
+
+  [[nodiscard]] static std::string who() { return concat("jessl::optim::", Rule::name); }
+
+  [[nodiscard]] static std::string key(std::size_t slot, const Entry& entry) {
+    return concat(Rule::slots[slot].name, '/', entry.name);
+  }
+
+  [[nodiscard]] static std::vector<torch::Tensor> zero_slots(const torch::Tensor& parameter) {
+    std::vector<torch::Tensor> slots;
+    for (const Slot& slot : Rule::slots) {
+      slots.push_back(slot.scalar ? torch::zeros({}, parameter.options().dtype(torch::kFloat32).requires_grad(false))
+                                  : torch::zeros_like(parameter.detach()));
+    }
+    return slots;
+  }
+
+  /// The parameters that have a gradient, grouped by what the fused operations need to be equal.
+  [[nodiscard]] std::vector<Batch> batches() {
+    using Kind = std::tuple<bool, torch::Device, torch::ScalarType>;
+    std::vector<Kind> kinds;
+    std::vector<Batch> batches;
+    for (Entry& entry : entries_) {
+      const torch::Tensor& gradient = entry.parameter.grad();
+      if (!gradient.defined()) continue;
+      JESSL_CHECK(gradient.layout() == torch::kStrided, ConfigError, who(), ".step: the gradient of \"", entry.name,
+                  "\" is sparse; only dense gradients are supported");
+      const Kind kind{entry.parameter.dim() > 1 || rule_.decay_norm_and_bias, entry.parameter.device(),
+                      entry.parameter.scalar_type()};
+      const auto found = std::find(kinds.begin(), kinds.end(), kind);
+      const auto index = static_cast<std::size_t>(found - kinds.begin());
+      if (found == kinds.end()) {
+        kinds.push_back(kind);
+        batches.push_back({{}, {}, std::vector<std::vector<torch::Tensor>>(Rule::slots.size()), std::get<bool>(kind)});
+      }
+      Batch& batch = batches[index];
+      batch.parameters.push_back(entry.parameter);
+      batch.gradients.push_back(detail::conform(gradient, entry.parameter));
+      for (std::size_t slot = 0; slot < Rule::slots.size(); ++slot) {
+        torch::Tensor& value = entry.slots[slot];
+        // A module may have been moved, or its weights re-laid, since attach().
+        value = Rule::slots[slot].scalar ? value.to(entry.parameter.device()) : detail::conform(value, entry.parameter);
+        batch.slots[slot].push_back(value);
+      }
+    }
+    return batches;
+  }
+
+  void check_state(const StateDict& state) const {
+    const auto where = who() + ".load_state_dict: ";
+    std::set<std::string> expected{"step"};
+    check_entry(state, "step", Shape{}, where);
+    for (const Entry& entry : entries_) {
+      for (std::size_t slot = 0; slot < Rule::slots.size(); ++slot) {
+        const std::string name = key(slot, entry);
+        check_entry(state, name, shape_of(entry.slots[slot]), where);
+        expected.insert(name);
+      }
+    }
+    for (const auto& [name, unused] : state) {
+      JESSL_CHECK(expected.contains(name), ConfigError, where, "the state has \"", name,
+                  "\", which this optimizer does not know; it belongs to another optimizer or another model");
+    }
+  }
+
+  static void check_entry(const StateDict& state, const std::string& name, const Shape& expected,
+                          const std::string& where) {
+    const auto found = state.find(name);
+    JESSL_CHECK(found != state.end() && found->second.defined(), ConfigError, where, "the state lacks \"", name,
+                "\"; it belongs to another optimizer or another model");
+    JESSL_CHECK(shape_of(found->second) == expected, ShapeError, where, '"', name, "\" is ", shape_of(found->second),
+                ", expected ", expected);
+  }
+
+  Rule rule_;
+  double lr_;
+  std::int64_t steps_ = 0;
+  std::vector<Entry> entries_;
+};
+
+namespace detail {
+
+/// v <- momentum v + (direction + weight_decay p);  p <- p - lr v, in one pass.
+inline void momentum_step(const Batch& batch, const std::vector<torch::Tensor>& directions, double weight_decay,
+                          double momentum, double lr, bool nesterov) {
+  // The fused operation wants no momenta where it needs none. Momenta that start at zero give LibTorch's first step.
+  const auto momenta = momentum > 0 ? batch.slots[0] : std::vector<torch::Tensor>{};
+  at::_fused_sgd_(batch.parameters, directions, momenta, weight_decay, momentum, lr, /*dampening=*/0.0, nesterov,
+                  /*maximize=*/false, /*is_first_step=*/false);
+}
+
+}  // namespace detail
+
+/// attach() for whatever holds parameters: named parameters, a module, or a module holder.
+template <class Rule>
+[[nodiscard]] Attached<Rule> attach(const Rule& rule, const NamedParameters& parameters) {
+  return Attached<Rule>(rule, parameters);
+}
+template <class Rule>
+[[nodiscard]] Attached<Rule> attach(const Rule& rule, const torch::nn::Module& module) {
+  return Attached<Rule>(rule, named_parameters(module));
+}
+template <class Rule, class Contained>
+[[nodiscard]] Attached<Rule> attach(const Rule& rule, const torch::nn::ModuleHolder<Contained>& module) {
+  return Attached<Rule>(rule, named_parameters(*module));
+}
+template <class Rule>
+[[nodiscard]] Attached<Rule> attach(const Rule& rule, const std::vector<torch::Tensor>& parameters) {
+  NamedParameters named;
+  for (const torch::Tensor& parameter : parameters) named.emplace_back(std::to_string(named.size()), parameter);
+  return Attached<Rule>(rule, named);
+}
+
+namespace detail {
+
+/// Checks one setting: `in_range` is the caller's condition on `value`, `range` says it in words.
+inline void check_setting(bool in_range, std::string_view rule, std::string_view setting, double value,
+                          std::string_view range) {
+  JESSL_CHECK(std::isfinite(value) && in_range, ConfigError, "jessl::optim::", rule, ": ", setting, " is ", value,
+              ", expected ", range);
+}
+
+}  // namespace detail
+
+}  // namespace jessl::optim

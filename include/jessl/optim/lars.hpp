@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// Layer-wise adaptive rate scaling, for large batches.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+#include <jessl/core/options.hpp>
+#include <jessl/core/tensor.hpp>
+#include <jessl/optim/attached.hpp>
+
+namespace jessl::optim {
+
+/// Layer-wise adaptive rate scaling: momentum SGD whose gradients are rescaled to a fixed share of their weights' norm.
+///
+/// What SimCLR, Barlow Twins, BYOL and VICReg train convolutional networks with, at batches of 256 and more.
+/// For parameters of two or more dimensions: g <- g + weight_decay p;  g <- g eta |p| / |g| (1 where a norm is 0).
+/// For all: v <- momentum v + g;  p <- p - lr v.
+///
+/// Shapes     any
+/// Units      all settings are dimensionless
+/// Precision  the parameters' own
+/// Cost       two passes for the norms, one for the scaling, one fused for the rest; a temporary copy of the gradients;
+///            one tensor of state per parameter. The host never waits for the device.
+/// Randomness none
+/// Errors     ConfigError from attach() for a setting out of range
+/// Models     jessl::Optimizer (docs/optim/README.md)
+/// Source     You, Gitman and Ginsburg, Large Batch Training of Convolutional Networks, 2017, arXiv 1708.03888,
+///            algorithm 1, as in the code of Zbontar et al., Barlow Twins, ICML 2021, arXiv 2103.03230
+/// Differs    the trust ratio does not include the learning rate, and the decayed gradient's norm is its denominator,
+///            as in that code; biases and norms' parameters skip decay and adaptation unless decay_norm_and_bias is set
+struct LARS {
+  static constexpr std::string_view name = "LARS";
+
+  double lr = 0.2;                   ///< learning rate, >= 0
+  double momentum = 0.9;             ///< share of the last step that is kept, in [0, 1)
+  double weight_decay = 1e-6;        ///< factor of the parameter added to its gradient, >= 0
+  double eta = 0.001;                ///< trust coefficient: step length over weight norm, > 0
+  bool decay_norm_and_bias = false;  ///< decay and adapt biases and norms' scales and shifts too
+
+  static constexpr std::array<Slot, 1> slots{{{.name = "momentum"}}};
+
+  template <class Parameters>
+  [[nodiscard]] Attached<LARS> attach(const Parameters& parameters) const {
+    check();
+    return optim::attach(*this, parameters);
+  }
+
+  void update(const Batch& batch, double rate) const {
+    detail::momentum_step(batch, batch.regularised ? adapted(batch) : batch.gradients, /*weight_decay=*/0.0, momentum,
+                          rate,
+                          /*nesterov=*/false);
+  }
+
+  void check() const {
+    detail::check_setting(lr >= 0, name, "lr", lr, "a finite number >= 0");
+    detail::check_setting(momentum >= 0 && momentum < 1, name, "momentum", momentum, "a number in [0, 1)");
+    detail::check_setting(weight_decay >= 0, name, "weight_decay", weight_decay, "a finite number >= 0");
+    detail::check_setting(eta > 0, name, "eta", eta, "a finite number > 0");
+  }
+
+ private:
+  /// The decayed gradients, each rescaled to eta times its parameter's norm.
+  [[nodiscard]] std::vector<torch::Tensor> adapted(const Batch& batch) const {
+    auto directions = at::_foreach_add(batch.gradients, batch.parameters, weight_decay);
+    const auto weight = torch::stack(at::_foreach_norm(batch.parameters));  // [P]
+    const auto gradient = torch::stack(at::_foreach_norm(directions));      // [P]
+    const auto ratio =
+        torch::where((weight > 0) & (gradient > 0), eta * weight / gradient, 1.0).to(weight.scalar_type());
+    at::_foreach_mul_(directions, ratio.unbind());
+    return directions;
+  }
+};
+
+}  // namespace jessl::optim
+
+BOOST_HANA_ADAPT_STRUCT(jessl::optim::LARS, lr, momentum, weight_decay, eta, decay_norm_and_bias);

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// The train family: the trainer and the callbacks that ship with it.
+#pragma once
+
+#include <boost/hana/tuple.hpp>
+#include <boost/hana/type.hpp>
+
+#include <jessl/train/callback.hpp>
+#include <jessl/train/checkpoint_every.hpp>
+#include <jessl/train/json_lines.hpp>
+#include <jessl/train/options.hpp>
+#include <jessl/train/progress.hpp>
+#include <jessl/train/record.hpp>
+#include <jessl/train/trainer.hpp>
+#include <jessl/train/view_grid.hpp>
+
+namespace jessl::train {
+
+/// The callbacks, for tests and programs that loop over them.
+inline constexpr auto All = boost::hana::tuple_t<Progress, JSONLines, CheckpointEvery>;
+
+}  // namespace jessl::train

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Checkpoints during a run.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include <jessl/core/error.hpp>
+#include <jessl/core/log.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/io/atomic_file.hpp>
+#include <jessl/io/json.hpp>
+#include <jessl/train/callback.hpp>
+
+namespace jessl::train {
+
+/// Writes the whole state of the run to one file, every so many steps or epochs and at the end.
+///
+/// A checkpoint that can't be written in mid-run (a full disk) costs a warning, not the run: the last good file stays
+/// and the next try may succeed. Only when the last one fails too does fit() throw; the trained weights are then still
+/// in the trainer.
+///
+/// Shapes     none
+/// Units      steps, epochs: 0 turns that rhythm off
+/// Cost       one copy of the state to the disk, flushed
+/// Randomness none
+/// Errors     IOError before the first step when the folder cannot be written; IOError at the end as above;
+///            ConfigError for a negative rhythm
+/// Models     jessl::Callback (docs/train/README.md)
+/// Source     none
+struct CheckpointEvery {
+  static constexpr std::string_view name = "CheckpointEvery";
+
+  std::string path = "checkpoint.pt";  ///< file, replaced each time; its folder is created
+  std::int64_t epochs = 1;             ///< >= 0
+  std::int64_t steps = 0;              ///< >= 0
+
+  class State {
+   public:
+    State(const CheckpointEvery& settings, const Run& run)
+        : path_(settings.path),
+          period_in_steps_(settings.steps),
+          period_of_epochs_(settings.epochs * run.steps_per_epoch),
+          total_steps_(run.total_steps()),
+          save_(run.save) {
+      JESSL_CHECK(settings.epochs >= 0 && settings.steps >= 0, ConfigError, "jessl::train::CheckpointEvery: epochs is ",
+                  settings.epochs, " and steps is ", settings.steps, ", expected both >= 0");
+      if (path_.has_parent_path()) io::make_folder(path_.parent_path());
+      io::AtomicFile probe(path_, "jessl::train::CheckpointEvery");  // An unwritable place is known before the first step.
+    }
+
+    void save_point(const StepRecord& record) {
+      const bool last = record.step == total_steps_;
+      if (!last && !due(record.step, period_in_steps_) && !due(record.step, period_of_epochs_)) return;
+      try {
+        save_(path_);
+      } catch (const IOError& error) {
+        if (last) fail<IOError>(error.what(), " The trained weights are still in the trainer: save them elsewhere.");
+        warn("no checkpoint at step ", record.step, ", training goes on: ", error.what());
+      }
+    }
+
+   private:
+    [[nodiscard]] static bool due(std::int64_t step, std::int64_t period) { return period > 0 && step % period == 0; }
+
+    std::filesystem::path path_;
+    std::int64_t period_in_steps_;
+    std::int64_t period_of_epochs_;
+    std::int64_t total_steps_;
+    std::function<void(const std::filesystem::path&)> save_;
+  };
+
+  [[nodiscard]] State start(const Run& run) const { return {*this, run}; }
+};
+
+}  // namespace jessl::train
+
+BOOST_HANA_ADAPT_STRUCT(jessl::train::CheckpointEvery, path, epochs, steps);

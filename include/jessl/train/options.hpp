@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// The settings of a training run and of an embedding pass.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <jessl/core/autocast.hpp>
+#include <jessl/core/options.hpp>
+
+namespace jessl {
+
+/// Where to compute.
+enum class Device : std::uint8_t {
+  automatic,  ///< CUDA where there is a GPU, else the CPU
+  cpu,        ///< the CPU
+  cuda        ///< the current CUDA device
+};
+
+/// The settings of Trainer::fit.
+///
+/// Units      warmup_epochs: epochs, fractions allowed; learning rates are the optimizer's
+/// Errors     see Trainer::check
+/// Source     none
+struct FitOptions {
+  std::int64_t epochs = 100;                ///< passes over the data, >= 1
+  std::int64_t batch_size = 256;            ///< images per step, >= 2, at most the data set's size
+  std::uint64_t seed = 0;                   ///< of start weights, order and augmentation
+  Device device = Device::automatic;        ///< where to compute
+  Precision precision = Precision::float32; ///< of convolutions and matrix products
+  bool scale_lr = true;                     ///< learning rate times batch_size / 256
+  std::optional<double> warmup_epochs{};    ///< linear rise of the learning rate; unset: a tenth of the epochs, at most 10
+  double end_ratio = 0.001;                 ///< last learning rate over the highest, in [0, 1]
+  std::int64_t threads = 0;                 ///< of LibTorch on a CPU; 0: all
+  std::int64_t workers = 0;                 ///< of the loader; 0: as many as `threads` on a CPU, all but one beside a GPU
+  std::string resume{};                     ///< checkpoint to go on from; "" starts anew
+};
+
+/// The settings of Trainer::embed.
+///
+/// Errors     ConfigError for a batch size or thread count out of range
+/// Source     none
+struct EmbedOptions {
+  std::int64_t batch_size = 500;             ///< images per forward pass, >= 1; the result does not depend on it
+  Precision precision = Precision::float32;  ///< of convolutions and matrix products
+  std::int64_t threads = 0;                  ///< of LibTorch and of the loader; 0: all
+};
+
+}  // namespace jessl
+
+template <>
+struct jessl::EnumNames<jessl::Device> {
+  static constexpr std::array<std::pair<Device, std::string_view>, 3> value{
+      {{Device::automatic, "auto"}, {Device::cpu, "cpu"}, {Device::cuda, "cuda"}}};
+};
+
+BOOST_HANA_ADAPT_STRUCT(jessl::FitOptions, epochs, batch_size, seed, device, precision, scale_lr, warmup_epochs, end_ratio,
+                        threads, workers, resume);
+BOOST_HANA_ADAPT_STRUCT(jessl::EmbedOptions, batch_size, precision, threads);

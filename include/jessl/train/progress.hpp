@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// The progress bar of a run.
+#pragma once
+
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <ostream>
+#include <iostream>
+#include <string>
+#include <string_view>
+
+#include <unistd.h>
+
+#include <jessl/core/options.hpp>
+#include <jessl/train/callback.hpp>
+
+namespace jessl::train {
+
+/// Shows where a run is: a bar that redraws itself on a terminal, plain lines anywhere else.
+///
+/// Shapes     none
+/// Units      interval: seconds between two redraws; log_interval: seconds between two plain lines
+/// Randomness none
+/// Errors     none
+/// Models     jessl::Callback (docs/train/README.md)
+/// Source     none
+struct Progress {
+  static constexpr std::string_view name = "Progress";
+
+  double interval = 0.2;       ///< seconds, >= 0
+  double log_interval = 20.0;  ///< seconds, >= 0
+
+  class State {
+   public:
+    State(const Progress& settings, const Run& run)
+        : terminal_(isatty(STDERR_FILENO) == 1),
+          interval_(terminal_ ? settings.interval : settings.log_interval),
+          epochs_(run.epochs),
+          first_step_(run.first_step),
+          total_steps_(run.total_steps()),
+          begin_(Clock::now()),
+          shown_(begin_) {}
+
+    void after_step(const StepRecord& record) {
+      images_ += record.images;
+      smooth_loss_ = record.step == first_step_ + 1 ? record.loss : 0.95 * smooth_loss_ + 0.05 * record.loss;
+      const auto now = Clock::now();
+      if (seconds(shown_, now) < interval_ && record.step != total_steps_) return;
+      shown_ = now;
+      show(record, seconds(begin_, now));
+    }
+
+   private:
+    using Clock = std::chrono::steady_clock;
+
+    [[nodiscard]] static double seconds(Clock::time_point from, Clock::time_point to) {
+      return std::chrono::duration<double>(to - from).count();
+    }
+
+    [[nodiscard]] static std::string clock(double duration) {
+      const auto whole = static_cast<std::int64_t>(std::llround(duration));
+      char text[32];
+      std::snprintf(text, sizeof text, "%02lld:%02lld", static_cast<long long>(whole / 60), static_cast<long long>(whole % 60));
+      return text;
+    }
+
+    void show(const StepRecord& record, double elapsed) const {
+      const double done = static_cast<double>(record.step) / static_cast<double>(total_steps_);
+      const auto taken = static_cast<double>(record.step - first_step_);
+      const double left = elapsed / taken * static_cast<double>(total_steps_ - record.step);
+      char text[200];
+      std::snprintf(text, sizeof text, "epoch %lld/%lld  step %lld/%lld  loss %.4f  lr %.2e  %.0f images/s  %s elapsed, %s left",
+                    static_cast<long long>(record.epoch + 1), static_cast<long long>(epochs_),
+                    static_cast<long long>(record.step), static_cast<long long>(total_steps_), smooth_loss_,
+                    record.learning_rate, static_cast<double>(images_) / elapsed, clock(elapsed).c_str(), clock(left).c_str());
+      if (!terminal_) {
+        std::cerr << text << '\n';
+        return;
+      }
+      constexpr int width = 24;
+      const auto filled = static_cast<std::size_t>(std::lround(done * width));
+      std::cerr << '\r' << '[' << std::string(filled, '#') << std::string(width - filled, '.') << "] " << text << "\x1b[K"
+                << (record.step == total_steps_ ? "\n" : "") << std::flush;
+    }
+
+    bool terminal_;
+    double interval_;
+    std::int64_t epochs_;
+    std::int64_t first_step_;
+    std::int64_t total_steps_;
+    Clock::time_point begin_;
+    Clock::time_point shown_;
+    std::int64_t images_ = 0;
+    double smooth_loss_ = 0.0;
+  };
+
+  [[nodiscard]] State start(const Run& run) const { return {*this, run}; }
+};
+
+}  // namespace jessl::train
+
+BOOST_HANA_ADAPT_STRUCT(jessl::train::Progress, interval, log_interval);

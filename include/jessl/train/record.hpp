@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run tells its callbacks: once at the start, after each step, after each epoch.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+
+#include <jessl/core/options.hpp>
+
+namespace jessl::train {
+
+/// A run at its start.
+struct Run {
+  std::int64_t epochs = 0;           ///< in the whole run
+  std::int64_t steps_per_epoch = 0;  ///< batches
+  std::int64_t batch_size = 0;       ///< images per step
+  std::int64_t first_step = 0;       ///< steps already taken by the run that this one resumes; 0 for a new run
+  Json configuration{};              ///< every policy's settings and those of the run, resolved
+
+  /// Writes a checkpoint of the run as it stands; throws IOError. Valid until the run ends.
+  std::function<void(const std::filesystem::path&)> save{};
+
+  [[nodiscard]] std::int64_t total_steps() const { return epochs * steps_per_epoch; }
+};
+
+/// One step, after the optimizer has moved the parameters.
+struct StepRecord {
+  std::int64_t step = 0;         ///< steps taken since the run began, the first is 1
+  std::int64_t epoch = 0;        ///< 0, 1, ...
+  double loss = 0.0;             ///< of this batch
+  double learning_rate = 0.0;    ///< used in this step
+  std::int64_t images = 0;       ///< in this batch
+  double step_seconds = 0.0;     ///< forward, backward and optimizer
+  double loader_seconds = 0.0;   ///< waited for, or spent on, the batch
+};
+
+/// One epoch, after its last step.
+struct EpochRecord {
+  std::int64_t epoch = 0;           ///< 0, 1, ...
+  std::int64_t step = 0;            ///< steps taken since the run began
+  double mean_loss = 0.0;           ///< over the steps of the epoch that this process took
+  double images_per_second = 0.0;   ///< loader included
+};
+
+}  // namespace jessl::train

@@ -1,0 +1,520 @@
+// SPDX-License-Identifier: Apache-2.0
+// The trainer: augmentation, backbone, projector, loss and optimizer composed into one run.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <jessl/backbone/concept.hpp>
+#include <jessl/core/autocast.hpp>
+#include <jessl/core/communicator.hpp>
+#include <jessl/core/draw.hpp>
+#include <jessl/core/error.hpp>
+#include <jessl/core/log.hpp>
+#include <jessl/core/matrix.hpp>
+#include <jessl/core/module_state.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/core/tensor.hpp>
+#include <jessl/core/thread_pool.hpp>
+#include <jessl/core/version.hpp>
+#include <jessl/core/views.hpp>
+#include <jessl/data/concept.hpp>
+#include <jessl/data/loader.hpp>
+#include <jessl/io/checkpoint.hpp>
+#include <jessl/loss/concept.hpp>
+#include <jessl/optim/concept.hpp>
+#include <jessl/optim/warmup_cosine.hpp>
+#include <jessl/projector/concept.hpp>
+#include <jessl/train/callback.hpp>
+#include <jessl/train/options.hpp>
+#include <jessl/train/progress.hpp>
+
+namespace jessl {
+
+/// What a run did.
+struct FitResult {
+  std::int64_t steps = 0;           ///< taken by this call
+  std::int64_t images = 0;          ///< seen by this call
+  double seconds = 0.0;             ///< wall time of this call's steps, the loader's work included
+  double images_per_second = 0.0;   ///< of this call
+  double loss = 0.0;                ///< of the last step
+};
+
+namespace detail {
+
+/// Backbone and projector as one module, so that one optimizer moves both and names tell them apart.
+struct Encoder : torch::nn::Module {};
+
+/// LibTorch's thread count for the life of the guard.
+class IntraOpThreads {
+ public:
+  explicit IntraOpThreads(std::int64_t threads) : previous_(torch::get_num_threads()) { torch::set_num_threads(static_cast<int>(threads)); }
+  IntraOpThreads(const IntraOpThreads&) = delete;
+  IntraOpThreads& operator=(const IntraOpThreads&) = delete;
+  ~IntraOpThreads() { torch::set_num_threads(previous_); }
+
+ private:
+  int previous_;
+};
+
+[[nodiscard]] inline torch::Device resolve(Device device) {
+  const bool available = torch::cuda::is_available();
+  JESSL_CHECK(device != Device::cuda || available, ConfigError,
+              "jessl::Trainer: device is cuda, but no CUDA device can be used here; set device = Device::cpu or look at the driver");
+  return device == Device::cpu || !available ? torch::Device(torch::kCPU) : torch::Device(torch::kCUDA);
+}
+
+/// Puts weights of convolutions into channels-last order, which the fast kernels want. LibTorch's Module::to has no such form.
+inline void to_channels_last(torch::nn::Module& module) {
+  for (torch::Tensor& parameter : module.parameters()) {
+    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
+  }
+}
+
+/// Where two JSON documents differ, in words: "/loss/temperature is 0.5 there and 0.2 here".
+[[nodiscard]] inline std::string differences(const Json& there, const Json& here) {
+  std::string text;
+  for (const auto& change : Json::diff(there, here)) {
+    const Json::json_pointer place(change["path"].template get<std::string>());
+    text += (text.empty() ? "" : "; ") + place.to_string() + " is " + (there.contains(place) ? there[place].dump() : "absent") +
+            " there and " + (here.contains(place) ? here[place].dump() : "absent") + " here";
+  }
+  return text;
+}
+
+[[nodiscard]] inline double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+}  // namespace detail
+
+/// Learns an image representation: makes views, embeds them, and moves the weights so that views of one image agree.
+///
+///     jessl::Trainer trainer{jessl::augment::simclr({.size = 28}), jessl::backbone::resnet18({.in_channels = 1}),
+///                            jessl::projector::MLP{"2048-2048-128"}, jessl::loss::NTXent{.temperature = 0.2},
+///                            jessl::optim::LARS{.lr = 0.5}};
+///     trainer.fit(train, {.epochs = 10});
+///     jessl::Embedding bank = trainer.embed(train);
+///
+/// All views of a batch go through the encoder in one forward pass. On a CPU the loader makes the next batch between two
+/// steps on the same threads, because a loader beside the step would fight it for the cores; beside a GPU it works ahead.
+///
+/// Shapes     views: V x [N, C, H, W] -> representation [N, D] -> embedding [N, E]
+/// Precision  convolutions and products as FitOptions::precision says; statistics, losses and optimizer in float32
+/// Randomness weights, order and augmentation from FitOptions::seed; equal seeds give equal runs, bit for bit on a CPU
+/// Errors     see check(), fit() and embed(); a template argument that is not a policy of its role is a one-line message
+///            of the compiler
+/// Models     none
+/// Source     none
+template <class A, class B, class P, class L, class O>
+class Trainer {
+  static_assert(ViewMaker<A>, "jessl::Trainer requires 'Augmentation' to be a jessl::ViewMaker: views, shape(view, channels) and "
+                              "make(image, key, scratch, out); see docs/augment/README.md");
+ public:
+  Trainer(A augmentation, B backbone, P projector, L loss, O optimizer)
+      : augmentation_(std::move(augmentation)),
+        backbone_(std::move(backbone)),
+        projector_policy_(std::move(projector)),
+        projector_(projector_policy_.make(backbone_.feature_dim)),
+        loss_(std::move(loss)),
+        optimizer_policy_(std::move(optimizer)),
+        encoder_(std::make_shared<detail::Encoder>()) {
+    require_backbone<B>();
+    require_projector<P>();
+    require_loss<L>();
+    require_optimizer<O>();
+    encoder_->register_module("backbone", backbone_.ptr());
+    encoder_->register_module("projector", projector_.ptr());
+  }
+
+  /// Says whether a run can work, and why not, before any image is read.
+  ///
+  /// Errors     ConfigError for a setting out of range, a batch that the data cannot fill, views that cannot be made
+  ///            from such images, a device that is not there; ShapeError when the backbone does not take the views
+  template <Dataset D>
+  void check(const D& data, const FitOptions& options) const {
+    const auto require = [](bool condition, auto&&... text) { JESSL_CHECK(condition, ConfigError, "jessl::Trainer: ", text...); };
+    require(options.epochs >= 1, "epochs is ", options.epochs, ", expected at least 1");
+    require(options.batch_size >= 2, "batch_size is ", options.batch_size, ", expected at least 2: a loss compares images");
+    require(options.batch_size <= data.size(), "batch_size is ", options.batch_size, ", but the data set has only ", data.size(),
+            " images; take a smaller batch_size");
+    require(options.end_ratio >= 0.0 && options.end_ratio <= 1.0, "end_ratio is ", options.end_ratio, ", expected 0 to 1");
+    require(options.threads >= 0, "threads is ", options.threads, ", expected 0 (all) or more");
+    require(options.workers >= 0, "workers is ", options.workers, ", expected 0 (chosen for you) or more");
+    const double warmup = warmup_epochs(options);
+    require(warmup >= 0.0 && warmup <= static_cast<double>(options.epochs), "warmup_epochs is ", warmup, ", expected 0 to epochs = ",
+            options.epochs);
+    (void)detail::resolve(options.device);
+    std::vector<ViewShape> shapes;
+    for (std::int64_t view = 0; view < A::views; ++view) shapes.push_back(augmentation_.shape(view, data.channels()));
+    try_backbone(shapes);
+  }
+
+  /// Trains on `data`. Without callbacks a progress bar shows the run.
+  ///
+  /// Weights that are as their constructor left them are drawn anew from the seed; weights that were loaded are kept.
+  ///
+  /// Errors     what check() says; what the data set and the callbacks throw; DivergenceError when the loss is not
+  ///            finite (the weights are then those before the step); when resuming, DataError or ConfigError if the
+  ///            checkpoint is damaged or belongs to another run
+  template <Dataset D, Callback... C>
+  FitResult fit(const D& data, const FitOptions& options = {}, const C&... callbacks) {
+    if constexpr (sizeof...(C) == 0) {
+      return fit(data, options, train::Progress{});
+    } else {
+      check(data, options);
+      return run(data, options, callbacks...);
+    }
+  }
+
+  /// Takes one step on views [N, C, H, W] and returns the loss. For loops of one's own: fit() calls this too.
+  ///
+  /// Errors     ShapeError when there are fewer than two views; DivergenceError when the loss is not finite
+  double step(const std::vector<torch::Tensor>& views) {
+    JESSL_CHECK(views.size() >= 2, ShapeError, "jessl::Trainer::step: got ", views.size(), " views, expected at least 2");
+    if (!optimizer_) attach_optimizer();
+    encoder_->train();
+    optimizer_->zero_grad();
+    const torch::Tensor loss = loss_(embeddings(views), SingleProcess{});
+    const double value = loss.template item<double>();
+    JESSL_CHECK(std::isfinite(value), DivergenceError, "jessl::Trainer: the loss is ", value, " after ", steps_taken_,
+                " good steps; the weights are those before this step. Try a lower learning rate, a longer warm-up or float32");
+    loss.backward();
+    optimizer_->step();
+    ++steps_taken_;
+    return value;
+  }
+
+  /// The representations of all images of `data`, in order, with their labels: the backbone's output in evaluation mode,
+  /// on the views of `evaluation(augmentation)`.
+  ///
+  /// Errors     ConfigError for a setting out of range; what the data set throws
+  template <Dataset D>
+  [[nodiscard]] Embedding embed(const D& data, const EmbedOptions& options = {}) {
+    static_assert(requires { evaluation(augmentation_); },
+                  "jessl::Trainer::embed requires evaluation(augmentation), or a view maker as third argument; see "
+                  "docs/train/README.md");
+    return embed(data, options, evaluation(augmentation_));
+  }
+
+  /// As above, on the first view that `maker` makes of each image.
+  template <Dataset D, ViewMaker M>
+  [[nodiscard]] Embedding embed(const D& data, const EmbedOptions& options, const M& maker) {
+    JESSL_CHECK(options.batch_size >= 1, ConfigError, "jessl::Trainer::embed: batch_size is ", options.batch_size, ", expected at least 1");
+    JESSL_CHECK(options.threads >= 0, ConfigError, "jessl::Trainer::embed: threads is ", options.threads, ", expected 0 (all) or more");
+    const std::int64_t threads = options.threads == 0 ? hardware_threads() : options.threads;
+    const detail::IntraOpThreads intra_op(threads);
+    const torch::NoGradGuard no_gradient;
+    detail::to_channels_last(*encoder_);
+    backbone_->eval();
+    Embedding result{RowMatrix(data.size(), backbone_.feature_dim), {}};
+    result.labels.reserve(static_cast<std::size_t>(data.size()));
+    data::Loader loader(data, maker,
+                        {.batch_size = std::min(options.batch_size, data.size()), .workers = threads, .ahead = 0, .drop_last = false, .shuffle = false});
+    const Autocast autocast(device().type(), options.precision);
+    Eigen::Index row = 0;
+    for (const data::Batch& batch : loader.epoch(0)) {
+      const torch::Tensor features = backbone_->forward(to_tensor(batch, 0)).to(torch::kCPU, torch::kFloat).contiguous();
+      const Eigen::Map<const RowMatrix> rows(features.template data_ptr<float>(), features.size(0), features.size(1));
+      result.features.middleRows(row, rows.rows()) = rows;
+      row += rows.rows();
+      result.labels.insert(result.labels.end(), batch.labels.begin(), batch.labels.end());
+    }
+    return result;
+  }
+
+  /// Draws all weights anew as a pure function of the seed: those that a run with this seed starts from.
+  void initialise(std::uint64_t seed) {
+    backbone_->initialise(backbone_seed(seed));
+    projector_->initialise(projector_seed(seed));
+    initialised_ = true;
+  }
+
+  /// The backbone; shared with the trainer, not copied.
+  [[nodiscard]] B backbone() const { return backbone_; }
+
+  /// The projector's module; shared with the trainer, not copied.
+  [[nodiscard]] auto projector() const { return projector_; }
+
+  /// Where the weights are.
+  [[nodiscard]] torch::Device device() const { return encoder_->parameters().front().device(); }
+
+  /// The settings of all five policies.
+  [[nodiscard]] Json configuration() const {
+    return {{"augmentation", to_json(augmentation_)},
+            {"backbone", to_json(backbone_)},
+            {"projector", to_json(projector_policy_)},
+            {"loss", to_json(loss_)},
+            {"optimizer", to_json(optimizer_policy_)}};
+  }
+
+  /// The backbone's and projector's weights from a checkpoint, without the rest of its run.
+  ///
+  /// Errors     DataError when the file is damaged; ShapeError when it is of another architecture
+  void load_weights(const std::filesystem::path& path) { load_weights(io::Checkpoint::load(path), path); }
+
+ private:
+  using Attached = decltype(std::declval<const O&>().attach(std::declval<const optim::NamedParameters&>()));
+  using ProjectorModule = decltype(std::declval<const P&>().make(std::int64_t{}));
+
+  /// What fit() decided where the options leave it open.
+  struct Plan {
+    torch::Device device;
+    std::int64_t threads = 0;
+    std::int64_t workers = 0;
+    std::int64_t ahead = 0;
+  };
+
+  /// Start weights of different modules come from different streams of the run's seed.
+  [[nodiscard]] static std::uint64_t backbone_seed(std::uint64_t seed) { return stream_seed(seed, 0); }
+  [[nodiscard]] static std::uint64_t projector_seed(std::uint64_t seed) { return stream_seed(seed, 1); }
+  [[nodiscard]] static std::uint64_t stream_seed(std::uint64_t seed, std::uint64_t stream) {
+    return Draw({.seed = seed, .sample = stream, .purpose = Purpose::initialisation}).bits();
+  }
+
+  [[nodiscard]] static double warmup_epochs(const FitOptions& options) {
+    return options.warmup_epochs.value_or(std::min(10.0, static_cast<double>(options.epochs) / 10.0));
+  }
+
+  [[nodiscard]] static Plan plan(const FitOptions& options) {
+    const torch::Device device = detail::resolve(options.device);
+    const std::int64_t cores = hardware_threads();
+    const std::int64_t threads = options.threads == 0 ? cores : options.threads;
+    if (device.is_cpu()) return {device, threads, options.workers == 0 ? threads : options.workers, 0};
+    return {device, threads, options.workers == 0 ? std::max<std::int64_t>(1, cores - 1) : options.workers, 2};
+  }
+
+  /// Sends two blank images through the backbone, so that a mismatch is known before the run.
+  void try_backbone(const std::vector<ViewShape>& shapes) const {
+    const torch::NoGradGuard no_gradient;
+    B backbone = backbone_;
+    const bool was_training = backbone->is_training();
+    backbone->eval();
+    for (const ViewShape& shape : shapes) {
+      try {
+        const torch::Tensor features = backbone->forward(torch::zeros({2, shape.channels, shape.height, shape.width}, device()));
+        JESSL_CHECK(features.dim() == 2 && features.size(1) == backbone_.feature_dim, ShapeError,
+                    "jessl::Trainer: the backbone makes ", shape_of(features), " of two images, expected [2, ", backbone_.feature_dim, "]");
+      } catch (const c10::Error& error) {
+        const std::string reason = error.what_without_backtrace();
+        fail<ShapeError>("jessl::Trainer: the backbone does not take views of shape ", shape, ": ", reason.substr(0, reason.find('\n')),
+                         "; do the backbone's in_channels and stem fit the images?");
+      }
+    }
+    backbone->train(was_training);
+  }
+
+  /// Draws a module's weights from the seed if nobody has changed them since its constructor, which draws them from
+  /// seed 0. Weights that were loaded or trained are kept.
+  template <class Module>
+  static void initialise_untouched(Module& module, std::uint64_t seed, std::string_view role) {
+    StateDict before;
+    for (const auto& [name, tensor] : module_state(*module)) before[name] = tensor.detach().clone();
+    module->initialise(0);
+    const StateDict drawn = module_state(*module);
+    const bool untouched = std::all_of(drawn.begin(), drawn.end(), [&](const auto& entry) { return torch::equal(entry.second, before.at(entry.first)); });
+    if (untouched) {
+      module->initialise(seed);
+    } else {
+      load_module_state(*module, before, "jessl::Trainer");
+      note("the ", role, "'s weights are not those it was made with and are kept");
+    }
+  }
+
+  void attach_optimizer() { optimizer_.emplace(optimizer_policy_.attach(optim::named_parameters(*encoder_))); }
+
+  /// All views through backbone and projector in one pass; the views' embeddings V x [N, E].
+  [[nodiscard]] std::vector<torch::Tensor> embeddings(const std::vector<torch::Tensor>& views) {
+    const Autocast autocast(views.front().device().type(), precision_);
+    const bool one_shape = std::all_of(views.begin(), views.end(), [&](const torch::Tensor& view) { return view.sizes() == views.front().sizes(); });
+    if (one_shape) {
+      const torch::Tensor stacked = torch::cat(views).contiguous(torch::MemoryFormat::ChannelsLast);  // [V*N, C, H, W]
+      return projector_->forward(backbone_->forward(stacked)).chunk(static_cast<std::int64_t>(views.size()));
+    }
+    std::vector<torch::Tensor> result;
+    for (const torch::Tensor& view : views) {
+      result.push_back(projector_->forward(backbone_->forward(view.contiguous(torch::MemoryFormat::ChannelsLast))));
+    }
+    return result;
+  }
+
+  /// View `view` of a batch [N, C, H, W] where the weights are; on the CPU it is the loader's own memory.
+  [[nodiscard]] torch::Tensor to_tensor(const data::Batch& batch, std::int64_t view) const {
+    const ViewShape shape = batch.shape(view);
+    const std::span<float> pixels = batch.views[static_cast<std::size_t>(view)];
+    return torch::from_blob(pixels.data(), {batch.size(), shape.channels, shape.height, shape.width}, torch::kFloat).to(device());
+  }
+
+  template <class D, class... C>
+  FitResult run(const D& data, const FitOptions& options, const C&... callbacks) {
+    const Plan chosen = plan(options);
+    const detail::IntraOpThreads intra_op(chosen.threads);
+    precision_ = options.precision;
+    torch::manual_seed(options.seed);
+    if (options.resume.empty() && !std::exchange(initialised_, true)) {
+      initialise_untouched(backbone_, backbone_seed(options.seed), "backbone");
+      initialise_untouched(projector_, projector_seed(options.seed), "projector");
+    }
+    encoder_->to(chosen.device);
+    detail::to_channels_last(*encoder_);
+    attach_optimizer();
+    steps_taken_ = 0;
+
+    data::Loader loader(data, augmentation_,
+                        {.batch_size = options.batch_size, .workers = chosen.workers, .ahead = chosen.ahead, .drop_last = true,
+                         .shuffle = true, .seed = options.seed});
+    const std::int64_t steps_per_epoch = loader.batches();
+    const Json configuration = run_configuration(data, options);
+    if (!options.resume.empty()) resume(options.resume, configuration);
+
+    train::Run info{.epochs = options.epochs,
+                    .steps_per_epoch = steps_per_epoch,
+                    .batch_size = options.batch_size,
+                    .first_step = steps_taken_,
+                    .configuration = configuration,
+                    .save = [this, &configuration](const std::filesystem::path& path) { save(path, configuration); }};
+    const double lr_scale = options.scale_lr ? static_cast<double>(options.batch_size) / 256.0 : 1.0;
+    const optim::WarmupCosine schedule{
+        .base_lr = optimizer_policy_.lr * lr_scale,
+        .warmup_steps = static_cast<std::int64_t>(std::llround(warmup_epochs(options) * static_cast<double>(steps_per_epoch))),
+        .total_steps = info.total_steps(),
+        .end_ratio = options.end_ratio};
+    announce(chosen, options, data.size());
+
+    std::tuple states{callbacks.start(info)...};
+    const auto tell = [&states](auto&& hook) { std::apply([&](auto&... state) { (hook(state), ...); }, states); };
+
+    FitResult result;
+    const auto begin = std::chrono::steady_clock::now();
+    for (std::int64_t epoch = steps_taken_ / steps_per_epoch; epoch < options.epochs; ++epoch) {
+      const auto epoch_begin = std::chrono::steady_clock::now();
+      const std::int64_t first_batch = steps_taken_ % steps_per_epoch;
+      double loss_sum = 0.0;
+      auto waiting_since = epoch_begin;
+      for (const data::Batch& batch : loader.epoch(epoch, first_batch)) {
+        const double loader_seconds = detail::seconds_since(waiting_since);
+        const auto step_begin = std::chrono::steady_clock::now();
+        std::vector<torch::Tensor> views;
+        for (std::int64_t view = 0; view < A::views; ++view) views.push_back(to_tensor(batch, view));
+        const double lr = schedule.at(steps_taken_);
+        optimizer_->set_lr(lr);
+        result.loss = step(views);
+        loss_sum += result.loss;
+        result.images += batch.size();
+        ++result.steps;
+        const train::StepRecord record{.step = steps_taken_,
+                                       .epoch = epoch,
+                                       .loss = result.loss,
+                                       .learning_rate = lr,
+                                       .images = batch.size(),
+                                       .step_seconds = detail::seconds_since(step_begin),
+                                       .loader_seconds = loader_seconds};
+        tell([&](auto& state) {
+          if constexpr (requires { state.after_step(record); }) state.after_step(record);
+        });
+        tell([&](auto& state) {
+          if constexpr (requires { state.save_point(record); }) state.save_point(record);
+        });
+        waiting_since = std::chrono::steady_clock::now();
+      }
+      const std::int64_t steps = steps_per_epoch - first_batch;
+      const train::EpochRecord record{
+          .epoch = epoch,
+          .step = steps_taken_,
+          .mean_loss = loss_sum / static_cast<double>(steps),
+          .images_per_second = static_cast<double>(steps * options.batch_size) / detail::seconds_since(epoch_begin)};
+      tell([&](auto& state) {
+        if constexpr (requires { state.after_epoch(record); }) state.after_epoch(record);
+      });
+    }
+    tell([&](auto& state) {
+      if constexpr (requires { state.finish(); }) state.finish();
+    });
+    result.seconds = detail::seconds_since(begin);
+    result.images_per_second = result.seconds > 0.0 ? static_cast<double>(result.images) / result.seconds : 0.0;
+    return result;
+  }
+
+  /// Everything that decides the numbers of a run. Two runs with equal configurations have equal losses.
+  template <class D>
+  [[nodiscard]] Json run_configuration(const D& data, const FitOptions& options) const {
+    Json document = configuration();
+    document["run"] = {{"epochs", options.epochs},
+                       {"batch_size", options.batch_size},
+                       {"seed", options.seed},
+                       {"precision", to_json(options.precision)},
+                       {"scale_lr", options.scale_lr},
+                       {"warmup_epochs", warmup_epochs(options)},
+                       {"end_ratio", options.end_ratio},
+                       {"images", data.size()},
+                       {"channels", data.channels()}};
+    return document;
+  }
+
+  void announce(const Plan& chosen, const FitOptions& options, std::int64_t images) const {
+    const std::string threads = std::to_string(chosen.threads) + (chosen.threads == 1 ? " thread" : " threads");
+    const std::string workers = std::to_string(chosen.workers) + (chosen.workers == 1 ? " worker" : " workers");
+    note("training on ", images, " images, ", chosen.device.str(), ", ", std::string(to_json(options.precision)), ", ", threads, "; ", workers,
+         chosen.ahead == 0 ? " load between the steps" : " load beside the steps",
+         steps_taken_ > 0 ? "; resumed after step " + std::to_string(steps_taken_) : std::string());
+  }
+
+  void save(const std::filesystem::path& path, const Json& configuration) const {
+    io::Checkpoint checkpoint;
+    checkpoint.record = {{"configuration", configuration}, {"steps_taken", steps_taken_}};
+    checkpoint.groups["backbone"] = module_state(*backbone_);
+    checkpoint.groups["projector"] = module_state(*projector_);
+    checkpoint.groups["optimizer"] = optimizer_->state_dict();
+    at::Generator generator = at::detail::getDefaultCPUGenerator();
+    const std::lock_guard lock(generator.mutex());
+    checkpoint.groups["random"]["cpu"] = generator.get_state();
+    checkpoint.save(path);
+  }
+
+  void load_weights(const io::Checkpoint& checkpoint, const std::filesystem::path& path) {
+    const std::string who = concat("jessl::Trainer: checkpoint ", path);
+    load_module_state(*backbone_, checkpoint.group("backbone"), who + ", backbone");
+    load_module_state(*projector_, checkpoint.group("projector"), who + ", projector");
+  }
+
+  void resume(const std::filesystem::path& path, const Json& configuration) {
+    const io::Checkpoint checkpoint = io::Checkpoint::load(path);
+    JESSL_CHECK(checkpoint.record.contains("configuration") && checkpoint.record.contains("steps_taken"), DataError,
+                "jessl::Trainer: checkpoint ", path, " holds weights, but no run to resume; use load_weights()");
+    const Json& there = checkpoint.record["configuration"];
+    JESSL_CHECK(there == configuration, ConfigError, "jessl::Trainer: checkpoint ", path, " belongs to another run: ",
+                detail::differences(there, configuration), "; resume with the same settings, or use load_weights()");
+    load_weights(checkpoint, path);
+    optimizer_->load_state_dict(checkpoint.group("optimizer"));
+    steps_taken_ = checkpoint.record["steps_taken"].template get<std::int64_t>();
+    at::Generator generator = at::detail::getDefaultCPUGenerator();
+    const std::lock_guard lock(generator.mutex());
+    generator.set_state(checkpoint.group("random").at("cpu"));
+  }
+
+  A augmentation_;
+  B backbone_;
+  P projector_policy_;
+  ProjectorModule projector_;
+  L loss_;
+  O optimizer_policy_;
+  std::shared_ptr<detail::Encoder> encoder_;
+  std::optional<Attached> optimizer_;
+  Precision precision_ = Precision::float32;
+  std::int64_t steps_taken_ = 0;
+  bool initialised_ = false;  // by hand, or by an earlier run
+};
+
+}  // namespace jessl

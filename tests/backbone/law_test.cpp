@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// Laws that every backbone obeys.
+#include <catch2/catch.hpp>
+
+#include <boost/hana/for_each.hpp>
+
+#include <jessl/backbone.hpp>
+
+namespace {
+
+/// Calls body(make) for every kind of backbone; make() gives a new default one.
+template <class Body>
+void for_each_backbone(const Body& body) {
+  boost::hana::for_each(jessl::backbone::All, [&](auto type) {
+    using B = typename decltype(type)::type;
+    body([] { return B(); });
+  });
+}
+
+torch::Tensor images() { return torch::sin(0.37 * torch::arange(2 * 3 * 32 * 32)).view({2, 3, 32, 32}); }
+
+bool equal(const std::vector<torch::Tensor>& a, const std::vector<torch::Tensor>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const auto& x, const auto& y) { return torch::equal(x, y); });
+}
+
+}  // namespace
+
+TEST_CASE("every backbone models the concept", "[backbone][law]") {
+  for_each_backbone([](const auto& make) { jessl::require_backbone<decltype(make())>(); });
+}
+
+TEST_CASE("every backbone: the declared width is the real one", "[backbone][law]") {
+  for_each_backbone([](const auto& make) {
+    auto net = make();
+    CHECK(net->forward(images()).sizes() == at::IntArrayRef{2, net.feature_dim});
+    CHECK(net->feature_dim == net.feature_dim);
+  });
+}
+
+TEST_CASE("every backbone: its weights are a function of the seed, whatever its layout and history",
+          "[backbone][law]") {
+  for_each_backbone([](const auto& make) {
+    auto one = make(), other = make();
+    torch::manual_seed(3);
+    one->initialise(7);
+    other->initialise(8);
+    CHECK_FALSE(equal(one->parameters(), other->parameters()));
+    static_cast<void>(other->forward(images()));  // moves the running statistics
+    for (auto& p : other->parameters()) {
+      if (p.dim() == 4) p.set_data(p.contiguous(torch::MemoryFormat::ChannelsLast));
+    }
+    torch::manual_seed(4);
+    other->initialise(7);
+    CHECK(equal(one->parameters(), other->parameters()));
+    CHECK(equal(one->buffers(), other->buffers()));
+  });
+}
+
+TEST_CASE("every backbone: a clone computes the same and shares nothing", "[backbone][law]") {
+  for_each_backbone([](const auto& make) {
+    auto net = make();
+    net->initialise(5);
+    net->eval();
+    using Impl = std::decay_t<decltype(*net)>;
+    decltype(make()) copy(std::dynamic_pointer_cast<Impl>(net->clone()));
+    copy->eval();  // LibTorch's clone() starts in training mode
+    CHECK(equal(copy->parameters(), net->parameters()));
+    CHECK(torch::equal(copy->forward(images()), net->forward(images())));
+    const torch::NoGradGuard no_grad;
+    for (auto& p : copy->parameters()) p.zero_();
+    CHECK_FALSE(equal(copy->parameters(), net->parameters()));
+  });
+}
+
+TEST_CASE("every backbone: each parameter gets a gradient", "[backbone][law]") {
+  for_each_backbone([](const auto& make) {
+    auto net = make();
+    net->forward(images()).square().sum().backward();
+    for (const auto& entry : net->named_parameters()) {
+      INFO(entry.key());
+      CHECK(entry.value().grad().defined());
+    }
+  });
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// A file is replaced as a whole or not at all, whatever goes wrong on the way.
+#include <catch2/catch.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <jessl/io/atomic_file.hpp>
+
+namespace {
+
+namespace fs = std::filesystem;
+using jessl::IOError;
+using jessl::io::AtomicFile;
+
+/// A fresh folder that is removed at the end of the test.
+class Folder {
+ public:
+  Folder() {
+    std::string name = (fs::temp_directory_path() / "jessl-atomic-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path_ = name;
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  ~Folder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+
+  [[nodiscard]] fs::path operator/(const std::string& name) const { return path_ / name; }
+  [[nodiscard]] auto entries() const { return std::distance(fs::directory_iterator(path_), fs::directory_iterator()); }
+
+ private:
+  fs::path path_;
+};
+
+/// No file of this process may grow beyond `bytes`, as on a full disk, until the end of the scope.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : signal_(std::signal(SIGXFSZ, SIG_IGN)) {
+    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before_) == 0);
+    rlimit limit = before_;
+    limit.rlim_cur = bytes;
+    REQUIRE(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, signal_);
+  }
+
+ private:
+  rlimit before_{};
+  void (*signal_)(int);
+};
+
+std::string content(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+using Catch::Matchers::Contains;
+
+template <class E>
+std::string message_of(const auto& action) {
+  try {
+    action();
+  } catch (const E& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+TEST_CASE("AtomicFile: commit puts exactly the bytes written into place", "[io][atomic_file]") {
+  const Folder folder;
+  AtomicFile file(folder / "a.bin");
+  file.write("one ");
+  file.write(std::string(100000, 'x'));
+  CHECK(file.size() == 100004);
+  CHECK_FALSE(fs::exists(folder / "a.bin"));  // nothing to see before the commit
+  file.commit();
+  CHECK(content(folder / "a.bin") == "one " + std::string(100000, 'x'));
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("AtomicFile: the example of the documentation runs", "[io][atomic_file]") {
+  const Folder folder;
+  const fs::path path = folder / "a.txt";
+  // [example]
+  jessl::io::AtomicFile file(path);
+  file.write("any number of parts, ");
+  file.write("texts or bytes");
+  file.commit();  // without it, nothing of this ever happened
+  // [/example]
+  CHECK(content(path) == "any number of parts, texts or bytes");
+}
+
+TEST_CASE("AtomicFile: without commit the old file stays and nothing is left behind", "[io][atomic_file]") {
+  const Folder folder;
+  jessl::io::write_file(folder / "a.txt", "old");
+  {
+    AtomicFile file(folder / "a.txt");
+    file.write("new");
+  }
+  CHECK(content(folder / "a.txt") == "old");
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("AtomicFile: a commit replaces the old file", "[io][atomic_file]") {
+  const Folder folder;
+  jessl::io::write_file(folder / "a.txt", "a rather long old text");
+  jessl::io::write_file(folder / "a.txt", "new");
+  CHECK(content(folder / "a.txt") == "new");
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("AtomicFile: a name without a folder means the current folder", "[io][atomic_file]") {
+  const Folder folder;
+  const fs::path before = fs::current_path();
+  fs::current_path(folder / "");
+  jessl::io::write_file("a.txt", "here");
+  fs::current_path(before);
+  CHECK(content(folder / "a.txt") == "here");
+}
+
+TEST_CASE("AtomicFile: a full disk is an IOError that leaves the old file", "[io][atomic_file]") {
+  const Folder folder;
+  jessl::io::write_file(folder / "a.txt", "old");
+  const std::string error = [&] {
+    const FileSizeLimit full(4096);
+    return message_of<IOError>(
+        [&] { jessl::io::write_file(folder / "a.txt", std::string(1 << 20, 'x'), "jessl::test"); });
+  }();
+  CHECK_THAT(error, Contains("jessl::test: cannot write to") && Contains("a.txt.partial") &&
+                        Contains("File too large") && Contains("was not changed") && Contains("Free some space"));
+  CHECK(content(folder / "a.txt") == "old");
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("AtomicFile: a full disk that shows only when buffered bytes are flushed is an IOError too",
+          "[io][atomic_file]") {
+  const Folder folder;
+  const std::string error = [&] {
+    const FileSizeLimit full(16);
+    return message_of<IOError>([&] { jessl::io::write_file(folder / "a.txt", "more than sixteen bytes"); });
+  }();
+  CHECK_THAT(error, Contains("File too large"));
+  CHECK(folder.entries() == 0);
+}
+
+TEST_CASE("AtomicFile: after an error, writing and committing are errors as well", "[io][atomic_file]") {
+  const Folder folder;
+  AtomicFile file(folder / "a.txt");
+  {
+    const FileSizeLimit full(16);
+    CHECK_THROWS_AS(file.write(std::string(1 << 20, 'x')), IOError);
+  }
+  CHECK_THAT(message_of<IOError>([&] { file.write("more"); }), Contains("no longer being written"));
+  CHECK_THAT(message_of<IOError>([&] { file.commit(); }), Contains("cannot be committed"));
+  CHECK(folder.entries() == 0);
+}
+
+TEST_CASE("AtomicFile: committing twice is an error", "[io][atomic_file]") {
+  const Folder folder;
+  AtomicFile file(folder / "a.txt");
+  file.commit();
+  CHECK_THROWS_AS(file.commit(), IOError);
+  CHECK(content(folder / "a.txt").empty());
+}
+
+TEST_CASE("AtomicFile: the leftover of a killed writer is taken over", "[io][atomic_file]") {
+  const Folder folder;
+  std::ofstream(folder / "a.txt.partial") << "half of something, longer than what comes next";
+  jessl::io::write_file(folder / "a.txt", "new");
+  CHECK(content(folder / "a.txt") == "new");
+  CHECK(folder.entries() == 1);
+}
+
+TEST_CASE("AtomicFile: two writers of one path at a time are an error, and the first is not disturbed",
+          "[io][atomic_file]") {
+  const Folder folder;
+  AtomicFile first(folder / "a.txt");
+  first.write("first");
+  CHECK_THAT(message_of<IOError>([&] { AtomicFile second(folder / "a.txt"); }),
+             Contains("is being written by another"));
+  first.commit();
+  CHECK(content(folder / "a.txt") == "first");
+}
+
+TEST_CASE("AtomicFile: an absent folder, a folder in the file's place and a device are IOErrors", "[io][atomic_file]") {
+  const Folder folder;
+  CHECK_THAT(message_of<IOError>([&] { AtomicFile file(folder / "absent/a.txt"); }),
+             Contains("No such file or directory") && Contains("Create its folder first"));
+  fs::create_directory(folder / "taken");
+  CHECK_THAT(message_of<IOError>([&] { AtomicFile file(folder / "taken"); }), Contains("exists and is not a file"));
+  CHECK_THAT(message_of<IOError>([&] { AtomicFile file(folder / "taken/"); }), Contains("does not name a file"));
+  CHECK_THAT(message_of<IOError>([] { AtomicFile file("/dev/full"); }), Contains("exists and is not a file"));
+}

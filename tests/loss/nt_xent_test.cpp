@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tests of NTXent.
+#include <cmath>
+
+#include <catch2/catch.hpp>
+
+#include <jessl/core/autocast.hpp>
+#include <jessl/loss/nt_xent.hpp>
+#include <loss/reference.hpp>
+
+using jessl::loss::NTXent;
+using jessl::test::embeddings;
+
+TEST_CASE("NTXent: value and gradients agree with the formula written out in float64", "[loss][nt_xent]") {
+  jessl::test::check_own_cases<NTXent>("nt_xent.json");
+}
+
+TEST_CASE("NTXent: value and gradients agree with the reference collection", "[loss][nt_xent]") {
+  jessl::test::check_shared_cases<NTXent>("nt_xent");
+}
+
+TEST_CASE("NTXent: a value worked out by hand", "[loss][nt_xent]") {
+  // z1 = rows (1, 0) and (0, 1), z2 = (2, 0) and (0, 3): lengths don't count, each row equals its other view and is
+  // orthogonal to the two others. Per row: positive e^(1/t), negatives e^0 + e^0, so loss = log(e^(1/t) + 2) - 1/t.
+  // [first]
+  const auto z1 = torch::tensor({{1.0, 0.0}, {0.0, 1.0}}).requires_grad_();
+  const auto z2 = torch::tensor({{2.0, 0.0}, {0.0, 3.0}});
+  const auto loss = jessl::loss::NTXent{.temperature = 0.5};
+  torch::Tensor value = loss(z1, z2);
+  value.backward();
+  // [/first]
+  CHECK(value.item<double>() == Approx(std::log(std::exp(2.0) + 2) - 2).epsilon(1e-6));
+  // With one image there is no negative: the loss and its gradient are 0 whatever the embeddings.
+  const auto alone = torch::tensor({{3.0, 1.0}}).requires_grad_();
+  const auto nothing = NTXent{}(alone, torch::tensor({{-1.0, 2.0}}));
+  nothing.backward();
+  CHECK(nothing.item<double>() == 0);
+  CHECK(torch::equal(alone.grad(), torch::zeros({1, 2})));
+}
+
+TEST_CASE("NTXent: three views are the mean over their pairs", "[loss][nt_xent]") {
+  const NTXent loss{.temperature = 0.3};
+  const auto a = embeddings(5, 4, 0), b = embeddings(5, 4, 1), c = embeddings(5, 4, 2);
+  const auto pairs = (loss(a, b) + loss(a, c) + loss(b, c)) / 3;
+  CHECK(loss({a, b, c}).item<double>() == Approx(pairs.item<double>()).epsilon(1e-12));
+}
+
+TEST_CASE("NTXent: stays finite and exact where exp would overflow", "[loss][nt_xent]") {
+  // At temperature 0.01 the logits reach 100 and exp(100) is beyond float32; in bfloat16 the embeddings carry 8 bits.
+  const NTXent loss{.temperature = 0.01};
+  const auto a = embeddings(16, 8, 0), b = embeddings(16, 8, 0.1);
+  const auto exact = loss(a, b).item<double>();
+  const auto single = a.to(torch::kFloat32).requires_grad_();
+  const auto value = loss(single, b.to(torch::kFloat32));
+  CHECK(value.item<double>() == Approx(exact).epsilon(1e-4));  // float32 rounds logits of 100 by 8e-6
+  const auto half = a.to(torch::kBFloat16).requires_grad_();
+  const auto rounded = loss(half, b.to(torch::kBFloat16));
+  CHECK(rounded.scalar_type() == torch::kFloat32);
+  // The same embeddings, rounded to bfloat16 first, in float64: only the arithmetic differs, so the tolerance stays.
+  const auto same =
+      loss(a.to(torch::kBFloat16).to(torch::kFloat64), b.to(torch::kBFloat16).to(torch::kFloat64)).item<double>();
+  CHECK(rounded.item<double>() == Approx(same).epsilon(1e-4));
+  rounded.backward();
+  CHECK(half.grad().isfinite().all().item<bool>());
+}
+
+TEST_CASE("NTXent: a temperature that is not positive is refused", "[loss][nt_xent]") {
+  const auto z = embeddings(4, 3, 0);
+  CHECK_THROWS_WITH(NTXent{.temperature = 0}(z, z),
+                    "jessl::loss::NTXent: temperature is 0, expected a finite number > 0");
+  CHECK_THROWS_AS(NTXent{.temperature = NAN}(z, z), jessl::ConfigError);
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the tests of every loss do alike: compare with reference cases, check gradients by finite differences.
+#pragma once
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include <jessl/core/options.hpp>
+#include <jessl/core/tensor.hpp>
+#include <support/safetensors.hpp>
+
+namespace jessl::test {
+
+/// Compares value and gradients of `loss` with the expected ones, in the type of z1 and z2.
+template <class L>
+void check_case(const L& loss, const torch::Tensor& z1, const torch::Tensor& z2, double value,
+                const torch::Tensor& grad_z1, const torch::Tensor& grad_z2, double tolerance) {
+  const auto a = z1.detach().clone().requires_grad_();
+  const auto b = z2.detach().clone().requires_grad_();
+  const auto result = loss(a, b);
+  CHECK(result.dim() == 0);
+  CHECK(result.template item<double>() == Approx(value).epsilon(tolerance));
+  result.backward();
+  CHECK(relative_error(a.grad(), grad_z1) < tolerance);
+  CHECK(relative_error(b.grad(), grad_z2) < tolerance);
+}
+
+/// The cases of tests/reference/loss/<file>: float64 to rounding, float32 to 1e-5.
+template <class L>
+void check_own_cases(const std::string& file) {
+  std::ifstream stream(JESSL_TEST_DATA "/reference/loss/" + file);
+  REQUIRE(stream);
+  for (const auto& entry : Json::parse(stream)) {
+    const auto loss = from_json<L>(entry["settings"]);
+    const auto shape = entry["shape"].get<std::vector<std::int64_t>>();
+    const auto read = [&](const char* name) { return to_tensor(entry[name], shape); };
+    for (const auto& [type, tolerance] : {std::pair{torch::kFloat64, 1e-12}, std::pair{torch::kFloat32, 1e-5}}) {
+      check_case(loss, read("z1").to(type), read("z2").to(type), entry["value"], read("grad_z1"), read("grad_z2"),
+                 tolerance);
+    }
+  }
+}
+
+/// The cases of the workplace's reference collection, where it is there.
+template <class L>
+void check_shared_cases(const std::string& name) {
+  const std::string folder = JESSL_SHARED_DIR "/reference/losses/";
+  if (!std::filesystem::exists(folder + "index.json")) {
+    WARN("skipped: no reference collection at " << folder);
+    return;
+  }
+  std::ifstream stream(folder + "index.json");
+  int cases = 0;
+  for (const auto& entry : Json::parse(stream)) {
+    if (entry["loss"] != name) continue;
+    ++cases;
+    INFO(entry["file"]);
+    auto tensors = read_safetensors(folder + entry["file"].get<std::string>());
+    check_case(from_json<L>(entry["params"]), tensors["z1"].to(torch::kFloat32), tensors["z2"].to(torch::kFloat32),
+               entry["value"], tensors["grad_z1"], tensors["grad_z2"], 1e-5);
+  }
+  CHECK(cases >= 5);
+}
+
+/// Fixed float64 embeddings [rows, width] with irregular entries; `phase` tells them apart.
+inline torch::Tensor embeddings(std::int64_t rows, std::int64_t width, double phase) {
+  const auto i = torch::arange(rows * width, torch::kFloat64).reshape({rows, width});
+  return torch::sin(1.3 * i + 0.02 * i * i + phase);
+}
+
+/// The largest difference between autograd's gradient and central differences, relative to the largest gradient. The
+/// step 1e-5 leaves an error of 1e-10 from the third derivative and 1e-11 from rounding: 1e-7 is a safe bound.
+template <class L>
+double finite_difference_error(const L& loss, std::vector<torch::Tensor> views) {
+  for (auto& view : views) view = view.detach().clone().requires_grad_();
+  loss(views).backward();
+  double worst = 0, largest = 0;
+  const torch::NoGradGuard no_grad;
+  for (auto& view : views) {
+    auto values = view.view({-1});
+    for (std::int64_t i = 0; i < values.numel(); ++i) {
+      const double kept = values[i].template item<double>();
+      const auto at = [&](double value) {
+        values[i].fill_(value);
+        return loss(views).template item<double>();
+      };
+      const double difference = (at(kept + 1e-5) - at(kept - 1e-5)) / 2e-5;
+      values[i].fill_(kept);
+      const double gradient = view.grad().view({-1})[i].template item<double>();
+      worst = std::max(worst, std::abs(gradient - difference));
+      largest = std::max(largest, std::abs(gradient));
+    }
+  }
+  return worst / largest;
+}
+
+}  // namespace jessl::test

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// The callbacks that ship: the log that survives a kill, the checkpoint that survives a full disk, the progress bar.
+#include <catch2/catch.hpp>
+
+#include <csignal>
+#include <cstdlib>
+#include <string>
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "train/fixtures.hpp"
+
+using namespace jessl;
+using Catch::Contains;
+
+namespace {
+
+train::Run run_of(std::int64_t steps, std::int64_t first_step = 0) {
+  return {.epochs = 1, .steps_per_epoch = steps, .batch_size = 8, .first_step = first_step};
+}
+
+train::StepRecord record_of(std::int64_t step) { return {.step = step, .epoch = 0, .loss = 1.0 / static_cast<double>(step), .images = 8, .step_seconds = 0.5}; }
+
+/// Ends the process as `kill -9` does.
+struct KillAfter {
+  std::int64_t steps = 0;
+  struct State {
+    std::int64_t steps;
+    void after_step(const train::StepRecord& record) const {
+      if (record.step == steps) std::raise(SIGKILL);
+    }
+  };
+  [[nodiscard]] State start(const train::Run&) const { return {steps}; }
+};
+
+/// No file may grow beyond `bytes` while the guard lives: what a full disk looks like to a program.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : previous_handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &previous_);
+    const rlimit limit{bytes, previous_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &previous_);
+    std::signal(SIGXFSZ, previous_handler_);
+  }
+
+ private:
+  rlimit previous_{};
+  void (*previous_handler_)(int);
+};
+
+/// Puts the limit in force after the first checkpoint.
+struct DiskFullAfter {
+  std::int64_t step = 0;
+  struct State {
+    std::int64_t step;
+    std::shared_ptr<FileSizeLimit> limit{};
+    void after_step(const train::StepRecord& record) {
+      if (record.step == step) limit = std::make_shared<FileSizeLimit>(1024);
+    }
+  };
+  [[nodiscard]] State start(const train::Run&) const { return {step}; }
+};
+
+}  // namespace
+
+TEST_CASE("JSONLines: a resumed run drops the lines after its checkpoint and a line cut short", "[train][callbacks]") {
+  const fixtures::TemporaryFolder folder;
+  const train::JSONLines log{folder / "new/folder/metrics.jsonl"};
+  {
+    auto state = log.start(run_of(4));
+    for (std::int64_t step = 1; step <= 3; ++step) state.after_step(record_of(step));
+  }
+  std::ofstream(log.path, std::ios::app) << R"({"step": 4, "lo)";
+  {
+    auto state = log.start(run_of(4, 2));
+    state.after_step(record_of(3));
+    state.after_step(record_of(4));
+  }
+  CHECK(fixtures::losses(log.path) == std::vector<std::string>{"1.0", "0.5", "0.3333333333333333", "0.25"});
+  {
+    auto state = log.start(run_of(4));
+    state.after_step(record_of(1));
+  }
+  CHECK(fixtures::losses(log.path).size() == 1);
+}
+
+TEST_CASE("JSONLines: a place that cannot be written is known before the first step", "[train][callbacks]") {
+  const fixtures::TemporaryFolder folder;
+  std::ofstream(folder / "file") << "in the way";
+  CHECK_THROWS_AS(train::JSONLines{folder / "file/metrics.jsonl"}.start(run_of(1)), IOError);
+  CHECK_THROWS_WITH(train::JSONLines{folder / "file/metrics.jsonl"}.start(run_of(1)), Contains("cannot write") && Contains("writable folder"));
+}
+
+TEST_CASE("CheckpointEvery: a place that cannot be written is known before the first step", "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  std::ofstream(folder / "file") << "in the way";
+  CHECK_THROWS_AS(fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), train::CheckpointEvery{folder / "file/checkpoint.pt"}), IOError);
+  CHECK_THROWS_AS((train::CheckpointEvery{.path = folder / "x.pt", .epochs = -1}.start(run_of(1))), ConfigError);
+}
+
+TEST_CASE("CheckpointEvery: a disk that fills up costs a warning in mid-run and keeps the last good checkpoint", "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const auto data = fixtures::stripes();
+  auto trainer = fixtures::small_trainer();
+  // Three epochs of four steps: the checkpoint of step 4 is written, those of steps 8 and 12 are not.
+  CHECK_THROWS_WITH(trainer.fit(data, fixtures::small_run(), train::CheckpointEvery{folder / "checkpoint.pt"}, DiskFullAfter{5}),
+                    Contains("Free some space") && Contains("trained weights are still in the trainer"));
+  CHECK(log.contains("no checkpoint at step 8, training goes on"));
+  CHECK(io::Checkpoint::load(folder / "checkpoint.pt").record["steps_taken"] == 4);
+
+  FitOptions options = fixtures::small_run();
+  options.resume = folder / "checkpoint.pt";
+  auto resumed = fixtures::small_trainer();
+  CHECK(resumed.fit(data, options, CallbackArchetype{}).steps == 8);
+  for (const auto& [name, tensor] : module_state(*resumed.backbone())) CHECK(torch::equal(tensor, module_state(*trainer.backbone()).at(name)));
+}
+
+// Runs only as the child of the next test case.
+TEST_CASE("a run that is killed", "[.child]") {
+  const std::filesystem::path folder = std::getenv("JESSL_TEST_FOLDER");
+  fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), train::JSONLines{folder / "metrics.jsonl"},
+                                train::CheckpointEvery{.path = folder / "checkpoint.pt", .epochs = 0, .steps = 2}, KillAfter{7});
+}
+
+TEST_CASE("Trainer: a run killed with kill -9 resumes with the losses of the uninterrupted run", "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), train::JSONLines{folder / "whole.jsonl"});
+
+  const std::string self = std::filesystem::read_symlink("/proc/self/exe");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::setenv("JESSL_TEST_FOLDER", folder.path().c_str(), 1);
+    ::execl(self.c_str(), self.c_str(), "[.child]", static_cast<char*>(nullptr));
+    ::_exit(127);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(WIFSIGNALED(status));
+  REQUIRE(WTERMSIG(status) == SIGKILL);
+  CHECK(fixtures::losses(folder / "metrics.jsonl").size() == 7);
+
+  FitOptions options = fixtures::small_run();
+  options.resume = folder / "checkpoint.pt";
+  CHECK(fixtures::small_trainer().fit(fixtures::stripes(), options, train::JSONLines{folder / "metrics.jsonl"}).steps == 6);
+  CHECK(fixtures::losses(folder / "metrics.jsonl") == fixtures::losses(folder / "whole.jsonl"));
+}
