@@ -34,10 +34,10 @@ class FittedKNN;
 /// Shapes     fit: X [N, D], y [N];  predict: [M, D] -> [M];  scores: [M, D] -> [M, C]
 /// Units      temperature: dimensionless
 /// Precision  similarities in float32, votes in float64
-/// Cost       2 M N D operations as blocked matrix products; the fitted model holds a copy of X, a query block 2 MB a
-/// thread Randomness none; the result does not depend on the number of threads, bit for bit Errors     ConfigError for
-/// a setting out of range or k above N; ShapeError when X, y or the queries do not fit together;
-///            DataError when there is no row, for NaN or infinity, for a label outside [0, classes)
+/// Cost       2 M N D operations as blocked matrix products; the fitted model holds a copy of X
+/// Randomness none; the result does not depend on the number of threads, bit for bit
+/// Errors     ConfigError for a setting out of range or k above N; ShapeError when X, y or the queries do not fit
+///            together; DataError when there is no row, for NaN or infinity, for a label outside [0, classes)
 /// Models     jessl::Classifier (docs/eval/README.md)
 /// Source     Wu, Xiong, Yu, Lin: Unsupervised Feature Learning via Non-Parametric Instance Discrimination, CVPR 2018,
 ///            arXiv 1805.01978, section 3.4
@@ -123,8 +123,7 @@ class FittedKNN {
 
  private:
   static constexpr std::string_view who = "jessl::eval::KNN";
-  static constexpr Eigen::Index tile_rows =
-      1024;  // of the bank: 2 MB at D = 512, which the second-level caches nearly hold
+  static constexpr Eigen::Index tile_rows = 1024;  // of the bank: 2 MB at D = 512
 
   struct Neighbour {
     float similarity;

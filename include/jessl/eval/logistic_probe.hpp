@@ -40,14 +40,14 @@ class FittedLogisticProbe;
 /// Shapes     fit: X [N, D], y [N];  predict: [M, D] -> [M];  scores: [M, D] -> [M, C]
 /// Units      l2: per squared weight, on the scale of the mean cross-entropy (scikit-learn's C is 1 / (N l2))
 /// Precision  matrix products in float32, sums over rows and all of L-BFGS in float64
-/// Cost       4 N D C operations a step, X read once; the metric about 16 D^3 operations once; memory 64 MB or 8 C D
-/// floats Randomness none; the result does not depend on the number of threads, bit for bit Errors     ConfigError for
-/// a setting out of range; ShapeError when X, y or the rows to classify do not fit together;
+/// Cost       4 N D C operations a step, X read once; the metric about 16 D^3 operations once; memory 64 MB or, for wide
+///            problems, that of eight gradients
+/// Randomness none; the result does not depend on the number of threads, bit for bit
+/// Errors     ConfigError for a setting out of range; ShapeError when X, y or the rows to classify do not fit together;
 ///            DataError when there is no row, for NaN or infinity, for a label outside [0, classes). Ending short of
 ///            the tolerance is a warning, and converged() is false
 /// Models     jessl::Classifier (docs/eval/README.md)
-/// Source     Boehning: Multinomial logistic regression algorithm, Annals of the Institute of Statistical Mathematics
-/// 44,
+/// Source     Boehning: Multinomial logistic regression algorithm, Annals of the Institute of Statistical Mathematics,
 ///            1992 (the bound); Nocedal, Wright: Numerical Optimization, 2006, algorithm 7.5
 /// Differs    none
 struct LogisticProbe {

@@ -26,7 +26,9 @@ class FittedStandardize;
 /// Precision  sums in float64; the standard deviation is that of the population (divided by N)
 /// Randomness none
 /// Errors     DataError when there is no row, for NaN or infinity; ShapeError from transform for another number of
-/// columns Models     none Source     none
+///            columns
+/// Models     none
+/// Source     none
 struct Standardize {
   static constexpr std::string_view name = "Standardize";
 

@@ -218,8 +218,7 @@ class HeaderReader {
 /// Shapes     any
 /// Cost       one copy to the CPU of tensors that are elsewhere or not contiguous, one at a time
 /// Errors     ConfigError for an undefined or sparse tensor, an element type that the format or jessl lacks, a name
-/// that is
-///            "__metadata__" or not UTF-8; IOError as io::AtomicFile
+///            that is "__metadata__" or not UTF-8; IOError as io::AtomicFile
 /// Models     none
 /// Source     https://github.com/huggingface/safetensors (format description)
 inline void save(const std::filesystem::path& path, const StateDict& tensors, const Metadata& metadata = {}) {
@@ -272,9 +271,8 @@ inline void save(const std::filesystem::path& path, const StateDict& tensors, co
 /// Shapes     as saved
 /// Cost       one pass over the file; no memory is taken before the header has been checked against the file's size
 /// Errors     DataError, naming the file and the offset: absent, truncated or with bytes after the last tensor; a
-/// header
-///            that is too long, no JSON object or of another form; an unknown dtype; a shape that overflows or does not
-///            fit its offsets; tensors that overlap or leave holes
+///            header that is too long, no JSON object or of another form; an unknown dtype; a shape that overflows or
+///            does not fit its offsets; tensors that overlap or leave holes
 /// Models     none
 /// Source     as save
 [[nodiscard]] inline StateDict load(const std::filesystem::path& path) {
