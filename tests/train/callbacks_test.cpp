@@ -4,6 +4,9 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <sstream>
 #include <string>
 
 #include <sys/resource.h>
@@ -95,7 +98,7 @@ TEST_CASE("JSONLines: a place that cannot be written is known before the first s
   const fixtures::TemporaryFolder folder;
   std::ofstream(folder / "file") << "in the way";
   CHECK_THROWS_AS(train::JSONLines{folder / "file/metrics.jsonl"}.start(run_of(1)), IOError);
-  CHECK_THROWS_WITH(train::JSONLines{folder / "file/metrics.jsonl"}.start(run_of(1)), Contains("cannot write") && Contains("writable folder"));
+  CHECK_THROWS_WITH(train::JSONLines{folder / "file/metrics.jsonl"}.start(run_of(1)), Contains("cannot create") && Contains("folder that you may write to"));
 }
 
 TEST_CASE("CheckpointEvery: a place that cannot be written is known before the first step", "[train][callbacks]") {
@@ -153,4 +156,17 @@ TEST_CASE("Trainer: a run killed with kill -9 resumes with the losses of the uni
   options.resume = folder / "checkpoint.pt";
   CHECK(fixtures::small_trainer().fit(fixtures::stripes(), options, train::JSONLines{folder / "metrics.jsonl"}).steps == 6);
   CHECK(fixtures::losses(folder / "metrics.jsonl") == fixtures::losses(folder / "whole.jsonl"));
+}
+
+TEST_CASE("Progress: says where the run is in plain lines when the output is no terminal", "[train][callbacks]") {
+  std::ostringstream caught;
+  std::streambuf* const terminal = std::cerr.rdbuf(caught.rdbuf());
+  {
+    auto state = train::Progress{.log_interval = 0.0}.start(run_of(2));
+    state.after_step(record_of(1));
+    state.after_step(record_of(2));
+  }
+  std::cerr.rdbuf(terminal);
+  CHECK_THAT(caught.str(), Contains("epoch 1/1  step 1/2  loss 1.0000") && Contains("step 2/2") && Contains("images/s") && Contains("left"));
+  CHECK_THAT(caught.str(), !Contains("\r"));
 }

@@ -84,7 +84,7 @@ inline jessl::data::ArrayDataset stripes(std::int64_t count = 96) {
 }
 
 inline auto small_trainer(double temperature = 0.2) {
-  return jessl::Trainer{jessl::augment::simclr({.size = 16}),
+  return jessl::Trainer{jessl::augment::simclr({.size = 16, .min_scale = 0.6, .jitter = 0.25, .grayscale = 0.0, .blur = 0.0}),
                         jessl::backbone::resnet({.layers = {1, 1, 1, 1}, .width = 8, .stem = jessl::backbone::Stem::small, .in_channels = 1}),
                         jessl::projector::MLP{"32-16"}, jessl::loss::NTXent{.temperature = temperature},
                         jessl::optim::AdamW{.lr = 1e-2}};

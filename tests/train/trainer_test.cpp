@@ -41,6 +41,15 @@ struct Diary {
   [[nodiscard]] State start(const train::Run&) const { return {lines}; }
 };
 
+/// Finite itself, with a gradient that is not: the derivative of sqrt at 0.
+struct SteepLoss {
+  static constexpr std::string_view name = "SteepLoss";
+  template <class Group>
+  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group&) const {
+    return torch::sqrt(views[0].sum() * 0.0);
+  }
+};
+
 bool equal_weights(const StateDict& a, const StateDict& b) {
   for (const auto& [name, tensor] : a) {
     if (!torch::equal(tensor, b.at(name))) return false;
@@ -164,12 +173,19 @@ TEST_CASE("Trainer: weights of another architecture are refused and nothing is c
   CHECK_THROWS_WITH(wider.load_weights(folder / "checkpoint.pt"), Contains("another architecture") && Contains("expected [16"));
   CHECK(equal_weights(before, module_state(*wider.backbone())));
 
+  Trainer other_head{augment::simclr({.size = 16}),
+                     backbone::resnet({.layers = {1, 1, 1, 1}, .width = 8, .stem = backbone::Stem::small, .in_channels = 1}),
+                     projector::MLP{"48-16"}, loss::NTXent{}, optim::AdamW{}};
+  const StateDict untouched = copy_of(module_state(*other_head.backbone()));
+  CHECK_THROWS_WITH(other_head.load_weights(folder / "checkpoint.pt"), Contains("projector"));
+  CHECK(equal_weights(untouched, module_state(*other_head.backbone())));
+
   auto same = fixtures::small_trainer();
   same.load_weights(folder / "checkpoint.pt");
   const StateDict loaded = copy_of(module_state(*same.backbone()));
   options.epochs = 1;
   CHECK_THROWS(same.fit(data, options, StopAfter{1}));
-  CHECK(log.contains("the backbone's weights are not those it was made with and are kept"));
+  CHECK(log.contains("the run starts from the weights that the trainer has"));
   CHECK_FALSE(equal_weights(loaded, module_state(*same.backbone())));
 }
 
@@ -192,6 +208,8 @@ TEST_CASE("Trainer: says what is wrong with a run before it reads an image", "[t
   CHECK_THAT(refused({.epochs = 2, .batch_size = 8, .end_ratio = 1.5}), Contains("end_ratio is 1.5"));
   CHECK_THAT(refused({.epochs = 2, .batch_size = 8, .threads = -1}), Contains("threads is -1"));
   CHECK_THAT(refused({.epochs = 2, .batch_size = 8, .workers = -1}), Contains("workers is -1"));
+  CHECK_THAT(refused({.epochs = 2, .batch_size = 8, .workers = 100000}), Contains("workers is 100000"));
+  CHECK_THROWS_WITH(fixtures::small_trainer(0.0).check(data, fixtures::small_run()), Contains("temperature is 0"));
   if (!torch::cuda::is_available()) CHECK_THAT(refused({.epochs = 1, .batch_size = 8, .device = Device::cuda}), Contains("no CUDA device"));
 }
 
@@ -209,16 +227,65 @@ TEST_CASE("Trainer: a loss that is not finite stops the run with the weights bef
   const auto good = [] { return torch::rand({8, 1, 16, 16}); };
   torch::manual_seed(3);
   trainer.step({good(), good()});
-  const StateDict parameters = copy_of([&] {
-    StateDict named;
-    for (const auto& entry : trainer.backbone()->named_parameters()) named[entry.key()] = entry.value();
-    return named;
-  }());
+  const StateDict before = copy_of(module_state(*trainer.backbone()));
   torch::Tensor bad = good();
   bad[0][0][0][0] = std::numeric_limits<float>::quiet_NaN();
   CHECK_THROWS_AS(trainer.step({bad, good()}), DivergenceError);
   CHECK_THROWS_WITH(trainer.step({good(), bad}), Contains("the loss is nan after 1 good steps"));
-  for (const auto& entry : trainer.backbone()->named_parameters()) CHECK(torch::equal(entry.value(), parameters.at(entry.key())));
+  CHECK(equal_weights(before, module_state(*trainer.backbone())));  // running statistics included
+}
+
+TEST_CASE("Trainer: a finite loss with an infinite gradient stops the run with the weights before the step", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  Trainer trainer{augment::simclr({.size = 16}), backbone::resnet({.layers = {1, 1, 1, 1}, .width = 8, .stem = backbone::Stem::small, .in_channels = 1}),
+                  projector::MLP{"32-16"}, SteepLoss{}, optim::AdamW{}};
+  const StateDict before = copy_of(module_state(*trainer.backbone()));
+  torch::manual_seed(3);
+  const std::vector<torch::Tensor> views{torch::rand({8, 1, 16, 16}), torch::rand({8, 1, 16, 16})};
+  CHECK_THROWS_WITH(trainer.step(views), Contains("its gradient is not finite"));
+  CHECK(equal_weights(before, module_state(*trainer.backbone())));
+}
+
+TEST_CASE("Trainer: the least of each policy makes a run", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  // The archetypes have no parameters: what there is to optimize is the user's own.
+  struct NetImpl : torch::nn::Module {
+    NetImpl() : scale(register_parameter("scale", torch::ones({1}))) {}
+    [[nodiscard]] torch::Tensor forward(const torch::Tensor& images) const { return scale * images.flatten(1); }
+    void initialise(std::uint64_t) {}
+    torch::Tensor scale;
+    std::int64_t feature_dim = 256;
+  };
+  Trainer trainer{augment::simclr({.size = 16}), backbone::Holder<NetImpl>{}, ProjectorArchetype{}, LossArchetype{}, OptimizerArchetype{}};
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  CHECK(trainer.fit(fixtures::stripes(), options, train::CheckpointEvery{folder / "c.pt"}).steps == 4);
+  Trainer empty{augment::simclr({.size = 16}), BackboneArchetype{}, ProjectorArchetype{}, LossArchetype{}, OptimizerArchetype{}};
+  CHECK(empty.device().is_cpu());
+}
+
+TEST_CASE("Trainer: a run that fails before its first step leaves the next one free to choose its seed", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  std::ofstream(folder / "file") << "in the way";
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  auto tried = fixtures::small_trainer();
+  CHECK_THROWS_AS(tried.fit(fixtures::stripes(), options, train::CheckpointEvery{folder / "file/c.pt"}), IOError);
+  options.seed = 77;
+  tried.fit(fixtures::stripes(), options, CallbackArchetype{});
+  auto fresh = fixtures::small_trainer();
+  fresh.fit(fixtures::stripes(), options, CallbackArchetype{});
+  CHECK(equal_weights(module_state(*tried.backbone()), module_state(*fresh.backbone())));
+}
+
+TEST_CASE("Trainer: a damaged image is an error when embedding, because rows are not substituted", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  std::ofstream(folder / "a.jpg") << "not a JPEG";
+  auto trainer = fixtures::small_trainer();
+  CHECK_THROWS_AS(trainer.embed(data::ImageFolder(folder.path(), {.channels = 1})), DataError);
 }
 
 TEST_CASE("Trainer: embeddings keep the order and do not depend on the batch size or threads", "[train][trainer]") {
@@ -234,15 +301,15 @@ TEST_CASE("Trainer: embeddings keep the order and do not depend on the batch siz
   CHECK((whole.features - parts.features).cwiseAbs().maxCoeff() < 1e-5F);  // float32 sums in another order
 }
 
-TEST_CASE("Trainer: callbacks see every step, then the save point, then the epoch and the end", "[train][trainer]") {
+TEST_CASE("Trainer: callbacks see every step and epoch before the save point, and the end", "[train][trainer]") {
   const fixtures::CapturedLog log;
   std::vector<std::string> lines;
   FitOptions options = fixtures::small_run();
   options.epochs = 2;
   options.batch_size = 48;
   fixtures::small_trainer().fit(fixtures::stripes(), options, Diary{&lines}, CallbackArchetype{});
-  CHECK(lines == std::vector<std::string>{"step 1", "save 1", "step 2", "save 2", "epoch 0", "step 3", "save 3", "step 4", "save 4",
-                                          "epoch 1", "finish"});
+  CHECK(lines == std::vector<std::string>{"step 1", "save 1", "step 2", "epoch 0", "save 2", "step 3", "save 3", "step 4",
+                                          "epoch 1", "save 4", "finish"});
 }
 
 TEST_CASE("Trainer: announces where it computes and with how many threads", "[train][trainer]") {

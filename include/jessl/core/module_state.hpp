@@ -34,12 +34,12 @@ namespace detail {
 
 }  // namespace detail
 
-/// Copies `state` into the module's parameters and buffers. Nothing is copied unless everything fits.
+/// Checks that `state` has just the names and shapes of the module's parameters and buffers.
 ///
 /// Errors     ShapeError naming what is missing, what is not known, and the first tensor of another shape; `who` opens
 ///            the message
 /// Source     none
-inline void load_module_state(torch::nn::Module& module, const StateDict& state, const std::string& who) {
+inline void check_module_state(const torch::nn::Module& module, const StateDict& state, const std::string& who) {
   const StateDict own = module_state(module);
   std::vector<std::string> missing;
   std::vector<std::string> unknown;
@@ -58,8 +58,16 @@ inline void load_module_state(torch::nn::Module& module, const StateDict& state,
     JESSL_CHECK(given.sizes() == tensor.sizes(), ShapeError, who, ": another architecture: ", name, " is ", shape_of(given),
                 ", expected ", shape_of(tensor));
   }
+}
+
+/// Copies `state` into the module's parameters and buffers. Nothing is copied unless everything fits.
+///
+/// Errors     as check_module_state
+/// Source     none
+inline void load_module_state(torch::nn::Module& module, const StateDict& state, const std::string& who) {
+  check_module_state(module, state, who);
   const torch::NoGradGuard no_gradient;
-  for (const auto& [name, tensor] : own) {
+  for (const auto& [name, tensor] : module_state(module)) {
     torch::Tensor target = tensor;
     target.copy_(state.at(name));
   }

@@ -262,6 +262,20 @@ template <class T>
   return value;
 }
 
+namespace detail {
+
+/// Whether the setting of that name is a text, whose value is taken as it is written: out=2024 is a folder.
+template <Options T>
+[[nodiscard]] bool is_text_option(std::string_view name) {
+  bool text = false;
+  for_each_option(T{}, [&](std::string_view option, const auto& member) {
+    text = text || (option == name && std::same_as<std::remove_cvref_t<decltype(member)>, std::string>);
+  });
+  return text;
+}
+
+}  // namespace detail
+
 /// Settings from a program's arguments, each as name=value; what is not named keeps its default.
 ///
 /// A value is read as JSON where it is JSON (12, 0.5, true, [1,2]), and as a text otherwise.
@@ -275,9 +289,10 @@ template <Options T>
     const std::size_t equals = argument.find('=');
     JESSL_CHECK(equals != std::string::npos, ConfigError, "argument \"", argument, "\" is not of the form name=value; known names: ",
                 detail::joined(option_names<T>()));
+    const std::string name = argument.substr(0, equals);
     const std::string value = argument.substr(equals + 1);
     const Json parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
-    given[argument.substr(0, equals)] = parsed.is_discarded() ? Json(value) : parsed;
+    given[name] = parsed.is_discarded() || detail::is_text_option<T>(name) ? Json(value) : parsed;
   }
   return from_json<T>(given, "arguments");
 }

@@ -29,7 +29,7 @@ namespace jessl {
 ///
 /// Shapes     none
 /// Cost       one wake-up per thread and loop; no allocation
-/// Errors     ConfigError for fewer than one thread; the first exception thrown in a loop reaches the caller
+/// Errors     ConfigError for fewer than one thread or more than the system gives; the first exception thrown in a loop reaches the caller
 ///            of parallel_for after every thread has left the loop (the rest of the loop is skipped)
 /// Models     none
 /// Source     none
@@ -38,23 +38,23 @@ class ThreadPool {
   /// `threads` counts the calling thread: 1 runs every loop on the caller alone.
   explicit ThreadPool(std::int64_t threads = hardware_threads()) {
     JESSL_CHECK(threads >= 1, ConfigError, "jessl::ThreadPool: threads is ", threads, ", expected >= 1");
-    workers_.reserve(static_cast<std::size_t>(threads - 1));
-    for (std::int64_t worker = 1; worker < threads; ++worker) {
-      workers_.emplace_back([this, worker] { serve(worker); });
+    try {
+      workers_.reserve(static_cast<std::size_t>(threads - 1));
+      for (std::int64_t worker = 1; worker < threads; ++worker) {
+        workers_.emplace_back([this, worker] { serve(worker); });
+      }
+    } catch (const std::exception& error) {
+      const std::size_t started = workers_.size() + 1;
+      close();
+      fail<ConfigError>("jessl::ThreadPool: threads is ", threads, ", but the system gave only ", started, " (", error.what(),
+                        "); ask for fewer");
     }
   }
 
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  ~ThreadPool() {
-    {
-      const std::lock_guard lock(mutex_);
-      closing_ = true;
-    }
-    wake_.notify_all();
-    for (std::thread& worker : workers_) worker.join();
-  }
+  ~ThreadPool() { close(); }
 
   /// How many threads take part in a loop.
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(workers_.size()) + 1; }
@@ -88,6 +88,15 @@ class ThreadPool {
     void (*call)(void*, std::int64_t, std::int64_t) = nullptr;
     void* target = nullptr;
   };
+
+  void close() {
+    {
+      const std::lock_guard lock(mutex_);
+      closing_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
 
   void serve(std::int64_t worker) {
     std::uint64_t seen = 0;

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 
 #include <caffe2/serialize/inline_container.h>
 #include <torch/csrc/jit/serialization/pickler.h>
+#include <zlib.h>
 
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
@@ -32,8 +34,8 @@ namespace jessl::io {
 /// dictionary with torchvision's names, and `["jessl"]["record"]` is the record's text.
 ///
 /// Shapes     as the tensors have; they are stored and come back on the CPU
-/// Cost       one pass over the bytes; no second copy of the tensors in memory while writing
-/// Errors     save: IOError (the file that was there before stays); load: DataError when the file is absent, damaged, not
+/// Cost       two passes over the bytes (a CRC-32 guards each tensor); no second copy of the tensors in memory while writing
+/// Errors     save: ConfigError for a group called "jessl"; IOError (the file that was there before stays); load: DataError when the file is absent, damaged, not
 ///            a checkpoint of jessl, or of a newer format
 /// Models     none
 /// Source     none
@@ -62,6 +64,16 @@ namespace detail {
 
 /// Values of any kind by name; it becomes a Python dict.
 [[nodiscard]] inline c10::impl::GenericDict empty_dictionary() { return c10::impl::GenericDict(c10::StringType::get(), c10::AnyType::get()); }
+
+/// CRC-32 of a tensor's values in row-major order. LibTorch's own reader does not look at the sums of the archive.
+[[nodiscard]] inline std::int64_t checksum(const torch::Tensor& tensor) {
+  const torch::Tensor values = tensor.detach().cpu().contiguous();
+  return static_cast<std::int64_t>(::crc32_z(0, static_cast<const Bytef*>(values.const_data_ptr()), values.nbytes()));
+}
+
+[[nodiscard]] inline std::int64_t checksum(const std::string& text) {
+  return static_cast<std::int64_t>(::crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()));
+}
 
 /// Pickles `value` and the tensors below it as torch.save does. The tensors' storages follow as records of their own,
 /// each once, however many tensors share it.
@@ -110,13 +122,20 @@ inline void Checkpoint::save(const std::filesystem::path& path) const {
   about.insert("format", format);
   about.insert("version", std::string(jessl::version));
   about.insert("record", record.dump());
+  about.insert("record_crc32", detail::checksum(record.dump()));
   auto root = detail::empty_dictionary();
-  root.insert("jessl", about);
+  auto sums = detail::empty_dictionary();
   for (const auto& [group_name, tensors] : groups) {
+    JESSL_CHECK(group_name != "jessl", ConfigError, "jessl::io::Checkpoint: a group cannot be called \"jessl\", the place of the record");
     auto stored = detail::empty_dictionary();
-    for (const auto& [name, tensor] : tensors) stored.insert(name, tensor.detach().cpu());
+    for (const auto& [name, tensor] : tensors) {
+      stored.insert(name, tensor.detach().cpu());
+      sums.insert(group_name + '/' + name, detail::checksum(tensor));
+    }
     root.insert(group_name, stored);
   }
+  about.insert("crc32", sums);
+  root.insert("jessl", about);
   AtomicFile file(path, "jessl::io::Checkpoint");
   detail::write_archive(root, file);
   file.commit();
@@ -129,23 +148,35 @@ inline Checkpoint Checkpoint::load(const std::filesystem::path& path) {
   const std::vector<char> bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   Checkpoint checkpoint;
   try {
+    std::optional<c10::impl::GenericDict> about;
     const c10::impl::GenericDict root = torch::pickle_load(bytes).toGenericDict();
     for (const auto& entry : root) {
       const std::string group_name = entry.key().toStringRef();
       const auto members = entry.value().toGenericDict();
       if (group_name == "jessl") {
+        about = members;
         const std::int64_t found = members.at("format").toInt();
         JESSL_CHECK(found <= format, DataError, "jessl::io::Checkpoint: ", path, " has format ", found, " (written by jessl ",
                     members.at("version").toStringRef(), "); this is jessl ", jessl::version, ", which reads up to format ", format,
                     "; use a newer jessl");
-        checkpoint.record = Json::parse(members.at("record").toStringRef());
+        const std::string& record_text = members.at("record").toStringRef();
+        JESSL_CHECK(detail::checksum(record_text) == members.at("record_crc32").toInt(), DataError, "jessl::io::Checkpoint: ", path,
+                    " is damaged: its record has another checksum than when it was written; use an earlier checkpoint");
+        checkpoint.record = Json::parse(record_text);
         continue;
       }
       StateDict& tensors = checkpoint.groups[group_name];
       for (const auto& member : members) tensors[member.key().toStringRef()] = member.value().toTensor();
     }
-    JESSL_CHECK(root.contains("jessl"), DataError, "jessl::io::Checkpoint: ", path,
+    JESSL_CHECK(about, DataError, "jessl::io::Checkpoint: ", path,
                 " is a PyTorch archive, but not a checkpoint of jessl: it has no entry \"jessl\"");
+    const auto sums = about->at("crc32").toGenericDict();
+    for (const auto& [group_name, tensors] : checkpoint.groups) {
+      for (const auto& [name, tensor] : tensors) {
+        JESSL_CHECK(detail::checksum(tensor) == sums.at(group_name + '/' + name).toInt(), DataError, "jessl::io::Checkpoint: ", path,
+                    " is damaged: ", group_name, '/', name, " has another checksum than when it was written; use an earlier checkpoint");
+      }
+    }
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {

@@ -43,7 +43,7 @@ struct NTXent {
 
   template <class Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
-    detail::check_setting(temperature > 0, name, "temperature", temperature, "a finite number > 0");
+    check();
     detail::check_views(name, views, 1);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
@@ -68,6 +68,8 @@ struct NTXent {
                                          const Group& group = {}) const {
     return (*this)(std::vector<torch::Tensor>{z1, z2}, group);
   }
+
+  void check() const { detail::check_setting(temperature > 0, name, "temperature", temperature, "a finite number > 0"); }
 
  private:
   /// Rows divided by their length; a row of zeros stays zero.

@@ -8,11 +8,14 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
-#include <system_error>
+#include <string_view>
 #include <utility>
 
 #include <jessl/core/error.hpp>
+#include <jessl/core/log.hpp>
 #include <jessl/core/options.hpp>
+#include <jessl/io/atomic_file.hpp>
+#include <jessl/io/json.hpp>
 #include <jessl/train/callback.hpp>
 
 namespace jessl::train {
@@ -37,13 +40,11 @@ struct JSONLines {
   class State {
    public:
     State(std::filesystem::path path, std::int64_t first_step) : path_(std::move(path)) {
-      std::error_code error;
-      if (path_.has_parent_path()) std::filesystem::create_directories(path_.parent_path(), error);
-      const std::string kept = first_step > 0 ? lines_until(first_step) : std::string();
-      file_.open(path_, std::ios::binary | std::ios::trunc);
-      JESSL_CHECK(file_.is_open(), IOError, "jessl::train::JSONLines: cannot write ", path_, ": ",
-                  error ? error.message() : std::strerror(errno), "; choose a writable folder");
-      write(kept);
+      if (path_.has_parent_path()) io::make_folder(path_.parent_path());
+      // In one step, so that a full disk or a kill at this point does not cost the lines that are there.
+      io::write_file(path_, first_step > 0 ? lines_until(first_step) : std::string(), std::string(who));
+      file_.open(path_, std::ios::binary | std::ios::app);
+      JESSL_CHECK(file_.is_open(), IOError, who, ": cannot write ", path_, ": ", std::strerror(errno), "; choose a writable folder");
     }
 
     void after_step(const StepRecord& record) {
@@ -58,21 +59,33 @@ struct JSONLines {
     }
 
    private:
+    static constexpr std::string_view who = "jessl::train::JSONLines";
+
     /// The whole lines of an earlier log up to and including `step`; a line cut short by a crash is dropped.
     [[nodiscard]] std::string lines_until(std::int64_t step) const {
+      if (!std::filesystem::exists(path_)) {
+        warn(who, ": there is no ", path_, " of the run that is resumed; the log begins after step ", step);
+        return "";
+      }
       std::ifstream earlier(path_, std::ios::binary);
+      JESSL_CHECK(earlier.is_open(), IOError, who, ": cannot read ", path_, " of the run that is resumed: ", std::strerror(errno));
       std::string kept;
-      for (std::string line; std::getline(earlier, line);) {
+      std::int64_t last = 0;
+      for (std::string line; last < step && std::getline(earlier, line);) {
         const Json parsed = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-        if (!parsed.is_object() || !parsed.contains("step") || parsed["step"] > step) break;
+        if (!parsed.is_object() || !parsed.contains("step") || !parsed["step"].is_number_integer()) continue;
+        if (parsed["step"] > step) break;
+        last = parsed["step"].get<std::int64_t>();
         kept += line + '\n';
       }
+      JESSL_CHECK(!earlier.bad(), IOError, who, ": cannot read ", path_, " to its end: ", std::strerror(errno));
+      if (last != step) warn(who, ": ", path_, " ends at step ", last, ", the run is resumed after step ", step, "; lines are missing");
       return kept;
     }
 
     void write(const std::string& text) {
       file_ << text << std::flush;
-      JESSL_CHECK(file_.good(), IOError, "jessl::train::JSONLines: cannot write to ", path_, ": ", std::strerror(errno),
+      JESSL_CHECK(file_.good(), IOError, who, ": cannot write to ", path_, ": ", std::strerror(errno),
                   "; is the disk full?");
     }
 

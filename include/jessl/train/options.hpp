@@ -35,7 +35,7 @@ struct FitOptions {
   bool scale_lr = true;                     ///< learning rate times batch_size / 256
   std::optional<double> warmup_epochs{};    ///< linear rise of the learning rate; unset: a tenth of the epochs, at most 10
   double end_ratio = 0.001;                 ///< last learning rate over the highest, in [0, 1]
-  std::int64_t threads = 0;                 ///< of LibTorch on a CPU; 0: all
+  std::int64_t threads = 0;                 ///< of LibTorch; 0: all
   std::int64_t workers = 0;                 ///< of the loader; 0: as many as `threads` on a CPU, all but one beside a GPU
   std::string resume{};                     ///< checkpoint to go on from; "" starts anew
 };
@@ -45,7 +45,7 @@ struct FitOptions {
 /// Errors     ConfigError for a batch size or thread count out of range
 /// Source     none
 struct EmbedOptions {
-  std::int64_t batch_size = 500;             ///< images per forward pass, >= 1; the result does not depend on it
+  std::int64_t batch_size = 500;             ///< images per forward pass, >= 1; changes at most the last bits
   Precision precision = Precision::float32;  ///< of convolutions and matrix products
   std::int64_t threads = 0;                  ///< of LibTorch and of the loader; 0: all
 };

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -47,9 +48,9 @@ namespace jessl {
 struct FitResult {
   std::int64_t steps = 0;           ///< taken by this call
   std::int64_t images = 0;          ///< seen by this call
-  double seconds = 0.0;             ///< wall time of this call's steps, the loader's work included
+  double seconds = 0.0;             ///< wall time of this call's steps, with the loader's and the callbacks' work
   double images_per_second = 0.0;   ///< of this call
-  double loss = 0.0;                ///< of the last step
+  double loss = std::numeric_limits<double>::quiet_NaN();  ///< of the last step; NaN where there was none to take
 };
 
 namespace detail {
@@ -69,6 +70,31 @@ class IntraOpThreads {
   int previous_;
 };
 
+/// Evaluation mode for the life of the guard.
+class EvaluationMode {
+ public:
+  explicit EvaluationMode(std::shared_ptr<torch::nn::Module> module) : module_(std::move(module)), was_training_(module_->is_training()) {
+    module_->eval();
+  }
+  EvaluationMode(const EvaluationMode&) = delete;
+  EvaluationMode& operator=(const EvaluationMode&) = delete;
+  ~EvaluationMode() { module_->train(was_training_); }
+
+ private:
+  std::shared_ptr<torch::nn::Module> module_;
+  bool was_training_;
+};
+
+/// A policy's settings as JSON; its name alone where it does not describe itself.
+template <class Policy>
+[[nodiscard]] Json policy_json(const Policy& policy) {
+  if constexpr (Options<Policy> || SelfDescribing<Policy>) {
+    return to_json(policy);
+  } else {
+    return {{"name", policy_name<Policy>()}};
+  }
+}
+
 [[nodiscard]] inline torch::Device resolve(Device device) {
   const bool available = torch::cuda::is_available();
   JESSL_CHECK(device != Device::cuda || available, ConfigError,
@@ -87,7 +113,8 @@ inline void to_channels_last(torch::nn::Module& module) {
 [[nodiscard]] inline std::string differences(const Json& there, const Json& here) {
   std::string text;
   for (const auto& change : Json::diff(there, here)) {
-    const Json::json_pointer place(change["path"].template get<std::string>());
+    Json::json_pointer place(change["path"].template get<std::string>());
+    if (place.back() == "-") place.pop_back();  // an element more: the whole list is shown
     text += (text.empty() ? "" : "; ") + place.to_string() + " is " + (there.contains(place) ? there[place].dump() : "absent") +
             " there and " + (here.contains(place) ? here[place].dump() : "absent") + " here";
   }
@@ -120,6 +147,8 @@ inline void to_channels_last(torch::nn::Module& module) {
 /// Source     none
 template <class A, class B, class P, class L, class O>
 class Trainer {
+  static_assert(!needs_predictor<L>() && !needs_teacher<L>(),
+                "jessl::Trainer does not build predictors and teachers: call such a loss in a training loop of your own");
   static_assert(ViewMaker<A>, "jessl::Trainer requires 'Augmentation' to be a jessl::ViewMaker: views, shape(view, channels) and "
                               "make(image, key, scratch, out); see docs/augment/README.md");
  public:
@@ -139,9 +168,16 @@ class Trainer {
     encoder_->register_module("projector", projector_.ptr());
   }
 
+  // A copy would share the weights and train them twice.
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
+  Trainer(Trainer&&) = default;
+  Trainer& operator=(Trainer&&) = default;
+
   /// Says whether a run can work, and why not, before any image is read.
   ///
-  /// Errors     ConfigError for a setting out of range, a batch that the data cannot fill, views that cannot be made
+  /// Errors     ConfigError for a setting out of range (of the run, the loss or the optimizer), fewer than two views, a
+  ///            batch that the data cannot fill, views that cannot be made
   ///            from such images, a device that is not there; ShapeError when the backbone does not take the views
   template <Dataset D>
   void check(const D& data, const FitOptions& options) const {
@@ -151,8 +187,12 @@ class Trainer {
     require(options.batch_size <= data.size(), "batch_size is ", options.batch_size, ", but the data set has only ", data.size(),
             " images; take a smaller batch_size");
     require(options.end_ratio >= 0.0 && options.end_ratio <= 1.0, "end_ratio is ", options.end_ratio, ", expected 0 to 1");
-    require(options.threads >= 0, "threads is ", options.threads, ", expected 0 (all) or more");
-    require(options.workers >= 0, "workers is ", options.workers, ", expected 0 (chosen for you) or more");
+    require(A::views >= 2, "the augmentation makes ", A::views, " view of an image, expected at least 2; see augment::two_views");
+    require(options.threads >= 0 && options.threads <= most_threads, "threads is ", options.threads, ", expected 0 (all) to ", most_threads);
+    require(options.workers >= 0 && options.workers <= most_threads, "workers is ", options.workers, ", expected 0 (chosen for you) to ",
+            most_threads);
+    if constexpr (requires { loss_.check(); }) loss_.check();
+    (void)optimizer_policy_.attach(optim::named_parameters(*encoder_));  // checks its settings
     const double warmup = warmup_epochs(options);
     require(warmup >= 0.0 && warmup <= static_cast<double>(options.epochs), "warmup_epochs is ", warmup, ", expected 0 to epochs = ",
             options.epochs);
@@ -174,6 +214,7 @@ class Trainer {
     if constexpr (sizeof...(C) == 0) {
       return fit(data, options, train::Progress{});
     } else {
+      (require_hooks<C>(), ...);
       check(data, options);
       return run(data, options, callbacks...);
     }
@@ -181,26 +222,39 @@ class Trainer {
 
   /// Takes one step on views [N, C, H, W] and returns the loss. For loops of one's own: fit() calls this too.
   ///
-  /// Errors     ShapeError when there are fewer than two views; DivergenceError when the loss is not finite
+  /// Errors     ShapeError when there are fewer than two views or one is not [N, C, H, W]; DivergenceError when the loss
+  ///            or its gradient is not finite: weights and running statistics are then those before the step
   double step(const std::vector<torch::Tensor>& views) {
-    JESSL_CHECK(views.size() >= 2, ShapeError, "jessl::Trainer::step: got ", views.size(), " views, expected at least 2");
+    check_views(views);
     if (!optimizer_) attach_optimizer();
     encoder_->train();
     optimizer_->zero_grad();
+    // The forward pass moves the running statistics before the loss tells whether the step was good.
+    std::vector<torch::Tensor> statistics;
+    for (const torch::Tensor& buffer : encoder_->buffers()) statistics.push_back(buffer.clone());
     const torch::Tensor loss = loss_(embeddings(views), SingleProcess{});
     const double value = loss.template item<double>();
-    JESSL_CHECK(std::isfinite(value), DivergenceError, "jessl::Trainer: the loss is ", value, " after ", steps_taken_,
-                " good steps; the weights are those before this step. Try a lower learning rate, a longer warm-up or float32");
-    loss.backward();
+    bool finite = std::isfinite(value);
+    if (finite) {
+      loss.backward();
+      finite = gradients_are_finite();
+    }
+    if (!finite) {
+      restore(statistics);
+      fail<DivergenceError>("jessl::Trainer: the loss is ", value, std::isfinite(value) ? ", but its gradient is not finite," : "", " after ",
+                            steps_taken_, " good steps; the weights are those before this step. Try a lower learning rate, a longer ",
+                            "warm-up or float32");
+    }
     optimizer_->step();
     ++steps_taken_;
+    initialised_ = true;
     return value;
   }
 
   /// The representations of all images of `data`, in order, with their labels: the backbone's output in evaluation mode,
   /// on the views of `evaluation(augmentation)`.
   ///
-  /// Errors     ConfigError for a setting out of range; what the data set throws
+  /// Errors     ConfigError for a setting out of range; DataError for an image that cannot be read: rows are never substituted
   template <Dataset D>
   [[nodiscard]] Embedding embed(const D& data, const EmbedOptions& options = {}) {
     static_assert(requires { evaluation(augmentation_); },
@@ -213,16 +267,18 @@ class Trainer {
   template <Dataset D, ViewMaker M>
   [[nodiscard]] Embedding embed(const D& data, const EmbedOptions& options, const M& maker) {
     JESSL_CHECK(options.batch_size >= 1, ConfigError, "jessl::Trainer::embed: batch_size is ", options.batch_size, ", expected at least 1");
-    JESSL_CHECK(options.threads >= 0, ConfigError, "jessl::Trainer::embed: threads is ", options.threads, ", expected 0 (all) or more");
+    JESSL_CHECK(options.threads >= 0 && options.threads <= most_threads, ConfigError, "jessl::Trainer::embed: threads is ", options.threads,
+                ", expected 0 (all) to ", most_threads);
     const std::int64_t threads = options.threads == 0 ? hardware_threads() : options.threads;
     const detail::IntraOpThreads intra_op(threads);
     const torch::NoGradGuard no_gradient;
     detail::to_channels_last(*encoder_);
-    backbone_->eval();
+    const detail::EvaluationMode evaluation_mode(backbone_.ptr());
     Embedding result{RowMatrix(data.size(), backbone_.feature_dim), {}};
     result.labels.reserve(static_cast<std::size_t>(data.size()));
     data::Loader loader(data, maker,
-                        {.batch_size = std::min(options.batch_size, data.size()), .workers = threads, .ahead = 0, .drop_last = false, .shuffle = false});
+                        {.batch_size = std::min(options.batch_size, data.size()), .workers = threads, .ahead = 0, .drop_last = false, .shuffle = false,
+                         .on_corrupt = data::OnCorrupt::error});  // a substitute would stand in another image's row
     const Autocast autocast(device().type(), options.precision);
     Eigen::Index row = 0;
     for (const data::Batch& batch : loader.epoch(0)) {
@@ -237,8 +293,7 @@ class Trainer {
 
   /// Draws all weights anew as a pure function of the seed: those that a run with this seed starts from.
   void initialise(std::uint64_t seed) {
-    backbone_->initialise(backbone_seed(seed));
-    projector_->initialise(projector_seed(seed));
+    draw(seed);
     initialised_ = true;
   }
 
@@ -249,23 +304,31 @@ class Trainer {
   [[nodiscard]] auto projector() const { return projector_; }
 
   /// Where the weights are.
-  [[nodiscard]] torch::Device device() const { return encoder_->parameters().front().device(); }
+  [[nodiscard]] torch::Device device() const {
+    const std::vector<torch::Tensor> parameters = encoder_->parameters();
+    return parameters.empty() ? torch::Device(torch::kCPU) : parameters.front().device();
+  }
 
   /// The settings of all five policies.
   [[nodiscard]] Json configuration() const {
-    return {{"augmentation", to_json(augmentation_)},
-            {"backbone", to_json(backbone_)},
-            {"projector", to_json(projector_policy_)},
-            {"loss", to_json(loss_)},
-            {"optimizer", to_json(optimizer_policy_)}};
+    return {{"augmentation", detail::policy_json(augmentation_)},
+            {"backbone", detail::policy_json(backbone_)},
+            {"projector", detail::policy_json(projector_policy_)},
+            {"loss", detail::policy_json(loss_)},
+            {"optimizer", detail::policy_json(optimizer_policy_)}};
   }
 
   /// The backbone's and projector's weights from a checkpoint, without the rest of its run.
   ///
   /// Errors     DataError when the file is damaged; ShapeError when it is of another architecture
-  void load_weights(const std::filesystem::path& path) { load_weights(io::Checkpoint::load(path), path); }
+  void load_weights(const std::filesystem::path& path) {
+    load_weights(io::Checkpoint::load(path), path);
+    initialised_ = true;
+  }
 
  private:
+  static constexpr std::int64_t most_threads = 1024;  // more is a slip of the keyboard, and no system gives them
+
   using Attached = decltype(std::declval<const O&>().attach(std::declval<const optim::NamedParameters&>()));
   using ProjectorModule = decltype(std::declval<const P&>().make(std::int64_t{}));
 
@@ -300,8 +363,7 @@ class Trainer {
   void try_backbone(const std::vector<ViewShape>& shapes) const {
     const torch::NoGradGuard no_gradient;
     B backbone = backbone_;
-    const bool was_training = backbone->is_training();
-    backbone->eval();
+    const detail::EvaluationMode evaluation_mode(backbone.ptr());
     for (const ViewShape& shape : shapes) {
       try {
         const torch::Tensor features = backbone->forward(torch::zeros({2, shape.channels, shape.height, shape.width}, device()));
@@ -313,16 +375,21 @@ class Trainer {
                          "; do the backbone's in_channels and stem fit the images?");
       }
     }
-    backbone->train(was_training);
   }
 
-  /// Draws a module's weights from the seed if nobody has changed them since its constructor, which draws them from
-  /// seed 0. Weights that were loaded or trained are kept.
+  /// Draws both modules' weights and remembers from what, so that weights which somebody changed since can be told.
+  void draw(std::uint64_t seed) {
+    drawn_ = {backbone_seed(seed), projector_seed(seed)};
+    backbone_->initialise(drawn_.backbone);
+    projector_->initialise(drawn_.projector);
+  }
+
+  /// Draws a module's weights from `seed` if they are still those that were drawn from `earlier`.
   template <class Module>
-  static void initialise_untouched(Module& module, std::uint64_t seed, std::string_view role) {
+  static void draw_if_untouched(Module& module, std::uint64_t earlier, std::uint64_t seed, std::string_view role) {
     StateDict before;
     for (const auto& [name, tensor] : module_state(*module)) before[name] = tensor.detach().clone();
-    module->initialise(0);
+    module->initialise(earlier);
     const StateDict drawn = module_state(*module);
     const bool untouched = std::all_of(drawn.begin(), drawn.end(), [&](const auto& entry) { return torch::equal(entry.second, before.at(entry.first)); });
     if (untouched) {
@@ -331,6 +398,38 @@ class Trainer {
       load_module_state(*module, before, "jessl::Trainer");
       note("the ", role, "'s weights are not those it was made with and are kept");
     }
+  }
+
+  void prepare_weights(std::uint64_t seed) {
+    if (initialised_) {
+      note("the run starts from the weights that the trainer has");
+      return;
+    }
+    draw_if_untouched(backbone_, drawn_.backbone, backbone_seed(seed), "backbone");
+    draw_if_untouched(projector_, drawn_.projector, projector_seed(seed), "projector");
+    drawn_ = {backbone_seed(seed), projector_seed(seed)};
+  }
+
+  static void check_views(const std::vector<torch::Tensor>& views) {
+    JESSL_CHECK(views.size() >= 2, ShapeError, "jessl::Trainer::step: got ", views.size(), " views, expected at least 2");
+    for (std::size_t v = 0; v < views.size(); ++v) {
+      JESSL_CHECK(views[v].defined() && views[v].dim() == 4, ShapeError, "jessl::Trainer::step: views[", v, "] is ",
+                  views[v].defined() ? concat(shape_of(views[v])) : "undefined", ", expected [N, C, H, W]");
+    }
+  }
+
+  [[nodiscard]] bool gradients_are_finite() const {
+    std::vector<torch::Tensor> gradients;
+    for (const torch::Tensor& parameter : encoder_->parameters()) {
+      if (parameter.grad().defined()) gradients.push_back(parameter.grad());
+    }
+    return gradients.empty() || torch::isfinite(torch::stack(at::_foreach_norm(gradients))).all().template item<bool>();
+  }
+
+  void restore(const std::vector<torch::Tensor>& statistics) {
+    const torch::NoGradGuard no_gradient;
+    std::vector<torch::Tensor> buffers = encoder_->buffers();
+    for (std::size_t i = 0; i < buffers.size(); ++i) buffers[i].copy_(statistics[i]);
   }
 
   void attach_optimizer() { optimizer_.emplace(optimizer_policy_.attach(optim::named_parameters(*encoder_))); }
@@ -363,10 +462,7 @@ class Trainer {
     const detail::IntraOpThreads intra_op(chosen.threads);
     precision_ = options.precision;
     torch::manual_seed(options.seed);
-    if (options.resume.empty() && !std::exchange(initialised_, true)) {
-      initialise_untouched(backbone_, backbone_seed(options.seed), "backbone");
-      initialise_untouched(projector_, projector_seed(options.seed), "projector");
-    }
+    if (options.resume.empty()) prepare_weights(options.seed);
     encoder_->to(chosen.device);
     detail::to_channels_last(*encoder_);
     attach_optimizer();
@@ -387,7 +483,7 @@ class Trainer {
                     .save = [this, &configuration](const std::filesystem::path& path) { save(path, configuration); }};
     const double lr_scale = options.scale_lr ? static_cast<double>(options.batch_size) / 256.0 : 1.0;
     const optim::WarmupCosine schedule{
-        .base_lr = optimizer_policy_.lr * lr_scale,
+        .base_lr = optimizer_->lr() * lr_scale,
         .warmup_steps = static_cast<std::int64_t>(std::llround(warmup_epochs(options) * static_cast<double>(steps_per_epoch))),
         .total_steps = info.total_steps(),
         .end_ratio = options.end_ratio};
@@ -424,20 +520,23 @@ class Trainer {
         tell([&](auto& state) {
           if constexpr (requires { state.after_step(record); }) state.after_step(record);
         });
+        if (steps_taken_ % steps_per_epoch == 0) {
+          const std::int64_t steps = steps_per_epoch - first_batch;
+          const train::EpochRecord summary{
+              .epoch = epoch,
+              .step = steps_taken_,
+              .mean_loss = loss_sum / static_cast<double>(steps),
+              .images_per_second = static_cast<double>(steps * options.batch_size) / detail::seconds_since(epoch_begin)};
+          tell([&](auto& state) {
+            if constexpr (requires { state.after_epoch(summary); }) state.after_epoch(summary);
+          });
+        }
+        // Last, so that a checkpoint never stands for an epoch whose callbacks have not run.
         tell([&](auto& state) {
           if constexpr (requires { state.save_point(record); }) state.save_point(record);
         });
         waiting_since = std::chrono::steady_clock::now();
       }
-      const std::int64_t steps = steps_per_epoch - first_batch;
-      const train::EpochRecord record{
-          .epoch = epoch,
-          .step = steps_taken_,
-          .mean_loss = loss_sum / static_cast<double>(steps),
-          .images_per_second = static_cast<double>(steps * options.batch_size) / detail::seconds_since(epoch_begin)};
-      tell([&](auto& state) {
-        if constexpr (requires { state.after_epoch(record); }) state.after_epoch(record);
-      });
     }
     tell([&](auto& state) {
       if constexpr (requires { state.finish(); }) state.finish();
@@ -447,7 +546,8 @@ class Trainer {
     return result;
   }
 
-  /// Everything that decides the numbers of a run. Two runs with equal configurations have equal losses.
+  /// The settings and the data that decide the numbers of a run. With the same number of LibTorch threads on the same
+  /// kind of machine, two runs with equal configurations have equal losses.
   template <class D>
   [[nodiscard]] Json run_configuration(const D& data, const FitOptions& options) const {
     Json document = configuration();
@@ -459,8 +559,17 @@ class Trainer {
                        {"warmup_epochs", warmup_epochs(options)},
                        {"end_ratio", options.end_ratio},
                        {"images", data.size()},
-                       {"channels", data.channels()}};
+                       {"channels", data.channels()},
+                       {"labels", fingerprint(data)}};
     return document;
+  }
+
+  /// A number that tells two data sets of one size apart: FNV-1a over the labels. Reading the images would take too long.
+  template <class D>
+  [[nodiscard]] static std::uint64_t fingerprint(const D& data) {
+    std::uint64_t hash = 0xCBF29CE484222325U;
+    for (std::int64_t i = 0; i < data.size(); ++i) hash = (hash ^ static_cast<std::uint64_t>(data.label(i))) * 0x100000001B3U;
+    return hash;
   }
 
   void announce(const Plan& chosen, const FitOptions& options, std::int64_t images) const {
@@ -473,7 +582,8 @@ class Trainer {
 
   void save(const std::filesystem::path& path, const Json& configuration) const {
     io::Checkpoint checkpoint;
-    checkpoint.record = {{"configuration", configuration}, {"steps_taken", steps_taken_}};
+    checkpoint.record = {{"configuration", configuration}, {"steps_taken", steps_taken_}, {"threads", torch::get_num_threads()},
+                         {"device", device().str()}};
     checkpoint.groups["backbone"] = module_state(*backbone_);
     checkpoint.groups["projector"] = module_state(*projector_);
     checkpoint.groups["optimizer"] = optimizer_->state_dict();
@@ -485,23 +595,38 @@ class Trainer {
 
   void load_weights(const io::Checkpoint& checkpoint, const std::filesystem::path& path) {
     const std::string who = concat("jessl::Trainer: checkpoint ", path);
+    check_module_state(*backbone_, checkpoint.group("backbone"), who + ", backbone");
+    check_module_state(*projector_, checkpoint.group("projector"), who + ", projector");
     load_module_state(*backbone_, checkpoint.group("backbone"), who + ", backbone");
     load_module_state(*projector_, checkpoint.group("projector"), who + ", projector");
   }
 
   void resume(const std::filesystem::path& path, const Json& configuration) {
     const io::Checkpoint checkpoint = io::Checkpoint::load(path);
-    JESSL_CHECK(checkpoint.record.contains("configuration") && checkpoint.record.contains("steps_taken"), DataError,
+    const Json& record = checkpoint.record;
+    JESSL_CHECK(record.contains("configuration") && record.contains("steps_taken") && record["steps_taken"].is_number_unsigned(), DataError,
                 "jessl::Trainer: checkpoint ", path, " holds weights, but no run to resume; use load_weights()");
-    const Json& there = checkpoint.record["configuration"];
+    const Json& there = record["configuration"];
     JESSL_CHECK(there == configuration, ConfigError, "jessl::Trainer: checkpoint ", path, " belongs to another run: ",
                 detail::differences(there, configuration), "; resume with the same settings, or use load_weights()");
+    const int threads = record.value("threads", torch::get_num_threads());
+    const std::string where = record.value("device", device().str());
+    if (threads != torch::get_num_threads() || where != device().str()) {
+      warn("the run began with ", threads, " threads on ", where, " and goes on with ", torch::get_num_threads(), " on ", device().str(),
+           "; its losses may differ in the last bits");
+    }
     load_weights(checkpoint, path);
     optimizer_->load_state_dict(checkpoint.group("optimizer"));
-    steps_taken_ = checkpoint.record["steps_taken"].template get<std::int64_t>();
+    steps_taken_ = record["steps_taken"].template get<std::int64_t>();
+    const StateDict& random = checkpoint.group("random");
+    JESSL_CHECK(random.contains("cpu"), DataError, "jessl::Trainer: checkpoint ", path, " lacks the state of the random numbers, random/cpu");
     at::Generator generator = at::detail::getDefaultCPUGenerator();
     const std::lock_guard lock(generator.mutex());
-    generator.set_state(checkpoint.group("random").at("cpu"));
+    try {
+      generator.set_state(random.at("cpu"));
+    } catch (const c10::Error& error) {
+      fail<DataError>("jessl::Trainer: checkpoint ", path, ": random/cpu is not the state of a generator: ", error.what_without_backtrace());
+    }
   }
 
   A augmentation_;
@@ -514,7 +639,11 @@ class Trainer {
   std::optional<Attached> optimizer_;
   Precision precision_ = Precision::float32;
   std::int64_t steps_taken_ = 0;
-  bool initialised_ = false;  // by hand, or by an earlier run
+  bool initialised_ = false;  // by hand, from a file, or by a step: a run keeps the weights
+  struct {
+    std::uint64_t backbone = 0;
+    std::uint64_t projector = 0;
+  } drawn_;  // the seeds of the weights; a module's constructor draws from 0
 };
 
 }  // namespace jessl
