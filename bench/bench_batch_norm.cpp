@@ -23,7 +23,7 @@ void batch_norm(benchmark::State& state) {
   for (auto step : state) {
     torch::Tensor y;
     if constexpr (fused) {
-      y = jessl::backbone::detail::normalise_relu(norm, x, residual);
+      y = jessl::backbone::detail::normalise_relu(*norm, x, residual);
     } else {
       y = (norm->forward(x) + residual).relu_();
     }
