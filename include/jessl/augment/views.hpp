@@ -78,6 +78,7 @@ class Views {
 /// Models     none
 /// Source     none
 template <class... Pipelines>
+  requires(ViewMaker<Pipelines> && ...)  // else a call of somebody's own views(x, ...) would find this one
 [[nodiscard]] Views<Pipelines...> views(Pipelines... pipelines) {
   return Views<Pipelines...>(std::move(pipelines)...);
 }
