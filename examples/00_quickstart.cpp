@@ -4,7 +4,7 @@
 // Run        make quickstart
 //            make quickstart ARGS="epochs=2 images=10000 out=out/short"    (any setting below, as name=value)
 // Ends with  a table of accuracies on the 10,000 test images, and the folder it wrote
-// Time       about 9.5 minutes on 2 cores that have bfloat16 instructions
+// Time       about 9 minutes on 2 cores that have bfloat16 instructions
 // test: epochs=2 images=512 test_images=200 batch_size=64 out=quickstart_output
 // expect: results are in
 
