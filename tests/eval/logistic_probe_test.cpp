@@ -5,6 +5,7 @@
 #include <cmath>
 #include <vector>
 
+#include <jessl/core/draw.hpp>
 #include <jessl/core/log.hpp>
 #include <jessl/eval/accuracy.hpp>
 #include <jessl/eval/logistic_probe.hpp>
@@ -134,6 +135,17 @@ TEST_CASE("LogisticProbe: correlated features of very different scales take few 
   CHECK(model.converged());
   CHECK(model.iterations() < 60);
   CHECK(model.objective() == Approx(Plain(model, train.x, train.y, 1e-6).objective).epsilon(1e-5));
+}
+
+TEST_CASE("LogisticProbe: features that are seldom non-zero take few steps", "[eval][logistic_probe]") {
+  // Each feature is there in one row of 200, as an untrained network's often are; standardised, its values are large.
+  reference::Clusters train(8, 4000, 64, 4);
+  jessl::Draw draw({.seed = 8, .purpose = jessl::Purpose::initialisation});
+  for (float& value : train.x.reshaped()) value = draw.uniform() < 0.005 ? std::abs(value) : 0.0F;
+  const RowMatrix x = jessl::eval::Standardize{}.fit(train.x).transform(train.x);
+  const auto model = LogisticProbe{.l2 = 1e-4, .tolerance = 1e-4}.fit(x, train.y);
+  CHECK(model.converged());
+  CHECK(model.iterations() < 40);
 }
 
 TEST_CASE("LogisticProbe: more columns than rows, columns without values and one class are possible",
