@@ -36,7 +36,7 @@ add_library(jessl_plain_headers OBJECT ${plain_sources})
 target_link_libraries(jessl_plain_headers PRIVATE jessl::base jessl_own)
 target_compile_options(jessl_plain_headers PRIVATE -O0)  # they are never run
 add_library(jessl_torch_headers OBJECT ${torch_sources})
-target_link_libraries(jessl_torch_headers PRIVATE jessl::jessl jessl_own Catch2::Catch2)
+target_link_libraries(jessl_torch_headers PRIVATE jessl::jessl jessl_test_options)
 target_precompile_headers(jessl_torch_headers REUSE_FROM jessl_torch_pch)
 
 list(LENGTH headers count)
