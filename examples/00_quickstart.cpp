@@ -25,13 +25,13 @@
 using namespace jessl;
 
 struct Settings {
-  std::int64_t epochs = 10;
+  std::int64_t epochs = 7;
   std::int64_t batch_size = 256;
   std::int64_t images = 60000;      // of the training set, from its start
   std::int64_t test_images = 10000;
   std::uint64_t seed = 1;
   std::int64_t workers = 0;         // loader threads; 0: all cores
-  Precision precision = Precision::bfloat16;
+  Precision precision = Precision::automatic;  // bfloat16 where the processor computes in it
   bool resume = false;              // go on from out/checkpoint.pt
   std::string out = "out/quickstart";
 };
@@ -51,8 +51,8 @@ double choose_l2(const RowMatrix& features, const std::vector<std::int64_t>& lab
   const std::span given(labels);
   double best_l2 = 0.0;
   double best_accuracy = -1.0;
-  for (const double l2 : {1e-2, 1e-3, 1e-4}) {
-    const auto probe = eval::LogisticProbe{.l2 = l2, .tolerance = 1e-3, .max_iterations = 200}.fit(features.topRows(fitted), given.first(static_cast<std::size_t>(fitted)));
+  for (const double l2 : {1e-3, 1e-4, 1e-5}) {
+    const auto probe = eval::LogisticProbe{.l2 = l2, .tolerance = 1e-4}.fit(features.topRows(fitted), given.first(static_cast<std::size_t>(fitted)));
     const auto predicted = probe.predict(features.bottomRows(features.rows() - fitted));
     const double accuracy = eval::accuracy(predicted, given.subspan(static_cast<std::size_t>(fitted)));
     if (accuracy > best_accuracy) {
@@ -72,7 +72,7 @@ Scores evaluate(const std::string& what, const Embedding& bank, const Embedding&
   const RowMatrix test = standard.transform(query.features);
   const auto percent = [&](const std::vector<std::int64_t>& predicted) { return 100.0 * eval::accuracy(predicted, query.labels); };
   const auto neighbours = eval::KNN{.k = 200, .temperature = 0.07}.fit(train, bank.labels).predict(test, {20, 200});
-  const auto linear = eval::LogisticProbe{.l2 = choose_l2(train, bank.labels), .tolerance = 1e-3, .max_iterations = 200}.fit(train, bank.labels).predict(test);
+  const auto linear = eval::LogisticProbe{.l2 = choose_l2(train, bank.labels), .tolerance = 1e-4}.fit(train, bank.labels).predict(test);
   return {percent(neighbours[0]), percent(neighbours[1]), percent(linear)};
 }
 
@@ -88,6 +88,8 @@ std::string table(const std::vector<std::pair<std::string, Scores>>& rows) {
 }
 
 int run(const Settings& settings) {
+  constexpr std::int64_t neighbours = 200;  // of the k-NN
+  JESSL_CHECK(settings.images >= neighbours, ConfigError, "images is ", settings.images, ", expected at least ", neighbours);
   const std::filesystem::path out = settings.out;
   io::make_folder(out);
 
@@ -95,6 +97,8 @@ int run(const Settings& settings) {
   const auto train = data::subset(data::IDX::fashion_mnist(data::Split::train), 0, settings.images);
   const auto test = data::subset(data::IDX::fashion_mnist(data::Split::test), 0, settings.test_images);
   // [/data]
+  JESSL_CHECK(train.classes() == test.classes(), DataError, "the training images have ", train.classes(), " classes, the test images ",
+              test.classes());
 
   // [trainer]
   // Clothes differ in shape and shade: crops keep most of the image, and tone and noise vary instead of colour.
@@ -111,6 +115,16 @@ int run(const Settings& settings) {
       loss::NTXent{.temperature = 0.2},
       optim::AdamW{.lr = 3e-3, .weight_decay = 1e-4}};
   // [/trainer]
+  const std::filesystem::path checkpoint = out / "checkpoint.pt";
+  const bool resume = settings.resume && std::filesystem::exists(checkpoint);
+  if (settings.resume && !resume) std::cout << "there is no " << checkpoint.string() << " yet: the run starts anew\n";
+  const FitOptions options{.epochs = settings.epochs,
+                           .batch_size = settings.batch_size,
+                           .seed = settings.seed,
+                           .precision = settings.precision,
+                           .workers = settings.workers,
+                           .resume = resume ? checkpoint : ""};
+  trainer.check(train, options);  // a mistake is told now, not after the baselines
   io::save_png(out / "views.png", train::view_grid(train, augmentation, {.seed = settings.seed}).view());
 
   const Scores pixels = evaluate("raw pixels", data::pixels(train), data::pixels(test));
@@ -119,30 +133,23 @@ int run(const Settings& settings) {
   const Scores untrained = evaluate("the untrained encoder", trainer.embed(train, embedding), trainer.embed(test, embedding));
 
   // [fit]
-  const std::string checkpoint = out / "checkpoint.pt";
-  const FitResult fitted = trainer.fit(train,
-                                       {.epochs = settings.epochs,
-                                        .batch_size = settings.batch_size,
-                                        .seed = settings.seed,
-                                        .precision = settings.precision,
-                                        .workers = settings.workers,
-                                        .resume = settings.resume ? checkpoint : ""},
-                                       train::Progress{}, train::JSONLines{out / "metrics.jsonl"}, train::CheckpointEvery{checkpoint});
+  const FitResult fitted = trainer.fit(train, options, train::Progress{}, train::JSONLines{out / "metrics.jsonl"},
+                                       train::CheckpointEvery{.path = checkpoint, .steps = 50});
   // [/fit]
 
   const Scores trained = evaluate("the trained encoder", trainer.embed(train, embedding), trainer.embed(test, embedding));
   const std::string results = table({{"raw pixels", pixels}, {"untrained encoder", untrained}, {"trained encoder", trained}});
+  std::cout << '\n' << results << std::endl;
   io::write_file(out / "table.txt", results);
   Json configuration = trainer.configuration();
   configuration["settings"] = to_json(settings);
   io::save_json(out / "summary.json", {{"raw_pixels", to_json(pixels)},
                                        {"untrained", to_json(untrained)},
                                        {"trained", to_json(trained)},
-                                       {"train_seconds", fitted.seconds},
-                                       {"images_per_second", fitted.images_per_second},
+                                       {"train_seconds", fitted.run_seconds},
+                                       {"images_per_second", static_cast<double>(fitted.run_images) / fitted.run_seconds},
                                        {"config", configuration}});
-  std::cout << '\n' << results << '\n'
-            << fitted.images << " images in " << std::llround(fitted.seconds) << " s; results are in " << out.string() << '\n';
+  std::cout << fitted.run_images << " images in " << std::llround(fitted.run_seconds) << " s; results are in " << out.string() << '\n';
   return EXIT_SUCCESS;
 }
 

@@ -24,7 +24,7 @@ COMPOSERS = {"train", "method"}  # they put the stages together, so they may inc
 # LibTorch headers that may be named outside core/tensor.hpp: <torch/torch.h> does not bring them, and few need them.
 TORCH_DOOR = "core/tensor.hpp"
 TORCH_ALSO = {
-    "core/autocast.hpp": {"ATen/autocast_mode.h"},
+    "core/autocast.hpp": {"ATen/autocast_mode.h", "ATen/cuda/CUDAContext.h"},
     "io/": {"torch/serialize.h", "torch/csrc/jit/serialization/pickler.h", "torch/csrc/jit/serialization/unpickler.h",
             "torch/csrc/jit/serialization/pickle.h", "torch/csrc/jit/serialization/storage_context.h",
             "caffe2/serialize/inline_container.h"},

@@ -127,6 +127,59 @@ TEST_CASE("CheckpointEvery: a disk that fills up costs a warning in mid-run and 
   for (const auto& [name, tensor] : module_state(*resumed.backbone())) CHECK(torch::equal(tensor, module_state(*trainer.backbone()).at(name)));
 }
 
+TEST_CASE("JSONLines: lines that a full disk refuses are written when it has room again", "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const train::JSONLines metrics{folder / "metrics.jsonl"};
+  auto state = metrics.start(run_of(5));
+  state.after_step(record_of(1));
+  {
+    const FileSizeLimit full(static_cast<rlim_t>(std::filesystem::file_size(metrics.path) + 20));
+    for (std::int64_t step = 2; step <= 4; ++step) state.after_step(record_of(step));
+    CHECK_THROWS_WITH(state.finish(), Contains("lacks its last 3 lines") && Contains("is the disk full?"));
+  }
+  CHECK(log.messages.size() == 1);
+  CHECK(log.contains("its lines are kept until it can be"));
+  state.after_step(record_of(5));
+  CHECK_NOTHROW(state.finish());
+  CHECK(fixtures::losses(metrics.path) == std::vector<std::string>{"1.0", "0.5", "0.3333333333333333", "0.25", "0.2"});
+}
+
+TEST_CASE("JSONLines: a run that does not come to its first step leaves the earlier log", "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  std::ofstream(folder / "file") << "in the way";
+  fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), train::JSONLines{folder / "metrics.jsonl"});
+  CHECK_THROWS_AS(fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), train::JSONLines{folder / "metrics.jsonl"},
+                                                train::CheckpointEvery{folder / "file/checkpoint.pt"}),
+                  IOError);
+  CHECK(fixtures::losses(folder / "metrics.jsonl").size() == 12);
+}
+
+TEST_CASE("CheckpointEvery: a full disk costs the log no line that it can still take, and the run no step", "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  auto trainer = fixtures::small_trainer();
+  CHECK_THROWS_WITH(trainer.fit(fixtures::stripes(), fixtures::small_run(), train::JSONLines{folder / "metrics.jsonl"},
+                                train::CheckpointEvery{folder / "checkpoint.pt"}, DiskFullAfter{5}),
+                    Contains("save_weights() writes them elsewhere"));
+  CHECK(log.contains("no checkpoint at step 8, training goes on"));
+  CHECK(log.contains("its lines are kept until it can be"));
+  CHECK_NOTHROW(trainer.save_weights(folder / "elsewhere.pt"));
+}
+
+TEST_CASE("CheckpointEvery: a new run keeps the checkpoint of an earlier one", "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const train::CheckpointEvery checkpoint{.path = folder / "checkpoint.pt", .epochs = 2};
+  fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), checkpoint);
+  FitOptions options = fixtures::small_run();
+  options.seed = 9;
+  fixtures::small_trainer().fit(fixtures::stripes(), options, checkpoint);
+  CHECK(io::Checkpoint::load(folder / "checkpoint.pt.previous").record["configuration"]["run"]["seed"] == 5);
+  CHECK(io::Checkpoint::load(folder / "checkpoint.pt").record["configuration"]["run"]["seed"] == 9);
+}
+
 // Runs only as the child of the next test case.
 TEST_CASE("a run that is killed", "[.child]") {
   const std::filesystem::path folder = std::getenv("JESSL_TEST_FOLDER");

@@ -2,12 +2,15 @@
 // The trainer: what it learns, what it refuses, and that equal seeds give equal runs.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <limits>
 #include <string>
 #include <vector>
 
 #include <jessl/eval.hpp>
+#include <jessl/io.hpp>
 
 #include "train/fixtures.hpp"
 
@@ -280,12 +283,101 @@ TEST_CASE("Trainer: a run that fails before its first step leaves the next one f
   CHECK(equal_weights(module_state(*tried.backbone()), module_state(*fresh.backbone())));
 }
 
-TEST_CASE("Trainer: a damaged image is an error when embedding, because rows are not substituted", "[train][trainer]") {
+TEST_CASE("Trainer: a damaged image costs a warning and a substitute, in the run and in the embedding", "[train][trainer]") {
   const fixtures::CapturedLog log;
   const fixtures::TemporaryFolder folder;
-  std::ofstream(folder / "a.jpg") << "not a JPEG";
+  const auto data = fixtures::stripes(20);
+  std::vector<std::byte> storage;
+  for (std::int64_t i = 0; i < data.size(); ++i) {
+    const EncodedImage image = data.read(i, storage);
+    std::vector<std::uint8_t> pixels(image.bytes.size());
+    std::transform(image.bytes.begin(), image.bytes.end(), pixels.begin(), [](std::byte byte) { return std::to_integer<std::uint8_t>(byte); });
+    io::save_png(folder / (std::to_string(100 + i) + ".png"), {image.width, image.height, 1, pixels});
+  }
+  std::ofstream(folder / "105.jpg") << "a text file";
+  const data::ImageFolder images(folder.path(), {.channels = 1});
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  options.batch_size = 21;
   auto trainer = fixtures::small_trainer();
-  CHECK_THROWS_AS(trainer.embed(data::ImageFolder(folder.path(), {.channels = 1})), DataError);
+  CHECK(trainer.fit(images, options, CallbackArchetype{}).corrupt == 1);
+  CHECK(log.contains("105.jpg) is damaged, another takes its place"));
+  CHECK(log.contains("1 damaged images were replaced by others"));
+
+  const Embedding rows = trainer.embed(images);
+  CHECK(rows.features.rows() == 21);
+  std::int64_t equal = 0;  // rows equal to the damaged image's, which stands at 5
+  for (Eigen::Index i = 0; i < 21; ++i) equal += rows.features.row(i) == rows.features.row(5) ? 1 : 0;
+  CHECK(equal == 2);
+  CHECK_THROWS_WITH(trainer.embed(images, {.on_corrupt = data::OnCorrupt::error}), Contains("105.jpg"));
+  options.max_corrupt_share = 0.01;
+  CHECK_THROWS_AS(trainer.fit(images, options, CallbackArchetype{}), DataError);
+}
+
+TEST_CASE("Trainer: a checkpoint that fits in part changes nothing", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const auto data = fixtures::stripes();
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "whole.pt"});
+  const std::string group = GENERATE("random", "optimizer", "projector");
+  io::Checkpoint part = io::Checkpoint::load(folder / "whole.pt");
+  part.groups.erase(group);
+  part.save(folder / "part.pt");
+  options.resume = folder / "part.pt";
+  auto trainer = fixtures::small_trainer();
+  const StateDict before = copy_of(module_state(*trainer.backbone()));
+  CHECK_THROWS_WITH(trainer.check(data, options), Contains("no group \"" + group + "\""));
+  CHECK_THROWS_AS(trainer.fit(data, options, CallbackArchetype{}), DataError);
+  CHECK(equal_weights(before, module_state(*trainer.backbone())));
+}
+
+TEST_CASE("Trainer: saved weights come back, and a checkpoint of another jessl is a warning", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const auto data = fixtures::stripes();
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  auto first = fixtures::small_trainer();
+  first.fit(data, options, train::CheckpointEvery{folder / "run.pt"});
+  first.save_weights(folder / "weights.pt");
+  auto second = fixtures::small_trainer();
+  second.load_weights(folder / "weights.pt");
+  CHECK(equal_weights(module_state(*first.backbone()), module_state(*second.backbone())));
+  options.resume = folder / "weights.pt";
+  CHECK_THROWS_WITH(second.check(data, options), Contains("holds weights, but no run to resume"));
+  options.resume = folder / "run.pt";
+  CHECK_FALSE(log.contains("may differ in the last bits"));
+}
+
+TEST_CASE("Trainer: the whole run's time and images include what was resumed", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const auto data = fixtures::stripes();
+  FitOptions options = fixtures::small_run();
+  auto trainer = fixtures::small_trainer();
+  CHECK_THROWS(trainer.fit(data, options, train::CheckpointEvery{.path = folder / "c.pt", .steps = 1}, StopAfter{8}));
+  options.resume = folder / "c.pt";
+  const FitResult rest = trainer.fit(data, options, CallbackArchetype{});
+  CHECK(rest.steps == 5);
+  CHECK(rest.images == 5 * 24);
+  CHECK(rest.run_images == 12 * 24);
+  CHECK(rest.run_seconds > rest.seconds);
+}
+
+TEST_CASE("Trainer: other images with the same labels are another run", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const auto grey = [](std::uint8_t value) {
+    return data::ArrayDataset{{.pixels = std::vector<std::uint8_t>(24 * 256, value), .height = 16, .width = 16}};
+  };
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  fixtures::small_trainer().fit(grey(10), options, train::CheckpointEvery{folder / "c.pt"});
+  options.resume = folder / "c.pt";
+  CHECK_THROWS_WITH(fixtures::small_trainer().check(grey(20), options), Contains("/run/fingerprint"));
+  CHECK_NOTHROW(fixtures::small_trainer().check(grey(10), options));
 }
 
 TEST_CASE("Trainer: embeddings keep the order and do not depend on the batch size or threads", "[train][trainer]") {
@@ -339,4 +431,32 @@ TEST_CASE("Trainer: a GPU gives the losses of the CPU", "[train][trainer][cuda]"
   REQUIRE(cpu.size() == cuda.size());
   // The first loss has seen no update; later ones amplify the rounding of convolutions in another order.
   CHECK(std::stod(cuda[0]) == Approx(std::stod(cpu[0])).epsilon(1e-3));
+}
+
+TEST_CASE("Trainer: a run on a GPU learns, resumes there and on the CPU, and embeds", "[train][trainer][cuda]") {
+  if (!torch::cuda::is_available()) {
+    WARN("skipped: there is no CUDA device here");
+    return;
+  }
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const auto data = fixtures::stripes();
+  FitOptions options = fixtures::small_run();
+  options.epochs = 12;
+  options.device = Device::cuda;
+  options.precision = GENERATE(Precision::float32, Precision::automatic);
+  auto trainer = fixtures::small_trainer();
+  CHECK_THROWS(trainer.fit(data, options, train::JSONLines{folder / "m"}, train::CheckpointEvery{.path = folder / "c.pt", .steps = 5}, StopAfter{22}));
+  options.resume = folder / "c.pt";
+  const FitResult rest = fixtures::small_trainer().fit(data, options, train::JSONLines{folder / "m"});
+  CHECK(rest.steps == 28);
+  const auto losses = fixtures::losses(folder / "m");
+  REQUIRE(losses.size() == 48);
+  CHECK(std::stod(losses.back()) < 0.8 * std::stod(losses.front()));
+
+  CHECK(trainer.embed(data).features.allFinite());
+  options.device = Device::cpu;
+  if (options.precision == Precision::automatic) options.precision = resolve(Precision::automatic, torch::kCUDA);
+  CHECK(fixtures::small_trainer().fit(data, options, CallbackArchetype{}).steps == 28);
+  CHECK(log.contains("may differ in the last bits"));
 }

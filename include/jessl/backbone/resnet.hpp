@@ -14,6 +14,7 @@
 
 #include <jessl/backbone/concept.hpp>
 #include <jessl/backbone/detail/normalise.hpp>
+#include <jessl/backbone/detail/small_convolution.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
@@ -62,6 +63,14 @@ namespace detail {
   return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(false));
 }
 
+/// Images of one channel with the strides of channels-last order. They are in both orders at once, and LibTorch takes them
+/// for the other one, in which its convolution and all that follows it then stay.
+[[nodiscard]] inline torch::Tensor channels_last_if_grey(const torch::Tensor& images) {
+  if (images.size(1) != 1 || !images.is_contiguous()) return images;
+  const std::int64_t width = images.size(3);
+  return images.as_strided(images.sizes(), {images.size(2) * width, 1, width, 1});
+}
+
 /// A residual block. The members carry torchvision's names.
 class ResidualBlockImpl : public torch::nn::Cloneable<ResidualBlockImpl> {
  public:
@@ -92,8 +101,8 @@ class ResidualBlockImpl : public torch::nn::Cloneable<ResidualBlockImpl> {
     const auto shortcut = downsample_ ? downsampled(x) : x;
     auto y = x;
     const std::size_t last = depth() - 1;
-    for (std::size_t i = 0; i < last; ++i) y = normalise_relu(*norms_[i], convolutions_[i]->forward(y));
-    return normalise_relu(*norms_[last], convolutions_[last]->forward(y), shortcut);
+    for (std::size_t i = 0; i < last; ++i) y = normalise_relu(*norms_[i], convolve(convolutions_[i], y));
+    return normalise_relu(*norms_[last], convolve(convolutions_[last], y), shortcut);
   }
 
   /// The norm whose scale decides how much the block adds at first.
@@ -186,7 +195,7 @@ class ResNetImpl : public torch::nn::Cloneable<ResNetImpl> {
     JESSL_CHECK(images.dim() == 4 && images.size(1) == options.in_channels, ShapeError,
                 "jessl::backbone::ResNet: the images are ", shape_of(images), ", expected [N, ", options.in_channels,
                 ", H, W]; set .in_channels to the images' channels");
-    auto x = detail::normalise_relu(*stem_norm_, stem_convolution_->forward(images));  // [N, width, H', W']
+    auto x = detail::normalise_relu(*stem_norm_, stem_convolution_->forward(detail::channels_last_if_grey(images)));  // [N, width, H', W']
     if (options.stem == Stem::large) x = torch::max_pool2d(x, /*kernel_size=*/3, /*stride=*/2, /*padding=*/1);
     for_each_block([&x](detail::ResidualBlockImpl& block) { x = block.forward(x); });
     return x.mean({2, 3});  // [N, feature_dim]

@@ -8,6 +8,9 @@
 #include <utility>
 
 #include <ATen/autocast_mode.h>
+#ifdef JESSL_CUDA
+#include <ATen/cuda/CUDAContext.h>
+#endif
 
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
@@ -17,14 +20,33 @@ namespace jessl {
 /// The number format of convolutions and matrix products in a training step. Parameters, batch-norm statistics,
 /// losses and optimizer states are float32 in either case.
 enum class Precision : std::uint8_t {
-  float32,  ///< everything in float32
-  bfloat16  ///< convolutions and matrix products in bfloat16 (autocast)
+  float32,   ///< everything in float32
+  bfloat16,  ///< convolutions and matrix products in bfloat16 (autocast)
+  automatic  ///< bfloat16 where the device computes in it, else float32
 };
+
+/// The precision that `automatic` stands for on a device; any other is itself. Without instructions of its own (AVX-512
+/// BF16 on a CPU, compute capability 8 on a GPU) bfloat16 is slower than float32.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
+[[nodiscard]] inline Precision resolve(Precision precision, torch::DeviceType device) {
+  if (precision != Precision::automatic) return precision;
+#ifdef JESSL_CUDA
+  if (device == torch::kCUDA) return at::cuda::getCurrentDeviceProperties()->major >= 8 ? Precision::bfloat16 : Precision::float32;
+#endif
+#ifdef __x86_64__
+  if (device == torch::kCPU) return __builtin_cpu_supports("avx512bf16") ? Precision::bfloat16 : Precision::float32;
+#endif
+  return Precision::float32;
+}
 
 /// Runs what follows under autocast in the given precision (or without it), and restores what was before.
 ///
-/// LibTorch keeps bfloat16 copies of the weights while autocast is on; the outermost guard drops them at its end,
-/// since they are stale after the optimizer's step.
+/// LibTorch keeps bfloat16 copies of the weights while autocast is on. They are dropped at both ends, also within a scope
+/// of the caller's: copies made before an optimizer's step are stale, and those of a pass without gradients have no graph.
 ///
 /// Shapes     none
 /// Precision  bfloat16 switches autocast on, float32 switches it off
@@ -37,7 +59,8 @@ class Autocast {
       : device_(device),
         was_enabled_(at::autocast::is_autocast_enabled(device)),
         previous_type_(at::autocast::get_autocast_dtype(device)) {
-    at::autocast::set_autocast_enabled(device, precision == Precision::bfloat16);
+    at::autocast::clear_cache();
+    at::autocast::set_autocast_enabled(device, resolve(precision, device) == Precision::bfloat16);
     at::autocast::set_autocast_dtype(device, torch::kBFloat16);
     at::autocast::increment_nesting();
   }
@@ -46,7 +69,8 @@ class Autocast {
   Autocast& operator=(const Autocast&) = delete;
 
   ~Autocast() {
-    if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
+    at::autocast::decrement_nesting();
+    at::autocast::clear_cache();
     at::autocast::set_autocast_enabled(device_, was_enabled_);
     at::autocast::set_autocast_dtype(device_, previous_type_);
   }
@@ -61,6 +85,6 @@ class Autocast {
 
 template <>
 struct jessl::EnumNames<jessl::Precision> {
-  static constexpr std::array<std::pair<Precision, std::string_view>, 2> value{
-      {{Precision::float32, "float32"}, {Precision::bfloat16, "bfloat16"}}};
+  static constexpr std::array<std::pair<Precision, std::string_view>, 3> value{
+      {{Precision::float32, "float32"}, {Precision::bfloat16, "bfloat16"}, {Precision::automatic, "auto"}}};
 };

@@ -62,6 +62,7 @@ class AtomicFile {
   void write(std::span<const std::byte> bytes) {
     JESSL_CHECK(file_ != nullptr, IOError, who_, ": ", path_.string(),
                 " is no longer being written (committed, discarded or failed)");
+    if (bytes.empty()) return;  // the address of nothing may be null, which fwrite does not take
     errno = 0;
     const std::size_t written = std::fwrite(bytes.data(), 1, bytes.size(), file_.get());
     if (written != bytes.size()) give_up("write to", errno);

@@ -44,6 +44,7 @@ struct Checkpoint {
   static constexpr std::int64_t format = 1;
 
   Json record = Json::object();              ///< everything that is not a tensor
+  std::string version{jessl::version};       ///< of the jessl that wrote it
   std::map<std::string, StateDict> groups{};  ///< tensors by group and name
 
   /// Writes the file in one step: whoever looks finds the old file or the complete new one.
@@ -156,9 +157,9 @@ inline Checkpoint Checkpoint::load(const std::filesystem::path& path) {
       if (group_name == "jessl") {
         about = members;
         const std::int64_t found = members.at("format").toInt();
-        JESSL_CHECK(found <= format, DataError, "jessl::io::Checkpoint: ", path, " has format ", found, " (written by jessl ",
-                    members.at("version").toStringRef(), "); this is jessl ", jessl::version, ", which reads up to format ", format,
-                    "; use a newer jessl");
+        checkpoint.version = members.at("version").toStringRef();
+        JESSL_CHECK(found >= 1 && found <= format, DataError, "jessl::io::Checkpoint: ", path, " has format ", found, " (written by jessl ",
+                    checkpoint.version, "); this is jessl ", jessl::version, ", which reads formats 1 to ", format, "; use a newer jessl");
         const std::string& record_text = members.at("record").toStringRef();
         JESSL_CHECK(detail::checksum(record_text) == members.at("record_crc32").toInt(), DataError, "jessl::io::Checkpoint: ", path,
                     " is damaged: its record has another checksum than when it was written; use an earlier checkpoint");

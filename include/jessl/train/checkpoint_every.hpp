@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include <jessl/core/error.hpp>
 #include <jessl/core/log.hpp>
@@ -21,7 +22,10 @@ namespace jessl::train {
 ///
 /// A checkpoint that can't be written in mid-run (a full disk) costs a warning, not the run: the last good file stays
 /// and the next try may succeed. Only when the last one fails too does fit() throw; the trained weights are then still
-/// in the trainer.
+/// in the trainer, and Trainer::save_weights() writes them elsewhere.
+///
+/// A new run moves a checkpoint that it finds at `path` to `<path>.previous`: resuming never goes on with another run,
+/// and starting one by mistake costs nothing.
 ///
 /// Shapes     none
 /// Units      steps, epochs: 0 turns that rhythm off
@@ -43,32 +47,45 @@ struct CheckpointEvery {
     State(const CheckpointEvery& settings, const Run& run)
         : path_(settings.path),
           period_in_steps_(settings.steps),
-          period_of_epochs_(settings.epochs * run.steps_per_epoch),
+          period_in_epochs_(settings.epochs),
+          steps_per_epoch_(run.steps_per_epoch),
           total_steps_(run.total_steps()),
           save_(run.save) {
       JESSL_CHECK(settings.epochs >= 0 && settings.steps >= 0, ConfigError, "jessl::train::CheckpointEvery: epochs is ",
                   settings.epochs, " and steps is ", settings.steps, ", expected both >= 0");
       if (path_.has_parent_path()) io::make_folder(path_.parent_path());
       io::AtomicFile probe(path_, "jessl::train::CheckpointEvery");  // An unwritable place is known before the first step.
+      if (run.first_step == 0 && std::filesystem::exists(path_)) keep_previous();
     }
 
     void save_point(const StepRecord& record) {
       const bool last = record.step == total_steps_;
-      if (!last && !due(record.step, period_in_steps_) && !due(record.step, period_of_epochs_)) return;
+      const bool epoch_ends = record.step % steps_per_epoch_ == 0;
+      if (!last && !due(record.step, period_in_steps_) && !(epoch_ends && due(record.step / steps_per_epoch_, period_in_epochs_))) return;
       try {
         save_(path_);
       } catch (const IOError& error) {
-        if (last) fail<IOError>(error.what(), " The trained weights are still in the trainer: save them elsewhere.");
+        if (last) fail<IOError>(error.what(), " The trained weights are still in the trainer: save_weights() writes them elsewhere.");
         warn("no checkpoint at step ", record.step, ", training goes on: ", error.what());
       }
     }
 
    private:
-    [[nodiscard]] static bool due(std::int64_t step, std::int64_t period) { return period > 0 && step % period == 0; }
+    [[nodiscard]] static bool due(std::int64_t count, std::int64_t period) { return period > 0 && count % period == 0; }
+
+    void keep_previous() const {
+      const std::filesystem::path previous = path_.string() + ".previous";
+      std::error_code failure;
+      std::filesystem::rename(path_, previous, failure);
+      JESSL_CHECK(!failure, IOError, "jessl::train::CheckpointEvery: cannot move the earlier run's ", path_, " to ", previous, ": ",
+                  failure.message());
+      note("the checkpoint of an earlier run is now ", previous);
+    }
 
     std::filesystem::path path_;
     std::int64_t period_in_steps_;
-    std::int64_t period_of_epochs_;
+    std::int64_t period_in_epochs_;
+    std::int64_t steps_per_epoch_;
     std::int64_t total_steps_;
     std::function<void(const std::filesystem::path&)> save_;
   };

@@ -2,14 +2,19 @@
 // The log of a run as JSON lines, one a step.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include <unistd.h>
 
 #include <jessl/core/error.hpp>
 #include <jessl/core/log.hpp>
@@ -23,13 +28,15 @@ namespace jessl::train {
 /// Writes a line of JSON after each step: {"step", "epoch", "loss", "learning_rate", "images_per_second", "loader_seconds"}.
 ///
 /// A line is handed to the operating system before the step's checkpoint is written, so a killed process loses none
-/// that its checkpoint knows of. A resumed run keeps the lines up to the step it resumes from and drops later ones:
-/// no step stands twice. A new run starts the file anew.
+/// that its checkpoint knows of. Lines that a full disk refuses are kept and tried again after each step: a warning, not
+/// the end of the run. A resumed run keeps the lines up to the step it resumes from and drops later ones: no step stands
+/// twice. A new run starts the file anew, with its first step.
 ///
 /// Shapes     none
 /// Cost       one write a step
 /// Randomness none
-/// Errors     IOError when the folder or file cannot be created or written
+/// Errors     IOError before the first step when the folder or file cannot be written, at the first one when an earlier
+///            log cannot be read, at the end when lines are still unwritten
 /// Models     jessl::Callback (docs/train/README.md)
 /// Source     none
 struct JSONLines {
@@ -39,15 +46,13 @@ struct JSONLines {
 
   class State {
    public:
-    State(std::filesystem::path path, std::int64_t first_step) : path_(std::move(path)) {
+    State(std::filesystem::path path, std::int64_t first_step) : path_(std::move(path)), first_step_(first_step) {
       if (path_.has_parent_path()) io::make_folder(path_.parent_path());
-      // In one step, so that a full disk or a kill at this point does not cost the lines that are there.
-      io::write_file(path_, first_step > 0 ? lines_until(first_step) : std::string(), std::string(who));
-      file_.open(path_, std::ios::binary | std::ios::app);
-      JESSL_CHECK(file_.is_open(), IOError, who, ": cannot write ", path_, ": ", std::strerror(errno), "; choose a writable folder");
+      io::AtomicFile probe(path_, std::string(who));  // An unwritable place is known before the first step.
     }
 
     void after_step(const StepRecord& record) {
+      if (file_ == nullptr) open();
       const double seconds = record.step_seconds + record.loader_seconds;
       const Json line{{"step", record.step},
                       {"epoch", record.epoch},
@@ -55,7 +60,16 @@ struct JSONLines {
                       {"learning_rate", record.learning_rate},
                       {"images_per_second", seconds > 0.0 ? static_cast<double>(record.images) / seconds : 0.0},
                       {"loader_seconds", record.loader_seconds}};
-      write(line.dump() + '\n');
+      pending_ += line.dump() + '\n';
+      if (const int reason = write_pending(); reason != 0 && !std::exchange(refused_, true)) {
+        warn(who, ": cannot write to ", path_, ": ", std::strerror(reason), "; its lines are kept until it can be");
+      }
+    }
+
+    void finish() {
+      const int reason = write_pending();
+      JESSL_CHECK(reason == 0, IOError, who, ": ", path_, " lacks its last ", std::count(pending_.begin(), pending_.end(), '\n'),
+                  " lines: ", std::strerror(reason), "; is the disk full?");
     }
 
    private:
@@ -83,14 +97,33 @@ struct JSONLines {
       return kept;
     }
 
-    void write(const std::string& text) {
-      file_ << text << std::flush;
-      JESSL_CHECK(file_.good(), IOError, who, ": cannot write to ", path_, ": ", std::strerror(errno),
-                  "; is the disk full?");
+    void open() {
+      // In one step, so that a full disk or a kill at this point does not cost the lines that are there.
+      io::write_file(path_, first_step_ > 0 ? lines_until(first_step_) : std::string(), std::string(who));
+      file_.reset(std::fopen(path_.c_str(), "ab"));
+      JESSL_CHECK(file_ != nullptr, IOError, who, ": cannot write ", path_, ": ", std::strerror(errno), "; choose a writable folder");
     }
 
+    /// Writes what has not been written yet; the system's error number where something is left, else 0.
+    [[nodiscard]] int write_pending() {
+      while (!pending_.empty()) {
+        const ssize_t written = ::write(::fileno(file_.get()), pending_.data(), pending_.size());
+        if (written < 0 && errno != EINTR) return errno;
+        if (written > 0) pending_.erase(0, static_cast<std::size_t>(written));
+      }
+      refused_ = false;
+      return 0;
+    }
+
+    struct Close {
+      void operator()(std::FILE* file) const noexcept { std::fclose(file); }
+    };
+
     std::filesystem::path path_;
-    std::ofstream file_;
+    std::int64_t first_step_;
+    std::unique_ptr<std::FILE, Close> file_{};
+    std::string pending_{};  // whole lines, the first perhaps without its beginning
+    bool refused_ = false;   // the last write failed, and this was said
   };
 
   [[nodiscard]] State start(const Run& run) const { return {path, run.first_step}; }

@@ -18,6 +18,10 @@
 #include <utility>
 #include <vector>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include <jessl/backbone/concept.hpp>
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
@@ -45,11 +49,19 @@
 namespace jessl {
 
 /// What a run did.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct FitResult {
   std::int64_t steps = 0;           ///< taken by this call
   std::int64_t images = 0;          ///< seen by this call
+  std::int64_t corrupt = 0;         ///< different damaged images met by this call, each replaced by another
   double seconds = 0.0;             ///< wall time of this call's steps, with the loader's and the callbacks' work
   double images_per_second = 0.0;   ///< of this call
+  double run_seconds = 0.0;         ///< of the whole run: this call's and those of the calls that it resumed
+  std::int64_t run_images = 0;      ///< seen by the whole run
   double loss = std::numeric_limits<double>::quiet_NaN();  ///< of the last step; NaN where there was none to take
 };
 
@@ -121,6 +133,16 @@ inline void to_channels_last(torch::nn::Module& module) {
   return text;
 }
 
+/// Tells glibc to keep freed memory for the next step. By default it gives the activations back to the system after each
+/// step and pays for every page of them again in the next: 13 % of a small network's step. Holds for the whole process.
+inline void keep_freed_memory() {
+#ifdef __GLIBC__
+  constexpr int largest = 32 << 20;  // bytes; glibc takes no larger threshold
+  ::mallopt(M_MMAP_THRESHOLD, largest);
+  ::mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
+}
+
 [[nodiscard]] inline double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -166,6 +188,7 @@ class Trainer {
     require_optimizer<O>();
     encoder_->register_module("backbone", backbone_.ptr());
     encoder_->register_module("projector", projector_.ptr());
+    detail::to_channels_last(*encoder_);  // also for those who only call step()
   }
 
   // A copy would share the weights and train them twice.
@@ -177,12 +200,13 @@ class Trainer {
   /// Says whether a run can work, and why not, before any image is read.
   ///
   /// Errors     ConfigError for a setting out of range (of the run, the loss or the optimizer), fewer than two views, a
-  ///            batch that the data cannot fill, views that cannot be made
-  ///            from such images, a device that is not there; ShapeError when the backbone does not take the views
+  ///            batch that the data cannot fill, views that cannot be made from such images, a device that is not there,
+  ///            a checkpoint of another run to resume; DataError when that checkpoint is absent or damaged; ShapeError
+  ///            when the backbone does not take the views
   template <Dataset D>
   void check(const D& data, const FitOptions& options) const {
     const auto require = [](bool condition, auto&&... text) { JESSL_CHECK(condition, ConfigError, "jessl::Trainer: ", text...); };
-    require(options.epochs >= 1, "epochs is ", options.epochs, ", expected at least 1");
+    require(options.epochs >= 1 && options.epochs <= most_epochs, "epochs is ", options.epochs, ", expected 1 to ", most_epochs);
     require(options.batch_size >= 2, "batch_size is ", options.batch_size, ", expected at least 2: a loss compares images");
     require(options.batch_size <= data.size(), "batch_size is ", options.batch_size, ", but the data set has only ", data.size(),
             " images; take a smaller batch_size");
@@ -200,6 +224,7 @@ class Trainer {
     std::vector<ViewShape> shapes;
     for (std::int64_t view = 0; view < A::views; ++view) shapes.push_back(augmentation_.shape(view, data.channels()));
     try_backbone(shapes);
+    if (!options.resume.empty()) (void)resumable(options.resume, run_configuration(data, options));
   }
 
   /// Trains on `data`. Without callbacks a progress bar shows the run.
@@ -254,7 +279,10 @@ class Trainer {
   /// The representations of all images of `data`, in order, with their labels: the backbone's output in evaluation mode,
   /// on the views of `evaluation(augmentation)`.
   ///
-  /// Errors     ConfigError for a setting out of range; DataError for an image that cannot be read: rows are never substituted
+  /// The row of a damaged image is that of another one, with its label, as in a run; each is a warning.
+  ///
+  /// Errors     ConfigError for a setting out of range or data without images; DataError for a damaged image
+  ///            (OnCorrupt::error), or too many (OnCorrupt::substitute)
   template <Dataset D>
   [[nodiscard]] Embedding embed(const D& data, const EmbedOptions& options = {}) {
     static_assert(requires { evaluation(augmentation_); },
@@ -266,6 +294,7 @@ class Trainer {
   /// As above, on the first view that `maker` makes of each image.
   template <Dataset D, ViewMaker M>
   [[nodiscard]] Embedding embed(const D& data, const EmbedOptions& options, const M& maker) {
+    JESSL_CHECK(data.size() >= 1, ConfigError, "jessl::Trainer::embed: the data set has no images");
     JESSL_CHECK(options.batch_size >= 1, ConfigError, "jessl::Trainer::embed: batch_size is ", options.batch_size, ", expected at least 1");
     JESSL_CHECK(options.threads >= 0 && options.threads <= most_threads, ConfigError, "jessl::Trainer::embed: threads is ", options.threads,
                 ", expected 0 (all) to ", most_threads);
@@ -278,7 +307,7 @@ class Trainer {
     result.labels.reserve(static_cast<std::size_t>(data.size()));
     data::Loader loader(data, maker,
                         {.batch_size = std::min(options.batch_size, data.size()), .workers = threads, .ahead = 0, .drop_last = false, .shuffle = false,
-                         .on_corrupt = data::OnCorrupt::error});  // a substitute would stand in another image's row
+                         .on_corrupt = options.on_corrupt, .max_corrupt_share = options.max_corrupt_share});
     const Autocast autocast(device().type(), options.precision);
     Eigen::Index row = 0;
     for (const data::Batch& batch : loader.epoch(0)) {
@@ -326,7 +355,19 @@ class Trainer {
     initialised_ = true;
   }
 
+  /// Writes the backbone's and projector's weights to a file that load_weights() reads.
+  ///
+  /// Errors     IOError; the file that was there before stays
+  void save_weights(const std::filesystem::path& path) const {
+    io::Checkpoint checkpoint;
+    checkpoint.record = {{"configuration", configuration()}};
+    checkpoint.groups["backbone"] = module_state(*backbone_);
+    checkpoint.groups["projector"] = module_state(*projector_);
+    checkpoint.save(path);
+  }
+
  private:
+  static constexpr std::int64_t most_epochs = std::numeric_limits<std::uint32_t>::max();  // a draw's key has 32 bits for it
   static constexpr std::int64_t most_threads = 1024;  // more is a slip of the keyboard, and no system gives them
 
   using Attached = decltype(std::declval<const O&>().attach(std::declval<const optim::NamedParameters&>()));
@@ -460,7 +501,8 @@ class Trainer {
   FitResult run(const D& data, const FitOptions& options, const C&... callbacks) {
     const Plan chosen = plan(options);
     const detail::IntraOpThreads intra_op(chosen.threads);
-    precision_ = options.precision;
+    if (chosen.device.is_cpu()) detail::keep_freed_memory();
+    precision_ = resolve(options.precision, chosen.device.type());
     torch::manual_seed(options.seed);
     if (options.resume.empty()) prepare_weights(options.seed);
     encoder_->to(chosen.device);
@@ -470,30 +512,33 @@ class Trainer {
 
     data::Loader loader(data, augmentation_,
                         {.batch_size = options.batch_size, .workers = chosen.workers, .ahead = chosen.ahead, .drop_last = true,
-                         .shuffle = true, .seed = options.seed});
+                         .shuffle = true, .seed = options.seed, .on_corrupt = options.on_corrupt,
+                         .max_corrupt_share = options.max_corrupt_share});
     const std::int64_t steps_per_epoch = loader.batches();
     const Json configuration = run_configuration(data, options);
-    if (!options.resume.empty()) resume(options.resume, configuration);
+    const double earlier_seconds = options.resume.empty() ? 0.0 : resume(options.resume, configuration);
 
+    auto begin = std::chrono::steady_clock::now();
+    const auto run_seconds = [&] { return earlier_seconds + detail::seconds_since(begin); };
     train::Run info{.epochs = options.epochs,
                     .steps_per_epoch = steps_per_epoch,
                     .batch_size = options.batch_size,
                     .first_step = steps_taken_,
                     .configuration = configuration,
-                    .save = [this, &configuration](const std::filesystem::path& path) { save(path, configuration); }};
+                    .save = [&](const std::filesystem::path& path) { save(path, configuration, run_seconds()); }};
     const double lr_scale = options.scale_lr ? static_cast<double>(options.batch_size) / 256.0 : 1.0;
     const optim::WarmupCosine schedule{
         .base_lr = optimizer_->lr() * lr_scale,
         .warmup_steps = static_cast<std::int64_t>(std::llround(warmup_epochs(options) * static_cast<double>(steps_per_epoch))),
         .total_steps = info.total_steps(),
         .end_ratio = options.end_ratio};
-    announce(chosen, options, data.size());
+    announce(chosen, data.size());
 
     std::tuple states{callbacks.start(info)...};
     const auto tell = [&states](auto&& hook) { std::apply([&](auto&... state) { (hook(state), ...); }, states); };
 
     FitResult result;
-    const auto begin = std::chrono::steady_clock::now();
+    begin = std::chrono::steady_clock::now();
     for (std::int64_t epoch = steps_taken_ / steps_per_epoch; epoch < options.epochs; ++epoch) {
       const auto epoch_begin = std::chrono::steady_clock::now();
       const std::int64_t first_batch = steps_taken_ % steps_per_epoch;
@@ -541,7 +586,11 @@ class Trainer {
     tell([&](auto& state) {
       if constexpr (requires { state.finish(); }) state.finish();
     });
+    result.corrupt = loader.corrupt();
+    if (result.corrupt > 0) note(result.corrupt, " damaged images were replaced by others");
     result.seconds = detail::seconds_since(begin);
+    result.run_seconds = run_seconds();
+    result.run_images = steps_taken_ * options.batch_size;
     result.images_per_second = result.seconds > 0.0 ? static_cast<double>(result.images) / result.seconds : 0.0;
     return result;
   }
@@ -554,36 +603,49 @@ class Trainer {
     document["run"] = {{"epochs", options.epochs},
                        {"batch_size", options.batch_size},
                        {"seed", options.seed},
-                       {"precision", to_json(options.precision)},
+                       {"precision", to_json(resolve(options.precision, detail::resolve(options.device).type()))},
                        {"scale_lr", options.scale_lr},
                        {"warmup_epochs", warmup_epochs(options)},
                        {"end_ratio", options.end_ratio},
                        {"images", data.size()},
                        {"channels", data.channels()},
-                       {"labels", fingerprint(data)}};
+                       {"fingerprint", fingerprint(data)}};
     return document;
   }
 
-  /// A number that tells two data sets of one size apart: FNV-1a over the labels. Reading the images would take too long.
+  /// A number that tells two data sets of one size apart: FNV-1a over all labels and the stored bytes of a few images.
   template <class D>
   [[nodiscard]] static std::uint64_t fingerprint(const D& data) {
     std::uint64_t hash = 0xCBF29CE484222325U;
-    for (std::int64_t i = 0; i < data.size(); ++i) hash = (hash ^ static_cast<std::uint64_t>(data.label(i))) * 0x100000001B3U;
+    const auto add = [&](std::uint64_t value) { hash = (hash ^ value) * 0x100000001B3U; };
+    for (std::int64_t i = 0; i < data.size(); ++i) add(static_cast<std::uint64_t>(data.label(i)));
+    constexpr std::int64_t images = 16;
+    std::vector<std::byte> storage;
+    for (std::int64_t k = 0; k < std::min(images, data.size()); ++k) {
+      try {
+        for (const std::byte byte : data.read(k * data.size() / images, storage).bytes) add(std::to_integer<std::uint64_t>(byte));
+      } catch (const DataError&) {
+        add(1);  // the loader reports it
+      }
+    }
     return hash;
   }
 
-  void announce(const Plan& chosen, const FitOptions& options, std::int64_t images) const {
+  void announce(const Plan& chosen, std::int64_t images) const {
     const std::string threads = std::to_string(chosen.threads) + (chosen.threads == 1 ? " thread" : " threads");
     const std::string workers = std::to_string(chosen.workers) + (chosen.workers == 1 ? " worker" : " workers");
-    note("training on ", images, " images, ", chosen.device.str(), ", ", std::string(to_json(options.precision)), ", ", threads, "; ", workers,
+    note("training on ", images, " images, ", chosen.device.str(), ", ", std::string(to_json(precision_)), ", ", threads, "; ", workers,
          chosen.ahead == 0 ? " load between the steps" : " load beside the steps",
          steps_taken_ > 0 ? "; resumed after step " + std::to_string(steps_taken_) : std::string());
+    if (chosen.device.is_cpu() && std::max(chosen.threads, chosen.workers) > hardware_threads()) {
+      warn("this process may use ", hardware_threads(), " cores: more threads than cores make a step many times slower");
+    }
   }
 
-  void save(const std::filesystem::path& path, const Json& configuration) const {
+  void save(const std::filesystem::path& path, const Json& configuration, double run_seconds) const {
     io::Checkpoint checkpoint;
-    checkpoint.record = {{"configuration", configuration}, {"steps_taken", steps_taken_}, {"threads", torch::get_num_threads()},
-                         {"device", device().str()}};
+    checkpoint.record = {{"configuration", configuration}, {"steps_taken", steps_taken_}, {"seconds", run_seconds},
+                         {"threads", torch::get_num_threads()}, {"device", device().str()}};
     checkpoint.groups["backbone"] = module_state(*backbone_);
     checkpoint.groups["projector"] = module_state(*projector_);
     checkpoint.groups["optimizer"] = optimizer_->state_dict();
@@ -601,32 +663,46 @@ class Trainer {
     load_module_state(*projector_, checkpoint.group("projector"), who + ", projector");
   }
 
-  void resume(const std::filesystem::path& path, const Json& configuration) {
-    const io::Checkpoint checkpoint = io::Checkpoint::load(path);
+  /// The checkpoint to go on from, when nothing speaks against it. Changes nothing.
+  [[nodiscard]] io::Checkpoint resumable(const std::filesystem::path& path, const Json& configuration) const {
+    io::Checkpoint checkpoint = io::Checkpoint::load(path);
+    const std::string who = concat("jessl::Trainer: checkpoint ", path);
     const Json& record = checkpoint.record;
     JESSL_CHECK(record.contains("configuration") && record.contains("steps_taken") && record["steps_taken"].is_number_unsigned(), DataError,
-                "jessl::Trainer: checkpoint ", path, " holds weights, but no run to resume; use load_weights()");
+                who, " holds weights, but no run to resume; use load_weights()");
     const Json& there = record["configuration"];
-    JESSL_CHECK(there == configuration, ConfigError, "jessl::Trainer: checkpoint ", path, " belongs to another run: ",
-                detail::differences(there, configuration), "; resume with the same settings, or use load_weights()");
+    JESSL_CHECK(there == configuration, ConfigError, who, " belongs to another run: ", detail::differences(there, configuration),
+                "; resume with the same settings, or use load_weights()");
+    check_module_state(*backbone_, checkpoint.group("backbone"), who + ", backbone");
+    check_module_state(*projector_, checkpoint.group("projector"), who + ", projector");
+    optimizer_policy_.attach(optim::named_parameters(*encoder_)).load_state_dict(checkpoint.group("optimizer"));
+    const StateDict& random = checkpoint.group("random");
+    JESSL_CHECK(random.contains("cpu"), DataError, who, " lacks the state of the random numbers, random/cpu");
+    try {
+      at::detail::createCPUGenerator().set_state(random.at("cpu"));
+    } catch (const c10::Error& error) {
+      fail<DataError>(who, ": random/cpu is not the state of a generator: ", error.what_without_backtrace());
+    }
+    return checkpoint;
+  }
+
+  /// Goes on from a checkpoint; gives the seconds that its run has taken.
+  [[nodiscard]] double resume(const std::filesystem::path& path, const Json& configuration) {
+    const io::Checkpoint checkpoint = resumable(path, configuration);
+    const Json& record = checkpoint.record;
     const int threads = record.value("threads", torch::get_num_threads());
     const std::string where = record.value("device", device().str());
-    if (threads != torch::get_num_threads() || where != device().str()) {
-      warn("the run began with ", threads, " threads on ", where, " and goes on with ", torch::get_num_threads(), " on ", device().str(),
-           "; its losses may differ in the last bits");
+    if (threads != torch::get_num_threads() || where != device().str() || checkpoint.version != version) {
+      warn("the run began with ", threads, " threads on ", where, " and jessl ", checkpoint.version, " and goes on with ", torch::get_num_threads(),
+           " on ", device().str(), " and jessl ", version, "; its losses may differ in the last bits");
     }
     load_weights(checkpoint, path);
     optimizer_->load_state_dict(checkpoint.group("optimizer"));
     steps_taken_ = record["steps_taken"].template get<std::int64_t>();
-    const StateDict& random = checkpoint.group("random");
-    JESSL_CHECK(random.contains("cpu"), DataError, "jessl::Trainer: checkpoint ", path, " lacks the state of the random numbers, random/cpu");
     at::Generator generator = at::detail::getDefaultCPUGenerator();
     const std::lock_guard lock(generator.mutex());
-    try {
-      generator.set_state(random.at("cpu"));
-    } catch (const c10::Error& error) {
-      fail<DataError>("jessl::Trainer: checkpoint ", path, ": random/cpu is not the state of a generator: ", error.what_without_backtrace());
-    }
+    generator.set_state(checkpoint.group("random").at("cpu"));
+    return record.value("seconds", 0.0);
   }
 
   A augmentation_;

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the quickstart on bad input: each case must end soon, with exit code 1 and a message that says what to do, and
+must leave the files of an earlier run as they were.
+
+Usage: quickstart_errors.py <the program quickstart> <folder to work in>
+"""
+import hashlib
+import os
+import pathlib
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+
+program, work = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
+scripts = pathlib.Path(__file__).parents[1] / "support"
+shutil.rmtree(work, ignore_errors=True)
+work.mkdir(parents=True)
+subprocess.run([scripts / "small_fashion_mnist.sh", "256", work / "data"], check=True)
+SETTINGS = ["epochs=2", "images=256", "test_images=100", "batch_size=128"]
+failures = []
+
+
+def run(out, *settings, data="data", most_bytes=None):
+    def before():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        if most_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+    environment = dict(os.environ, JESSL_DATA_DIR=str(work / data))
+    return subprocess.run([program, *SETTINGS, f"out={out}", *settings], env=environment, preexec_fn=before,
+                          capture_output=True, text=True, timeout=120)
+
+
+def fingerprints(folder):
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
+
+
+def refused(name, message, out, *settings, **options):
+    """The run fails with the message, before it trains; what lies in `out` stays as it is."""
+    before = fingerprints(out) if out.is_dir() else None
+    result = run(out, *settings, **options)
+    if result.returncode != 1:
+        failures.append(f"{name}: exit code {result.returncode}, expected 1\n{result.stdout}{result.stderr}")
+    elif not re.search(message, result.stderr):
+        failures.append(f"{name}: the message lacks '{message}':\n{result.stderr}")
+    if "evaluating" in result.stdout:
+        failures.append(f"{name}: told only after the baselines:\n{result.stdout}")
+    if before is not None and fingerprints(out) != before:
+        failures.append(f"{name}: changed the files of the earlier run")
+
+
+def damaged(name, change):
+    """A copy of the data with one file changed."""
+    folder = work / name
+    shutil.copytree(work / "data", folder)
+    images = folder / "fashion-mnist/train-images-idx3-ubyte"
+    images.write_bytes(change(images.read_bytes()))
+    return name
+
+
+good = work / "good"
+result = run(good)
+if result.returncode != 0:
+    sys.exit(f"the run with good input failed:\n{result.stdout}{result.stderr}")
+checkpoint = good / "checkpoint.pt"
+whole_log = (good / "metrics.jsonl").read_text()
+
+# The settings.
+refused("no epochs", r"epochs is 0, expected 1 to", good, "epochs=0")
+refused("batch above the data", r"batch_size is 1000, but the data set has only 256 images", good, "batch_size=1000")
+refused("too few images", r"images is 8, expected at least 200", good, "images=8")
+refused("an unknown setting", r"epoch\b.*epochs", good, "epoch=3")
+refused("no number", r"epochs.*many", good, "epochs=many")
+
+# The data.
+refused("absent data", r"there is neither .*apt-get install", good, data="nowhere")
+refused("truncated data", r"train-images-idx3-ubyte.*(ends|bytes)", good, data=damaged("cut", lambda b: b[:5000]))
+refused("a text file", r"train-images-idx3-ubyte.*(magic|IDX)", good, data=damaged("text", lambda b: b"hello, world\n" * 100))
+refused("no data in the file", r"train-images-idx3-ubyte", good, data=damaged("empty", lambda b: b""))
+
+# The output folder: below a file, where not even root can write.
+(work / "file").write_text("in the way")
+refused("an unwritable folder", r"cannot create.*file", work / "file/out")
+
+# The checkpoint to resume.
+refused("another run's checkpoint", r"belongs to another run: /run/seed is 1 there and 2 here", good, "resume=true", "seed=2")
+bytes_of_checkpoint = checkpoint.read_bytes()
+checkpoint.write_bytes(bytes_of_checkpoint[: len(bytes_of_checkpoint) // 2])
+refused("a truncated checkpoint", r"checkpoint\.pt.*is damaged or not a checkpoint", good, "resume=true")
+middle = len(bytes_of_checkpoint) // 2
+checkpoint.write_bytes(bytes_of_checkpoint[:middle] + bytes([bytes_of_checkpoint[middle] ^ 1]) + bytes_of_checkpoint[middle + 1:])
+refused("a flipped bit in a checkpoint", r"checkpoint\.pt.*is damaged", good, "resume=true")
+checkpoint.write_bytes(bytes_of_checkpoint)
+
+# A full disk: the checkpoints do not fit, the log and the table do.
+full = work / "full"
+result = run(full, most_bytes=len(bytes_of_checkpoint) // 2)
+if result.returncode != 1 or not re.search(r"Free some space.*weights are still in the trainer", result.stderr, re.S):
+    failures.append(f"a full disk: exit code {result.returncode}\n{result.stderr}")
+if (full / "checkpoint.pt").exists() or (full / "checkpoint.pt.partial").exists():
+    failures.append("a full disk: half a checkpoint was left")
+if [re.sub(r'"(images_per_second|loader_seconds)":[^,}]*', "", line) for line in (full / "metrics.jsonl").read_text().split("\n")] != \
+   [re.sub(r'"(images_per_second|loader_seconds)":[^,}]*', "", line) for line in whole_log.split("\n")]:
+    failures.append("a full disk: the log differs from that of the undisturbed run")
+
+# Resuming without a checkpoint starts anew; resuming a finished run evaluates it again and keeps its log.
+result = run(work / "anew", "resume=true")
+if result.returncode != 0 or "starts anew" not in result.stdout:
+    failures.append(f"resuming without a checkpoint: {result.returncode}\n{result.stdout}{result.stderr}")
+result = run(good, "resume=true")
+if result.returncode != 0 or (good / "metrics.jsonl").read_text() != whole_log:
+    failures.append(f"resuming a finished run: {result.returncode}, log kept: {(good / 'metrics.jsonl').read_text() == whole_log}\n{result.stderr}")
+
+if failures:
+    sys.exit("\n\n".join(failures))
+print("every bad input was refused with its message, and nothing was lost")
