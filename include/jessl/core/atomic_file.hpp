@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+// A file that appears whole or not at all: what checkpoints, exported weights and packed data sets are written with.
+#pragma once
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <jessl/core/error.hpp>
+
+namespace jessl {
+
+/// Writes a file in one step as its readers see it: they find the old file or the complete new one.
+///
+/// The bytes go to `<path>.partial` in the same folder. commit() flushes them to the disk, renames that file to `path`
+/// and flushes the folder, so that the new file also survives a power cut. Without commit(), after an error or when the
+/// object dies early, the partial file is removed and what stood at `path` stays. After a `kill -9` the partial file
+/// stays behind; the next writer of the same path takes it over, so such leftovers never add up.
+///
+/// A symbolic link at `path` is replaced, not followed. The file gets the permissions that the umask gives new files.
+///
+/// Shapes     none
+/// Cost       one fsync of the file and one of its folder a commit
+/// Errors     IOError with the operating system's reason: the folder is absent or read-only, the disk is full, `path`
+///            is a folder or a device, another writer holds the same path. Whatever fails before the rename leaves
+///            what stood at `path` unchanged
+/// Models     none
+/// Source     none
+class AtomicFile {
+ public:
+  /// Starts writing. `who` names the caller in messages: "jessl::io::safetensors".
+  explicit AtomicFile(std::filesystem::path path, std::string who = "jessl::AtomicFile")
+      : who_(std::move(who)), path_(std::move(path)), partial_(path_.string() + ".partial") {
+    JESSL_CHECK(path_.has_filename(), IOError, who_, ": the path '", path_.string(), "' does not name a file");
+    std::error_code absent;
+    const auto present = std::filesystem::symlink_status(path_, absent);
+    JESSL_CHECK(!std::filesystem::exists(present) || std::filesystem::is_regular_file(present) ||
+                    std::filesystem::is_symlink(present),
+                IOError, who_, ": ", path_.string(), " exists and is not a file; choose another name");
+    open();
+  }
+
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  ~AtomicFile() { discard(); }
+
+  /// Appends bytes.
+  void write(std::span<const std::byte> bytes) {
+    require_open();
+    errno = 0;
+    const std::size_t written = std::fwrite(bytes.data(), 1, bytes.size(), file_.get());
+    if (written != bytes.size()) give_up("write to", errno);
+    size_ += static_cast<std::int64_t>(written);
+  }
+
+  /// Appends text.
+  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+  /// Writes bytes at an offset of their own, over what is there or beyond the end; a gap reads as zeros. A file is
+  /// written either by write() or by write_at().
+  void write_at(std::int64_t offset, std::span<const std::byte> bytes) {
+    require_open();
+    const std::int64_t end = offset + static_cast<std::int64_t>(bytes.size());
+    while (!bytes.empty()) {
+      const ::ssize_t written = ::pwrite(::fileno(file_.get()), bytes.data(), bytes.size(), offset);
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) give_up("write to", written < 0 ? errno : EIO);
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+      offset += written;
+    }
+    size_ = std::max(size_, end);
+  }
+
+  /// Reads back what write_at() wrote; less than `target` holds only at the end of the file. The number of bytes read.
+  [[nodiscard]] std::size_t read_at(std::int64_t offset, std::span<std::byte> target) {
+    require_open();
+    std::size_t got = 0;
+    while (got < target.size()) {
+      const ::ssize_t count = ::pread(::fileno(file_.get()), target.data() + got, target.size() - got,
+                                      offset + static_cast<std::int64_t>(got));
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) give_up("read", errno);
+      if (count == 0) break;
+      got += static_cast<std::size_t>(count);
+    }
+    return got;
+  }
+
+  /// Cuts a file of write_at() to `bytes`, or lengthens it with zeros.
+  void resize(std::int64_t bytes) {
+    require_open();
+    if (::ftruncate(::fileno(file_.get()), bytes) != 0) give_up("resize", errno);
+    size_ = bytes;
+  }
+
+  /// Puts the file into its place. Nothing can be written afterwards.
+  void commit() {
+    JESSL_CHECK(file_ != nullptr, IOError, who_, ": ", path_.string(),
+                " cannot be committed: it was committed, discarded or has failed");
+    errno = 0;
+    if (std::fflush(file_.get()) != 0) give_up("write to", errno);
+    if (::fsync(::fileno(file_.get())) != 0) give_up("flush", errno);
+    // Renamed while still open, because closing gives up the lock and another writer could then take the file over.
+    if (std::rename(partial_.c_str(), path_.c_str()) != 0) give_up("rename", errno);
+    file_.reset();
+    flush_folder();
+  }
+
+  /// Ends without a trace; what stood at path() stays. Harmless after commit().
+  void discard() noexcept {
+    if (file_ == nullptr) return;
+    ::unlink(partial_.c_str());
+    file_.reset();
+  }
+
+  /// Where the file will be.
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+  /// Bytes written so far: where the file ends.
+  [[nodiscard]] std::int64_t size() const { return size_; }
+
+ private:
+  struct Close {
+    void operator()(std::FILE* file) const noexcept { std::fclose(file); }
+  };
+
+  void require_open() const {
+    JESSL_CHECK(file_ != nullptr, IOError, who_, ": ", path_.string(),
+                " is no longer being written (committed, discarded or failed)");
+  }
+
+  /// Opens the partial file and locks it; a leftover of a killed writer is emptied, a live writer's is not touched.
+  void open() {
+    for (;;) {
+      const int descriptor = ::open(partial_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+      if (descriptor < 0) give_up("create", errno);
+      file_.reset(::fdopen(descriptor, "w+"));
+      if (file_ == nullptr) {
+        const int reason = errno;
+        ::close(descriptor);
+        give_up("open", reason);
+      }
+      // File systems without locks are written without: two writers of one path are a mistake to report, not to rely
+      // on.
+      if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+        file_.reset();
+        fail<IOError>(who_, ": ", partial_.string(),
+                      " is being written by another program or thread; let each write its own file");
+      }
+      // Between open and lock its last writer may have renamed it into place; then this is no longer the partial file.
+      struct stat opened {};
+      struct stat named {};
+      const bool same = ::fstat(descriptor, &opened) == 0 && ::stat(partial_.c_str(), &named) == 0 &&
+                        opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+      if (!same) {
+        file_.reset();
+        continue;
+      }
+      if (::ftruncate(descriptor, 0) != 0) give_up("empty", errno);
+      return;
+    }
+  }
+
+  /// Makes the rename itself durable.
+  void flush_folder() const {
+    const std::filesystem::path folder = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
+    const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    // A folder may be writable and yet not readable, and some file systems cannot flush one: neither loses the file.
+    if (descriptor < 0) return;
+    const bool failed = ::fsync(descriptor) != 0 && errno != EINVAL;
+    const int reason = errno;
+    ::close(descriptor);
+    JESSL_CHECK(!failed, IOError, who_, ": ", path_.string(),
+                " is written, but its folder could not be flushed to the disk: ",
+                std::system_category().message(reason), "; it may not survive a power cut");
+  }
+
+  [[noreturn]] void give_up(std::string_view action, int reason) {
+    discard();
+    fail<IOError>(who_, ": cannot ", action, ' ', partial_.string(), " after ", size_,
+                  " bytes: ", std::system_category().message(reason), " (errno ", reason, "). ", path_.string(),
+                  " was not changed. ", advice(reason));
+  }
+
+  [[nodiscard]] static std::string_view advice(int reason) {
+    switch (reason) {
+      case ENOSPC:
+      case EDQUOT:
+      case EFBIG:
+        return "Free some space, or write to another disk.";
+      case ENOENT:
+      case ENOTDIR:
+        return "Create its folder first.";
+      case EACCES:
+      case EPERM:
+      case EROFS:
+        return "Choose a folder that you may write to.";
+      default:
+        return "Check the disk and the path.";
+    }
+  }
+
+  std::string who_;
+  std::filesystem::path path_;
+  std::filesystem::path partial_;
+  std::unique_ptr<std::FILE, Close> file_;
+  std::int64_t size_ = 0;
+};
+
+/// Replaces the file at `path` by these bytes in one step.
+///
+/// Shapes     none
+/// Errors     IOError as AtomicFile
+/// Models     none
+/// Source     none
+inline void write_file(const std::filesystem::path& path, std::string_view bytes,
+                       std::string who = "jessl::write_file") {
+  AtomicFile file(path, std::move(who));
+  file.write(bytes);
+  file.commit();
+}
+
+}  // namespace jessl
