@@ -2,8 +2,11 @@
 // Writing .beton files: every byte of a worked example, what is refused, and files without a known length.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <limits>
 #include <span>
@@ -302,4 +305,47 @@ TEST_CASE("BetonWriter: a folder in the place of the file is an IOError", "[data
   const TemporaryFolder folder;
   std::filesystem::create_directory(folder / "taken.beton");
   CHECK_THROWS_WITH(BetonWriter(folder / "taken.beton", {{"x", "float"}}), Contains("exists and is not a file"));
+}
+
+// With JESSL_BETON_DIR the file stays there, for tests/reference/data/check_with_ffcv.py.
+TEST_CASE("BetonWriter: every kind of field, element and image in one file", "[data][beton_writer][for_ffcv]") {
+  const TemporaryFolder folder;
+  const char* const kept = std::getenv("JESSL_BETON_DIR");
+  const std::string path = kept != nullptr ? kept + std::string("/every_kind.beton") : folder / "every_kind.beton";
+  std::vector<BetonField> fields{{"image", "image"}, {"label", "int"},  {"square", "image"},
+                                 {"score", "float"}, {"blob", "bytes"}, {"meta", "json"}};
+  const std::vector<std::pair<std::string, std::size_t>> types{
+      {"|b1", 1}, {"|i1", 1}, {"|u1", 1}, {"<i2", 2}, {"<u2", 2}, {"<i4", 4}, {"<u4", 4},
+      {"<i8", 8}, {"<u8", 8}, {"<f2", 2}, {"<f4", 4}, {"<f8", 8}, {"<c8", 8}, {"<c16", 16}};
+  for (const auto& [dtype, size] : types) {
+    fields.push_back({.name = "a_" + dtype.substr(1), .kind = "array", .dtype = dtype, .shape = {2, 1, 3}});
+  }
+  fields.push_back({.name = "tensor", .kind = "tensor", .dtype = "<f4", .shape = {5}});
+  BetonWriter writer(path, fields, {.page_size = 1 << 21});
+  for (std::int64_t i = 0; i < 40; ++i) {
+    const jessl::Image pixels = data_test::picture(30 + i % 4, 20, 3, i);
+    const Bytes file = data_test::to_jpeg(data_test::picture(19, 13, i % 2 == 0 ? 3 : 1, i), i % 4 == 0);
+    const EncodedImage jpeg{.format = ImageFormat::jpg, .bytes = file};
+    const jessl::Image square = data_test::picture(8, 8, 3, i);
+    const Bytes blob(static_cast<std::size_t>(1 + 997 * i), static_cast<std::byte>(i));
+    const std::string meta = "{\"id\": " + std::to_string(i) + ", \"name\": \"\xC3\xA9\"}";
+    std::vector<jessl::data::BetonValue> values{
+        i % 3 == 0 ? jpeg : raw(pixels.width, pixels.height, std::as_bytes(std::span(pixels.pixels))),
+        i - 20,
+        raw(8, 8, std::as_bytes(std::span(square.pixels))),
+        0.1 * static_cast<double>(i),
+        blob,
+        meta};
+    std::vector<Bytes> arrays;
+    for (const auto& [dtype, size] : types)
+      arrays.emplace_back(6 * size, static_cast<std::byte>(dtype == "|b1" ? 1 : i));
+    arrays.emplace_back(20, static_cast<std::byte>(i));
+    for (const Bytes& array : arrays) values.emplace_back(array);
+    writer.append(values);
+  }
+  writer.commit();
+  const Beton read{path};
+  CHECK(read.size() == 40);
+  CHECK(read.fields() == fields);
+  CHECK_FALSE(data_test::read_all(read).empty());
 }
