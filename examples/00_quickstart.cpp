@@ -140,7 +140,7 @@ int run(const Settings& settings) {
   const Scores trained = evaluate("the trained encoder", trainer.embed(train, embedding), trainer.embed(test, embedding));
   const std::string results = table({{"raw pixels", pixels}, {"untrained encoder", untrained}, {"trained encoder", trained}});
   std::cout << '\n' << results << std::endl;
-  io::write_file(out / "table.txt", results);
+  write_file(out / "table.txt", results);
   Json configuration = trainer.configuration();
   configuration["settings"] = to_json(settings);
   io::save_json(out / "summary.json", {{"raw_pixels", to_json(pixels)},

@@ -6,12 +6,16 @@
 #include <boost/hana/type.hpp>
 
 #include <jessl/data/array_dataset.hpp>
+#include <jessl/data/beton.hpp>
+#include <jessl/data/beton_field.hpp>
+#include <jessl/data/beton_writer.hpp>
 #include <jessl/data/cifar10.hpp>
 #include <jessl/data/concept.hpp>
 #include <jessl/data/decode.hpp>
 #include <jessl/data/idx.hpp>
 #include <jessl/data/image_folder.hpp>
 #include <jessl/data/loader.hpp>
+#include <jessl/data/pack.hpp>
 #include <jessl/data/pixels.hpp>
 #include <jessl/data/split.hpp>
 #include <jessl/data/subset.hpp>
@@ -19,6 +23,6 @@
 namespace jessl::data {
 
 /// Every kind of data set, for the law tests, benchmarks and the command line's choices.
-inline constexpr auto All = boost::hana::tuple_t<ArrayDataset, CIFAR10, IDX, ImageFolder, Subset<ArrayDataset>>;
+inline constexpr auto All = boost::hana::tuple_t<ArrayDataset, Beton, CIFAR10, IDX, ImageFolder, Subset<ArrayDataset>>;
 
 }  // namespace jessl::data

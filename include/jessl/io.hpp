@@ -2,7 +2,6 @@
 // The io family: what jessl writes to disk and reads back.
 #pragma once
 
-#include <jessl/io/atomic_file.hpp>
 #include <jessl/io/checkpoint.hpp>
 #include <jessl/io/json.hpp>
 #include <jessl/io/png.hpp>

@@ -15,6 +15,7 @@
 
 #include <jessl/data.hpp>
 
+#include "data/beton_support.hpp"
 #include "data/support.hpp"
 
 namespace data = jessl::data;
@@ -42,6 +43,8 @@ template <class D>
 D example(const data_test::TemporaryFolder& folder) {
   if constexpr (std::is_same_v<D, data::ArrayDataset>) {
     return data_test::pictures(12, 5, 3);
+  } else if constexpr (std::is_same_v<D, data::Beton>) {
+    return D(data_test::write_mixed(folder));
   } else if constexpr (std::is_same_v<D, data::Subset<data::ArrayDataset>>) {
     return data::subset(data_test::pictures(12), {3, 3, 0, 11});
   } else if constexpr (std::is_same_v<D, data::CIFAR10>) {

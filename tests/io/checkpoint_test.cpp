@@ -94,13 +94,13 @@ TEST_CASE("Checkpoint: absent files, folders, texts and newer formats are told a
   auto root = io::detail::empty_dictionary();
   root.insert("jessl", about);
   {
-    io::AtomicFile file(folder / "newer.pt");
+    AtomicFile file(folder / "newer.pt");
     io::detail::write_archive(root, file);
     file.commit();
   }
   CHECK_THROWS_WITH(io::Checkpoint::load(folder / "newer.pt"), Contains("has format 2 (written by jessl 9.8.7)"));
   {
-    io::AtomicFile file(folder / "other.pt");
+    AtomicFile file(folder / "other.pt");
     io::detail::write_archive(io::detail::empty_dictionary(), file);
     file.commit();
   }

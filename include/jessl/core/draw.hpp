@@ -17,10 +17,11 @@ namespace jessl {
 
 /// What a stream of draws is for. Streams of different purposes never share a number.
 enum class Purpose : std::uint8_t {
-  augmentation = 0,   ///< the parameters of an operation on one view of one sample
-  order = 1,          ///< the permutation of an epoch
-  substitution = 2,   ///< which sample takes the place of a damaged one
-  initialisation = 3  ///< start values of weights, queues and prototypes
+  augmentation = 0,    ///< the parameters of an operation on one view of one sample
+  order = 1,           ///< the permutation of an epoch
+  substitution = 2,    ///< which sample takes the place of a damaged one
+  initialisation = 3,  ///< start values of weights, queues and prototypes
+  packing = 4          ///< which images of a data set are stored as JPEG
 };
 
 /// Names one stream of draws. Two equal keys give equal numbers, on any thread, process or machine.

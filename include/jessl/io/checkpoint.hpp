@@ -24,7 +24,7 @@
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/core/version.hpp>
-#include <jessl/io/atomic_file.hpp>
+#include <jessl/core/atomic_file.hpp>
 
 namespace jessl::io {
 

@@ -8,7 +8,7 @@
 
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
-#include <jessl/io/atomic_file.hpp>
+#include <jessl/core/atomic_file.hpp>
 
 namespace jessl::io {
 

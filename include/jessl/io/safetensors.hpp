@@ -22,7 +22,7 @@
 #include <jessl/core/options.hpp>
 #include <jessl/core/shape.hpp>
 #include <jessl/core/tensor.hpp>
-#include <jessl/io/atomic_file.hpp>
+#include <jessl/core/atomic_file.hpp>
 
 namespace jessl::io::safetensors {
 
@@ -218,7 +218,7 @@ class HeaderReader {
 /// Shapes     any
 /// Cost       one copy to the CPU of tensors that are elsewhere or not contiguous, one at a time
 /// Errors     ConfigError for an undefined or sparse tensor, an element type that the format or jessl lacks, a name
-///            that is "__metadata__" or not UTF-8; IOError as io::AtomicFile
+///            that is "__metadata__" or not UTF-8; IOError as AtomicFile
 /// Models     none
 /// Source     https://github.com/huggingface/safetensors (format description)
 inline void save(const std::filesystem::path& path, const StateDict& tensors, const Metadata& metadata = {}) {

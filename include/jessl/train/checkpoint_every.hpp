@@ -12,7 +12,7 @@
 #include <jessl/core/error.hpp>
 #include <jessl/core/log.hpp>
 #include <jessl/core/options.hpp>
-#include <jessl/io/atomic_file.hpp>
+#include <jessl/core/atomic_file.hpp>
 #include <jessl/io/json.hpp>
 #include <jessl/train/callback.hpp>
 
@@ -54,7 +54,7 @@ struct CheckpointEvery {
       JESSL_CHECK(settings.epochs >= 0 && settings.steps >= 0, ConfigError, "jessl::train::CheckpointEvery: epochs is ",
                   settings.epochs, " and steps is ", settings.steps, ", expected both >= 0");
       if (path_.has_parent_path()) io::make_folder(path_.parent_path());
-      io::AtomicFile probe(path_, "jessl::train::CheckpointEvery");  // An unwritable place is known before the first step.
+      AtomicFile probe(path_, "jessl::train::CheckpointEvery");  // An unwritable place is known before the first step.
       if (run.first_step == 0 && std::filesystem::exists(path_)) keep_previous();
     }
 

@@ -19,7 +19,7 @@
 #include <jessl/core/error.hpp>
 #include <jessl/core/log.hpp>
 #include <jessl/core/options.hpp>
-#include <jessl/io/atomic_file.hpp>
+#include <jessl/core/atomic_file.hpp>
 #include <jessl/io/json.hpp>
 #include <jessl/train/callback.hpp>
 
@@ -48,7 +48,7 @@ struct JSONLines {
    public:
     State(std::filesystem::path path, std::int64_t first_step) : path_(std::move(path)), first_step_(first_step) {
       if (path_.has_parent_path()) io::make_folder(path_.parent_path());
-      io::AtomicFile probe(path_, std::string(who));  // An unwritable place is known before the first step.
+      AtomicFile probe(path_, std::string(who));  // An unwritable place is known before the first step.
     }
 
     void after_step(const StepRecord& record) {
@@ -99,7 +99,7 @@ struct JSONLines {
 
     void open() {
       // In one step, so that a full disk or a kill at this point does not cost the lines that are there.
-      io::write_file(path_, first_step_ > 0 ? lines_until(first_step_) : std::string(), std::string(who));
+      write_file(path_, first_step_ > 0 ? lines_until(first_step_) : std::string(), std::string(who));
       file_.reset(std::fopen(path_.c_str(), "ab"));
       JESSL_CHECK(file_ != nullptr, IOError, who, ": cannot write ", path_, ": ", std::strerror(errno), "; choose a writable folder");
     }

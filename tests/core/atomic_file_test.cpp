@@ -2,23 +2,28 @@
 // A file is replaced as a whole or not at all, whatever goes wrong on the way.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <array>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <jessl/io/atomic_file.hpp>
+#include <jessl/core/atomic_file.hpp>
 
 namespace {
 
 namespace fs = std::filesystem;
+using jessl::AtomicFile;
 using jessl::IOError;
-using jessl::io::AtomicFile;
 
 /// A fresh folder that is removed at the end of the test.
 class Folder {
@@ -82,7 +87,7 @@ std::string message_of(const auto& action) {
 
 }  // namespace
 
-TEST_CASE("AtomicFile: commit puts exactly the bytes written into place", "[io][atomic_file]") {
+TEST_CASE("AtomicFile: commit puts exactly the bytes written into place", "[core][atomic_file]") {
   const Folder folder;
   AtomicFile file(folder / "a.bin");
   file.write("one ");
@@ -94,11 +99,11 @@ TEST_CASE("AtomicFile: commit puts exactly the bytes written into place", "[io][
   CHECK(folder.entries() == 1);
 }
 
-TEST_CASE("AtomicFile: the example of the documentation runs", "[io][atomic_file]") {
+TEST_CASE("AtomicFile: the example of the documentation runs", "[core][atomic_file]") {
   const Folder folder;
   const fs::path path = folder / "a.txt";
   // [example]
-  jessl::io::AtomicFile file(path);
+  jessl::AtomicFile file(path);
   file.write("any number of parts, ");
   file.write("texts or bytes");
   file.commit();  // without it, nothing of this ever happened
@@ -106,9 +111,9 @@ TEST_CASE("AtomicFile: the example of the documentation runs", "[io][atomic_file
   CHECK(content(path) == "any number of parts, texts or bytes");
 }
 
-TEST_CASE("AtomicFile: without commit the old file stays and nothing is left behind", "[io][atomic_file]") {
+TEST_CASE("AtomicFile: without commit the old file stays and nothing is left behind", "[core][atomic_file]") {
   const Folder folder;
-  jessl::io::write_file(folder / "a.txt", "old");
+  jessl::write_file(folder / "a.txt", "old");
   {
     AtomicFile file(folder / "a.txt");
     file.write("new");
@@ -117,30 +122,61 @@ TEST_CASE("AtomicFile: without commit the old file stays and nothing is left beh
   CHECK(folder.entries() == 1);
 }
 
-TEST_CASE("AtomicFile: a commit replaces the old file", "[io][atomic_file]") {
+TEST_CASE("AtomicFile: a commit replaces the old file", "[core][atomic_file]") {
   const Folder folder;
-  jessl::io::write_file(folder / "a.txt", "a rather long old text");
-  jessl::io::write_file(folder / "a.txt", "new");
+  jessl::write_file(folder / "a.txt", "a rather long old text");
+  jessl::write_file(folder / "a.txt", "new");
   CHECK(content(folder / "a.txt") == "new");
   CHECK(folder.entries() == 1);
 }
 
-TEST_CASE("AtomicFile: a name without a folder means the current folder", "[io][atomic_file]") {
+TEST_CASE("AtomicFile: bytes at offsets go over what is there or beyond it, and gaps are zeros",
+          "[core][atomic_file]") {
+  const Folder folder;
+  const auto bytes = [](std::string_view text) { return std::as_bytes(std::span(text)); };
+  AtomicFile file(folder / "a.bin");
+  file.write_at(6, bytes("world"));
+  file.write_at(0, bytes("hall"));
+  file.write_at(1, bytes("e"));
+  CHECK(file.size() == 11);
+  std::array<std::byte, 20> back{};
+  CHECK(file.read_at(4, back) == 7);
+  CHECK(std::equal(back.begin(), back.begin() + 7, bytes(std::string_view("\0\0world", 7)).begin()));
+  file.resize(8);
+  CHECK(file.size() == 8);
+  file.commit();
+  CHECK(content(folder / "a.bin") == std::string("hell\0\0wo", 8));
+  CHECK_THROWS_AS(file.write_at(0, bytes("x")), IOError);
+}
+
+TEST_CASE("AtomicFile: a full disk is an IOError for bytes at offsets too", "[core][atomic_file]") {
+  const Folder folder;
+  const std::string error = [&] {
+    const FileSizeLimit full(4096);
+    return message_of<IOError>([&] {
+      AtomicFile file(folder / "a.bin");
+      file.write_at(8192, std::as_bytes(std::span("text")));
+    });
+  }();
+  CHECK_THAT(error, Contains("cannot write to") && Contains("File too large"));
+  CHECK(folder.entries() == 0);
+}
+
+TEST_CASE("AtomicFile: a name without a folder means the current folder", "[core][atomic_file]") {
   const Folder folder;
   const fs::path before = fs::current_path();
   fs::current_path(folder / "");
-  jessl::io::write_file("a.txt", "here");
+  jessl::write_file("a.txt", "here");
   fs::current_path(before);
   CHECK(content(folder / "a.txt") == "here");
 }
 
-TEST_CASE("AtomicFile: a full disk is an IOError that leaves the old file", "[io][atomic_file]") {
+TEST_CASE("AtomicFile: a full disk is an IOError that leaves the old file", "[core][atomic_file]") {
   const Folder folder;
-  jessl::io::write_file(folder / "a.txt", "old");
+  jessl::write_file(folder / "a.txt", "old");
   const std::string error = [&] {
     const FileSizeLimit full(4096);
-    return message_of<IOError>(
-        [&] { jessl::io::write_file(folder / "a.txt", std::string(1 << 20, 'x'), "jessl::test"); });
+    return message_of<IOError>([&] { jessl::write_file(folder / "a.txt", std::string(1 << 20, 'x'), "jessl::test"); });
   }();
   CHECK_THAT(error, Contains("jessl::test: cannot write to") && Contains("a.txt.partial") &&
                         Contains("File too large") && Contains("was not changed") && Contains("Free some space"));
@@ -149,17 +185,17 @@ TEST_CASE("AtomicFile: a full disk is an IOError that leaves the old file", "[io
 }
 
 TEST_CASE("AtomicFile: a full disk that shows only when buffered bytes are flushed is an IOError too",
-          "[io][atomic_file]") {
+          "[core][atomic_file]") {
   const Folder folder;
   const std::string error = [&] {
     const FileSizeLimit full(16);
-    return message_of<IOError>([&] { jessl::io::write_file(folder / "a.txt", "more than sixteen bytes"); });
+    return message_of<IOError>([&] { jessl::write_file(folder / "a.txt", "more than sixteen bytes"); });
   }();
   CHECK_THAT(error, Contains("File too large"));
   CHECK(folder.entries() == 0);
 }
 
-TEST_CASE("AtomicFile: after an error, writing and committing are errors as well", "[io][atomic_file]") {
+TEST_CASE("AtomicFile: after an error, writing and committing are errors as well", "[core][atomic_file]") {
   const Folder folder;
   AtomicFile file(folder / "a.txt");
   {
@@ -171,7 +207,7 @@ TEST_CASE("AtomicFile: after an error, writing and committing are errors as well
   CHECK(folder.entries() == 0);
 }
 
-TEST_CASE("AtomicFile: committing twice is an error", "[io][atomic_file]") {
+TEST_CASE("AtomicFile: committing twice is an error", "[core][atomic_file]") {
   const Folder folder;
   AtomicFile file(folder / "a.txt");
   file.commit();
@@ -179,16 +215,16 @@ TEST_CASE("AtomicFile: committing twice is an error", "[io][atomic_file]") {
   CHECK(content(folder / "a.txt").empty());
 }
 
-TEST_CASE("AtomicFile: the leftover of a killed writer is taken over", "[io][atomic_file]") {
+TEST_CASE("AtomicFile: the leftover of a killed writer is taken over", "[core][atomic_file]") {
   const Folder folder;
   std::ofstream(folder / "a.txt.partial") << "half of something, longer than what comes next";
-  jessl::io::write_file(folder / "a.txt", "new");
+  jessl::write_file(folder / "a.txt", "new");
   CHECK(content(folder / "a.txt") == "new");
   CHECK(folder.entries() == 1);
 }
 
 TEST_CASE("AtomicFile: two writers of one path at a time are an error, and the first is not disturbed",
-          "[io][atomic_file]") {
+          "[core][atomic_file]") {
   const Folder folder;
   AtomicFile first(folder / "a.txt");
   first.write("first");
@@ -198,7 +234,8 @@ TEST_CASE("AtomicFile: two writers of one path at a time are an error, and the f
   CHECK(content(folder / "a.txt") == "first");
 }
 
-TEST_CASE("AtomicFile: an absent folder, a folder in the file's place and a device are IOErrors", "[io][atomic_file]") {
+TEST_CASE("AtomicFile: an absent folder, a folder in the file's place and a device are IOErrors",
+          "[core][atomic_file]") {
   const Folder folder;
   CHECK_THAT(message_of<IOError>([&] { AtomicFile file(folder / "absent/a.txt"); }),
              Contains("No such file or directory") && Contains("Create its folder first"));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file that appears whole or not at all: what checkpoints, exported weights and summaries are written with.
+// A file that appears whole or not at all: what checkpoints, exported weights and packed data sets are written with.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +22,7 @@
 
 #include <jessl/core/error.hpp>
 
-namespace jessl::io {
+namespace jessl {
 
 /// Writes a file in one step as its readers see it: they find the old file or the complete new one.
 ///
@@ -42,7 +43,7 @@ namespace jessl::io {
 class AtomicFile {
  public:
   /// Starts writing. `who` names the caller in messages: "jessl::io::safetensors".
-  explicit AtomicFile(std::filesystem::path path, std::string who = "jessl::io::AtomicFile")
+  explicit AtomicFile(std::filesystem::path path, std::string who = "jessl::AtomicFile")
       : who_(std::move(who)), path_(std::move(path)), partial_(path_.string() + ".partial") {
     JESSL_CHECK(path_.has_filename(), IOError, who_, ": the path '", path_.string(), "' does not name a file");
     std::error_code absent;
@@ -60,8 +61,7 @@ class AtomicFile {
 
   /// Appends bytes.
   void write(std::span<const std::byte> bytes) {
-    JESSL_CHECK(file_ != nullptr, IOError, who_, ": ", path_.string(),
-                " is no longer being written (committed, discarded or failed)");
+    require_open();
     if (bytes.empty()) return;  // the address of nothing may be null, which fwrite does not take
     errno = 0;
     const std::size_t written = std::fwrite(bytes.data(), 1, bytes.size(), file_.get());
@@ -71,6 +71,43 @@ class AtomicFile {
 
   /// Appends text.
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+
+  /// Writes bytes at an offset of their own, over what is there or beyond the end; a gap reads as zeros. A file is
+  /// written either by write() or by write_at().
+  void write_at(std::int64_t offset, std::span<const std::byte> bytes) {
+    require_open();
+    const std::int64_t end = offset + static_cast<std::int64_t>(bytes.size());
+    while (!bytes.empty()) {
+      const ::ssize_t written = ::pwrite(::fileno(file_.get()), bytes.data(), bytes.size(), offset);
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) give_up("write to", written < 0 ? errno : EIO);
+      bytes = bytes.subspan(static_cast<std::size_t>(written));
+      offset += written;
+    }
+    size_ = std::max(size_, end);
+  }
+
+  /// Reads back what write_at() wrote; less than `target` holds only at the end of the file. The number of bytes read.
+  [[nodiscard]] std::size_t read_at(std::int64_t offset, std::span<std::byte> target) {
+    require_open();
+    std::size_t got = 0;
+    while (got < target.size()) {
+      const ::ssize_t count = ::pread(::fileno(file_.get()), target.data() + got, target.size() - got,
+                                      offset + static_cast<std::int64_t>(got));
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) give_up("read", errno);
+      if (count == 0) break;
+      got += static_cast<std::size_t>(count);
+    }
+    return got;
+  }
+
+  /// Cuts a file of write_at() to `bytes`, or lengthens it with zeros.
+  void resize(std::int64_t bytes) {
+    require_open();
+    if (::ftruncate(::fileno(file_.get()), bytes) != 0) give_up("resize", errno);
+    size_ = bytes;
+  }
 
   /// Puts the file into its place. Nothing can be written afterwards.
   void commit() {
@@ -95,7 +132,7 @@ class AtomicFile {
   /// Where the file will be.
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
-  /// Bytes written so far.
+  /// Bytes written so far: where the file ends.
   [[nodiscard]] std::int64_t size() const { return size_; }
 
  private:
@@ -103,12 +140,17 @@ class AtomicFile {
     void operator()(std::FILE* file) const noexcept { std::fclose(file); }
   };
 
+  void require_open() const {
+    JESSL_CHECK(file_ != nullptr, IOError, who_, ": ", path_.string(),
+                " is no longer being written (committed, discarded or failed)");
+  }
+
   /// Opens the partial file and locks it; a leftover of a killed writer is emptied, a live writer's is not touched.
   void open() {
     for (;;) {
-      const int descriptor = ::open(partial_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+      const int descriptor = ::open(partial_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
       if (descriptor < 0) give_up("create", errno);
-      file_.reset(::fdopen(descriptor, "w"));
+      file_.reset(::fdopen(descriptor, "w+"));
       if (file_ == nullptr) {
         const int reason = errno;
         ::close(descriptor);
@@ -188,10 +230,10 @@ class AtomicFile {
 /// Models     none
 /// Source     none
 inline void write_file(const std::filesystem::path& path, std::string_view bytes,
-                       std::string who = "jessl::io::write_file") {
+                       std::string who = "jessl::write_file") {
   AtomicFile file(path, std::move(who));
   file.write(bytes);
   file.commit();
 }
 
-}  // namespace jessl::io
+}  // namespace jessl
