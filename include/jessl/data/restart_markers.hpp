@@ -187,7 +187,7 @@ class JPEGRewriter {
 ///
 /// Shapes     none
 /// Units      segments_per_row: segments, >= 1
-/// Cost       about three decodes; the coefficients of the whole image are in memory, 2 bytes each
+/// Cost       about two and a half decodes; the coefficients of the whole image are in memory, 2 bytes each
 /// Errors     ConfigError for segments_per_row below 1; DataError for bytes that are not a JPEG, for damaged or
 ///            truncated images, for more than max_image_pixels pixels
 /// Models     none
