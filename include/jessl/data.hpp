@@ -12,11 +12,15 @@
 #include <jessl/data/cifar10.hpp>
 #include <jessl/data/concept.hpp>
 #include <jessl/data/decode.hpp>
+#include <jessl/data/decode_plan.hpp>
+#include <jessl/data/decode_region.hpp>
 #include <jessl/data/idx.hpp>
 #include <jessl/data/image_folder.hpp>
 #include <jessl/data/loader.hpp>
 #include <jessl/data/pack.hpp>
+#include <jessl/data/peek.hpp>
 #include <jessl/data/pixels.hpp>
+#include <jessl/data/restart_markers.hpp>
 #include <jessl/data/split.hpp>
 #include <jessl/data/subset.hpp>
 

@@ -2,15 +2,19 @@
 // Once warm, the loader allocates nothing for an image: counted by operator new, on all threads.
 #include <catch2/catch.hpp>
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <new>
 #include <string>
+#include <vector>
 
+#include <jessl/data/decode_region.hpp>
 #include <jessl/data/image_folder.hpp>
 #include <jessl/data/loader.hpp>
+#include <jessl/data/restart_markers.hpp>
 
 #include "data/support.hpp"
 
@@ -92,4 +96,37 @@ TEST_CASE("Loader: allocates nothing once warm, from JPEG and PNG files", "[data
     CHECK(allocations_when_warm(dataset, 1, 0) == 0);
     CHECK(allocations_when_warm(dataset, 1, 2) == 0);
   }
+}
+
+TEST_CASE("decode_region: allocates nothing once warm", "[data][allocation]") {
+  std::vector<data_test::Bytes> files;
+  for (std::int64_t i = 0; i < 8; ++i) {
+    const jessl::Image image = data_test::picture(80 + 8 * i, 60, 3, i);
+    files.push_back(data_test::to_png(image));
+    files.push_back(data_test::to_jpeg(image));
+    files.push_back(jessl::data::add_restart_markers(files.back()));
+  }
+  jessl::data::Decoder decoder;
+  const auto run = [&] {
+    std::int64_t segments = 0;
+    for (const data_test::Bytes& bytes : files) {
+      const jessl::EncodedImage image{.format = jessl::ImageFormat::jpg, .bytes = bytes};
+      const jessl::data::ImageHeader header = jessl::data::peek(image);
+      const std::array boxes{jessl::Region{40, 50, 8, 9}, jessl::Region{0, 0, 30, 40}};
+      std::array<jessl::Region, 2> regions;
+      jessl::data::plan_views(header, boxes, regions);
+      for (const jessl::Region& region : regions) {
+        (void)jessl::data::decode_region(image, header, region, 3, decoder);
+        if (jessl::data::plan_decode(header, region).way == jessl::data::DecodeWay::segments) ++segments;
+      }
+    }
+    return segments;
+  };
+  REQUIRE(run() > 0);
+  allocations = 0;
+  armed = true;
+  const std::int64_t segments = run();
+  armed = false;
+  CHECK(segments > 0);
+  CHECK(allocations == 0);
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Images in memory: 8 bits a channel, interleaved, rows from top to bottom.
+// Images in memory, whole or in part: 8 bits a channel, interleaved, rows from top to bottom.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -18,6 +19,57 @@ struct ImageView {
 
   [[nodiscard]] std::uint8_t at(std::int64_t y, std::int64_t x, std::int64_t channel) const {
     return pixels[static_cast<std::size_t>((y * width + x) * channels + channel)];
+  }
+};
+
+/// A rectangle of whole pixels in an image.
+struct Region {
+  std::int64_t top = 0;     ///< first row
+  std::int64_t left = 0;    ///< first column
+  std::int64_t height = 0;  ///< rows
+  std::int64_t width = 0;   ///< columns
+
+  [[nodiscard]] constexpr std::int64_t bottom() const { return top + height; }  ///< the row after the last
+  [[nodiscard]] constexpr std::int64_t right() const { return left + width; }   ///< the column after the last
+  [[nodiscard]] constexpr std::int64_t area() const { return height * width; }  ///< pixels
+
+  /// Whether all of `inner` lies in this one.
+  [[nodiscard]] constexpr bool contains(const Region& inner) const {
+    return inner.top >= top && inner.left >= left && inner.bottom() <= bottom() && inner.right() <= right();
+  }
+
+  bool operator==(const Region&) const = default;
+};
+
+/// The smallest region that holds both.
+[[nodiscard]] constexpr Region hull(const Region& a, const Region& b) {
+  const std::int64_t top = std::min(a.top, b.top);
+  const std::int64_t left = std::min(a.left, b.left);
+  return {top, left, std::max(a.bottom(), b.bottom()) - top, std::max(a.right(), b.right()) - left};
+}
+
+/// A view of the pixels of a part of an image, which knows where they lie in it.
+///
+/// Where the image was shrunk by 2, 4 or 8 while it was decoded, every pixel here stands for a square of that many
+/// pixels a side, and `region` counts such squares.
+struct RegionView {
+  Region region{};                         ///< what is here, in the coordinates of the (shrunk) image
+  std::int64_t channels = 0;               ///< 1 or 3
+  std::int64_t stride = 0;                 ///< bytes from one row to the next, >= region.width * channels
+  std::int64_t shrink = 1;                 ///< pixels of the stored image a pixel stands for, along one side
+  std::int64_t image_height = 0;           ///< of the stored image, pixels
+  std::int64_t image_width = 0;            ///< of the stored image, pixels
+  std::span<const std::uint8_t> pixels{};  ///< from the first pixel of the region to its last
+
+  /// The pixel of row y and column x of the (shrunk) image; both must lie in `region`.
+  [[nodiscard]] std::uint8_t at(std::int64_t y, std::int64_t x, std::int64_t channel) const {
+    return pixels[static_cast<std::size_t>((y - region.top) * stride + (x - region.left) * channels + channel)];
+  }
+
+  /// Row y of the (shrunk) image, from the region's first column to its last.
+  [[nodiscard]] std::span<const std::uint8_t> row(std::int64_t y) const {
+    return pixels.subspan(static_cast<std::size_t>((y - region.top) * stride),
+                          static_cast<std::size_t>(region.width * channels));
   }
 };
 
