@@ -246,7 +246,8 @@ class Pipeline {
   void colour(const detail::Planes<C>& image, const Params& params, Scratch& scratch) const {
     constexpr std::size_t capacity = []<std::size_t... I>(std::index_sequence<I...>) {
       return (std::size_t{1} + ... + most_steps<First + I>());
-    }(std::make_index_sequence<Last - First>{});
+    }
+    (std::make_index_sequence<Last - First>{});
     std::array<Step, capacity> steps;
     std::size_t count = 0;
 

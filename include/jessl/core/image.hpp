@@ -58,9 +58,9 @@ enum class ImageFormat : std::uint8_t {
 /// A stored image before it is decoded. The bytes belong to the data set (mapped file, array) or to the caller's storage.
 struct EncodedImage {
   ImageFormat format = ImageFormat::raw;
-  std::int64_t width = 0;               ///< pixels; 0 where only decoding tells
-  std::int64_t height = 0;              ///< pixels; 0 where only decoding tells
-  std::int64_t channels = 0;            ///< of raw pixels; 0 where only decoding tells
+  std::int64_t width = 0;     ///< pixels; 0 where only decoding tells
+  std::int64_t height = 0;    ///< pixels; 0 where only decoding tells
+  std::int64_t channels = 0;  ///< of raw pixels; 0 where only decoding tells
   std::span<const std::byte> bytes{};
 };
 

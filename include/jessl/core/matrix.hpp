@@ -14,8 +14,8 @@ using RowMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::Ro
 
 /// Representations with their labels: what Trainer::embed gives and the classifiers of eval take.
 struct Embedding {
-  RowMatrix features;                 ///< [N, D]
-  std::vector<std::int64_t> labels;   ///< [N]; -1 where the data set has none
+  RowMatrix features;                ///< [N, D]
+  std::vector<std::int64_t> labels;  ///< [N]; -1 where the data set has none
 };
 
 }  // namespace jessl

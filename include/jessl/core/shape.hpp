@@ -21,14 +21,17 @@ struct Shape {
 
   /// From anything that can be walked over (LibTorch's IntArrayRef, std::array, ...).
   template <class Range>
-    requires requires(const Range& range) { { *range.begin() } -> std::convertible_to<std::int64_t>; }
+  requires requires(const Range& range) {
+    { *range.begin() } -> std::convertible_to<std::int64_t>;
+  }
   explicit Shape(const Range& range) : extents(range.begin(), range.end()) {}
 
   bool operator==(const Shape&) const = default;
 
   friend std::ostream& operator<<(std::ostream& out, const Shape& shape) {
     out << '[';
-    for (std::size_t axis = 0; axis < shape.extents.size(); ++axis) out << (axis == 0 ? "" : ", ") << shape.extents[axis];
+    for (std::size_t axis = 0; axis < shape.extents.size(); ++axis)
+      out << (axis == 0 ? "" : ", ") << shape.extents[axis];
     return out << ']';
   }
 };

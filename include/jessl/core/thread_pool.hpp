@@ -46,8 +46,8 @@ class ThreadPool {
     } catch (const std::exception& error) {
       const std::size_t started = workers_.size() + 1;
       close();
-      fail<ConfigError>("jessl::ThreadPool: threads is ", threads, ", but the system gave only ", started, " (", error.what(),
-                        "); ask for fewer");
+      fail<ConfigError>("jessl::ThreadPool: threads is ", threads, ", but the system gave only ", started, " (",
+                        error.what(), "); ask for fewer");
     }
   }
 
@@ -68,8 +68,9 @@ class ThreadPool {
     {
       const std::lock_guard lock(mutex_);
       using Plain = std::remove_reference_t<Body>;
-      body_ = {[](void* target, std::int64_t index, std::int64_t worker) { (*static_cast<Plain*>(target))(index, worker); },
-               const_cast<void*>(static_cast<const void*>(std::addressof(body)))};
+      body_ = {
+          [](void* target, std::int64_t index, std::int64_t worker) { (*static_cast<Plain*>(target))(index, worker); },
+          const_cast<void*>(static_cast<const void*>(std::addressof(body)))};
       count_ = count;
       next_ = 0;
       running_ = static_cast<std::int64_t>(workers_.size());

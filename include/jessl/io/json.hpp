@@ -41,8 +41,9 @@ inline void save_json(const std::filesystem::path& path, const Json& document) {
 inline void make_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  JESSL_CHECK(!error && std::filesystem::is_directory(folder), IOError, "jessl::io::make_folder: cannot create ", folder, ": ",
-              error ? error.message() : "a file of that name is in the way", "; choose a folder that you may write to");
+  JESSL_CHECK(!error && std::filesystem::is_directory(folder), IOError, "jessl::io::make_folder: cannot create ",
+              folder, ": ", error ? error.message() : "a file of that name is in the way",
+              "; choose a folder that you may write to");
 }
 
 }  // namespace jessl::io
