@@ -2,7 +2,6 @@
 // A small pool of threads that sleep when there is nothing to do.
 #pragma once
 
-#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -14,13 +13,9 @@
 #include <vector>
 
 #include <jessl/core/error.hpp>
+#include <jessl/core/hardware_threads.hpp>
 
 namespace jessl {
-
-/// The number of threads that can run at once here, at least 1.
-[[nodiscard]] inline std::int64_t hardware_threads() {
-  return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::thread::hardware_concurrency()));
-}
 
 /// Runs loops on a fixed number of threads, the caller's own among them.
 ///
