@@ -10,59 +10,21 @@
 #include <utility>
 #include <vector>
 
-#include <unistd.h>
-
 #include <jessl/augment.hpp>
 #include <jessl/backbone.hpp>
-#include <jessl/core/log.hpp>
 #include <jessl/data.hpp>
 #include <jessl/loss.hpp>
 #include <jessl/optim.hpp>
 #include <jessl/projector.hpp>
 #include <jessl/train.hpp>
 
+#include "support/captured_log.hpp"
+#include "support/temporary_folder.hpp"
+
 namespace fixtures {
 
-/// A folder that goes away with the object.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "jessl_XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  [[nodiscard]] std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
-
-/// Collects what jessl says instead of printing it.
-class CapturedLog {
- public:
-  CapturedLog() : previous_(jessl::set_log_sink([this](jessl::Severity, const std::string& text) { messages.push_back(text); })) {}
-  CapturedLog(const CapturedLog&) = delete;
-  CapturedLog& operator=(const CapturedLog&) = delete;
-  ~CapturedLog() { jessl::set_log_sink(previous_); }
-
-  [[nodiscard]] bool contains(const std::string& text) const {
-    for (const std::string& message : messages) {
-      if (message.find(text) != std::string::npos) return true;
-    }
-    return false;
-  }
-
-  std::vector<std::string> messages;
-
- private:
-  jessl::LogSink previous_;
-};
+using jessl::test::CapturedLog;
+using jessl::test::TemporaryFolder;
 
 /// Grey images of four classes: stripes of two orientations and two widths, each with its own phase.
 inline jessl::data::ArrayDataset stripes(std::int64_t count = 96) {
