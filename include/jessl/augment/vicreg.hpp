@@ -32,7 +32,8 @@ struct VICRegOptions {
 /// Errors     ConfigError for a setting out of its range
 /// Models     gives a jessl::ViewMaker
 /// Source     Bardes, Ponce, LeCun: VICReg, ICLR 2022, arXiv 2105.04906, appendix C; so lightly and solo-learn read it
-/// Differs    the authors' released code solarizes with probability 0.5; antialiased bilinear instead of bicubic; a blur kernel of a tenth of the image
+/// Differs    the authors' released code (facebookresearch/vicreg) has other views, those of barlow_twins(): blur 1.0 and
+///            0.1, solarize 0.0 and 0.2; antialiased bilinear instead of bicubic; a blur kernel of a tenth of the image
 ///            (Pillow's approximation of a Gaussian there)
 [[nodiscard]] inline auto vicreg(const VICRegOptions& options = {}) { return detail::asymmetric(options); }
 
