@@ -37,8 +37,7 @@ struct SimCLROptions {
 /// Errors     ConfigError for a setting out of its range
 /// Models     gives a jessl::ViewMaker
 /// Source     Chen, Kornblith, Norouzi, Hinton: SimCLR, ICML 2020, arXiv 2002.05709, appendix A; google-research/simclr
-/// Differs    normalises (the official code does not); antialiased bilinear instead of bicubic; the factor of
-/// brightness
+/// Differs    normalises (the official code does not); antialiased bilinear instead of bicubic; the factor of brightness
 ///            multiplies, as torchvision's (SimCLR v1; the official code of v2 adds)
 [[nodiscard]] inline auto simclr(const SimCLROptions& options = {}) {
   return two_views(compose(RandomResizedCrop{.size = options.size, .scale = {options.min_scale, options.max_scale}},
