@@ -14,33 +14,14 @@
 
 #include <jessl/io/atomic_file.hpp>
 
+#include "support/temporary_folder.hpp"
+
 namespace {
 
 namespace fs = std::filesystem;
 using jessl::IOError;
 using jessl::io::AtomicFile;
-
-/// A fresh folder that is removed at the end of the test.
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "jessl-atomic-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-
-  [[nodiscard]] fs::path operator/(const std::string& name) const { return path_ / name; }
-  [[nodiscard]] auto entries() const { return std::distance(fs::directory_iterator(path_), fs::directory_iterator()); }
-
- private:
-  fs::path path_;
-};
+using jessl::test::TemporaryFolder;
 
 /// No file of this process may grow beyond `bytes`, as on a full disk, until the end of the scope.
 class FileSizeLimit {
@@ -83,7 +64,7 @@ std::string message_of(const auto& action) {
 }  // namespace
 
 TEST_CASE("AtomicFile: commit puts exactly the bytes written into place", "[io][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   AtomicFile file(folder / "a.bin");
   file.write("one ");
   file.write(std::string(100000, 'x'));
@@ -95,7 +76,7 @@ TEST_CASE("AtomicFile: commit puts exactly the bytes written into place", "[io][
 }
 
 TEST_CASE("AtomicFile: the example of the documentation runs", "[io][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const fs::path path = folder / "a.txt";
   // [example]
   jessl::io::AtomicFile file(path);
@@ -107,7 +88,7 @@ TEST_CASE("AtomicFile: the example of the documentation runs", "[io][atomic_file
 }
 
 TEST_CASE("AtomicFile: without commit the old file stays and nothing is left behind", "[io][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   jessl::io::write_file(folder / "a.txt", "old");
   {
     AtomicFile file(folder / "a.txt");
@@ -118,7 +99,7 @@ TEST_CASE("AtomicFile: without commit the old file stays and nothing is left beh
 }
 
 TEST_CASE("AtomicFile: a commit replaces the old file", "[io][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   jessl::io::write_file(folder / "a.txt", "a rather long old text");
   jessl::io::write_file(folder / "a.txt", "new");
   CHECK(content(folder / "a.txt") == "new");
@@ -126,7 +107,7 @@ TEST_CASE("AtomicFile: a commit replaces the old file", "[io][atomic_file]") {
 }
 
 TEST_CASE("AtomicFile: a name without a folder means the current folder", "[io][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const fs::path before = fs::current_path();
   fs::current_path(folder / "");
   jessl::io::write_file("a.txt", "here");
@@ -135,7 +116,7 @@ TEST_CASE("AtomicFile: a name without a folder means the current folder", "[io][
 }
 
 TEST_CASE("AtomicFile: a full disk is an IOError that leaves the old file", "[io][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   jessl::io::write_file(folder / "a.txt", "old");
   const std::string error = [&] {
     const FileSizeLimit full(4096);
@@ -150,7 +131,7 @@ TEST_CASE("AtomicFile: a full disk is an IOError that leaves the old file", "[io
 
 TEST_CASE("AtomicFile: a full disk that shows only when buffered bytes are flushed is an IOError too",
           "[io][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const std::string error = [&] {
     const FileSizeLimit full(16);
     return message_of<IOError>([&] { jessl::io::write_file(folder / "a.txt", "more than sixteen bytes"); });
@@ -160,7 +141,7 @@ TEST_CASE("AtomicFile: a full disk that shows only when buffered bytes are flush
 }
 
 TEST_CASE("AtomicFile: after an error, writing and committing are errors as well", "[io][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   AtomicFile file(folder / "a.txt");
   {
     const FileSizeLimit full(16);
@@ -172,7 +153,7 @@ TEST_CASE("AtomicFile: after an error, writing and committing are errors as well
 }
 
 TEST_CASE("AtomicFile: committing twice is an error", "[io][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   AtomicFile file(folder / "a.txt");
   file.commit();
   CHECK_THROWS_AS(file.commit(), IOError);
@@ -180,7 +161,7 @@ TEST_CASE("AtomicFile: committing twice is an error", "[io][atomic_file]") {
 }
 
 TEST_CASE("AtomicFile: the leftover of a killed writer is taken over", "[io][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   std::ofstream(folder / "a.txt.partial") << "half of something, longer than what comes next";
   jessl::io::write_file(folder / "a.txt", "new");
   CHECK(content(folder / "a.txt") == "new");
@@ -189,7 +170,7 @@ TEST_CASE("AtomicFile: the leftover of a killed writer is taken over", "[io][ato
 
 TEST_CASE("AtomicFile: two writers of one path at a time are an error, and the first is not disturbed",
           "[io][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   AtomicFile first(folder / "a.txt");
   first.write("first");
   CHECK_THAT(message_of<IOError>([&] { AtomicFile second(folder / "a.txt"); }),
@@ -199,7 +180,7 @@ TEST_CASE("AtomicFile: two writers of one path at a time are an error, and the f
 }
 
 TEST_CASE("AtomicFile: an absent folder, a folder in the file's place and a device are IOErrors", "[io][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   CHECK_THAT(message_of<IOError>([&] { AtomicFile file(folder / "absent/a.txt"); }),
              Contains("No such file or directory") && Contains("Create its folder first"));
   fs::create_directory(folder / "taken");

@@ -111,6 +111,26 @@ TEST_CASE("Checkpoint: absent files, folders, texts and newer formats are told a
   CHECK_THROWS_WITH(io::Checkpoint::load(folder / "other.pt"), Contains("not a checkpoint of jessl"));
 }
 
+TEST_CASE("Checkpoint: a record of a million brackets is refused and does not overflow the stack", "[io][checkpoint]") {
+  const fixtures::TemporaryFolder folder;
+  const std::string record(1'000'000, '[');
+  auto about = io::detail::empty_dictionary();
+  about.insert("format", io::Checkpoint::format);
+  about.insert("version", std::string(jessl::version));
+  about.insert("record", record);
+  about.insert("record_crc32", io::detail::checksum(record));
+  auto root = io::detail::empty_dictionary();
+  root.insert("jessl", about);
+  {
+    io::AtomicFile file(folder / "deep.pt");
+    io::detail::write_archive(root, file);
+    file.commit();
+  }
+  CHECK_THROWS_AS(io::Checkpoint::load(folder / "deep.pt"), DataError);
+  CHECK_THROWS_WITH(io::Checkpoint::load(folder / "deep.pt"),
+                    Contains("a record that is nested deeper than 64 levels"));
+}
+
 TEST_CASE("Checkpoint: Python's torch.load reads it without trusting it", "[io][checkpoint]") {
   const char* chosen = std::getenv("JESSL_PYTHON");
   const std::string python = chosen != nullptr ? chosen : "python3";
@@ -125,5 +145,5 @@ TEST_CASE("Checkpoint: Python's torch.load reads it without trusting it", "[io][
       "assert c['backbone']['conv1.weight'].tolist() == torch.arange(24.).view(2, 3, 2, 2).tolist(); "
       "assert c['optimizer']['momentum/conv1.weight'].dtype == torch.bfloat16; "
       "assert json.loads(c['jessl']['record'])['steps_taken'] == 7 and c['jessl']['format'] == 1";
-  CHECK(std::system((python + " -c \"" + program + "\" " + (folder / "a.pt").string()).c_str()) == 0);
+  CHECK(std::system((python + " -c \"" + program + "\" " + folder / "a.pt").c_str()) == 0);
 }

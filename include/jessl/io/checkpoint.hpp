@@ -25,6 +25,7 @@
 #include <jessl/core/tensor.hpp>
 #include <jessl/core/version.hpp>
 #include <jessl/io/atomic_file.hpp>
+#include <jessl/io/detail/parse_json.hpp>
 
 namespace jessl::io {
 
@@ -169,7 +170,10 @@ inline Checkpoint Checkpoint::load(const std::filesystem::path& path) {
         JESSL_CHECK(detail::checksum(record_text) == members.at("record_crc32").toInt(), DataError,
                     "jessl::io::Checkpoint: ", path,
                     " is damaged: its record has another checksum than when it was written; use an earlier checkpoint");
-        checkpoint.record = Json::parse(record_text);
+        constexpr std::size_t levels = 64;
+        checkpoint.record = detail::parse_json(record_text, levels, [&](std::size_t byte, const std::string& problem) {
+          fail<DataError>("jessl::io::Checkpoint: ", path, " has a record that ", problem, " (byte ", byte, " of it)");
+        });
         continue;
       }
       StateDict& tensors = checkpoint.groups[group_name];
