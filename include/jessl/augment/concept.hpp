@@ -15,6 +15,11 @@
 namespace jessl::augment {
 
 /// Height and width of an image in pixels. {0, 0} stands for "known only when the image is".
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct Extent {
   std::int64_t height = 0;  ///< pixels
   std::int64_t width = 0;   ///< pixels
@@ -28,6 +33,11 @@ struct Extent {
 };
 
 /// A rectangle of whole pixels; parts outside the image are black.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct Box {
   std::int64_t top = 0;     ///< first row
   std::int64_t left = 0;    ///< first column
@@ -39,6 +49,11 @@ struct Box {
 
 /// What a geometric operation does: cut `box` out, resample it to `size` (antialiased bilinear; not at all where the
 /// sizes are equal), then mirror left and right if `flip`.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct Placement {
   Box box{};          ///< in the coordinates of the operation's input
   Extent size{};      ///< of the operation's output
@@ -48,6 +63,11 @@ struct Placement {
 };
 
 /// The parameters of an operation that either happens to a view or doesn't.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct Applied {
   bool applied = false;
 
@@ -113,6 +133,11 @@ concept IndexedOperation = PixelOperation<O> &&
 };
 
 /// Takes the function of one pixel that a step of a ColourOperation stands for; here to spell out the concept.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     what a step of a jessl::augment::ColourOperation is called with
+/// Source     none
 struct StepArchetype {
   void operator()(auto function) const requires std::same_as<decltype(function(Pixel<float, 1>{})), Pixel<float, 1>> &&
       std::same_as<decltype(function(Pixel<float, 3>{})), Pixel<float, 3>> {}

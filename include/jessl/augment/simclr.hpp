@@ -16,6 +16,11 @@
 namespace jessl::augment {
 
 /// The settings of simclr(); the defaults are the paper's for ImageNet.
+///
+/// Shapes     none
+/// Errors     none; simclr() checks them
+/// Models     jessl::Options
+/// Source     as simclr()
 struct SimCLROptions {
   std::int64_t size = 224;  ///< pixels, >= 1: height and width of the views
   double min_scale = 0.08;  ///< least area of a crop, fraction of the image, in (0, 1]

@@ -10,6 +10,11 @@
 namespace jessl::augment {
 
 /// The settings of vicreg(); the defaults are the paper's, the same for both views.
+///
+/// Shapes     none
+/// Errors     none; vicreg() checks them
+/// Models     jessl::Options
+/// Source     as vicreg()
 struct VICRegOptions {
   std::int64_t size = 224;       ///< pixels, >= 1: height and width of the views
   double min_scale = 0.08;       ///< least area of a crop, fraction of the image, in (0, 1]

@@ -70,6 +70,11 @@ class Holder : public torch::nn::ModuleHolder<Impl> {
 
 // [archetype]
 /// The least a backbone can be: the mean of each channel.
+///
+/// Shapes     [B, 3, H, W] -> [B, 3]
+/// Errors     none
+/// Models     jessl::Backbone, inside backbone::Holder
+/// Source     none
 struct BackboneArchetypeImpl : torch::nn::Module {
   [[nodiscard]] torch::Tensor forward(const torch::Tensor& images) const { return images.mean({2, 3}); }
   void initialise(std::uint64_t) {}

@@ -34,6 +34,11 @@ enum class Block : std::uint8_t {
 };
 
 /// What the networks of fixed depth leave open.
+///
+/// Shapes     none
+/// Errors     none; ResNet checks them
+/// Models     jessl::Options
+/// Source     as ResNet
 struct ResNetOptions {
   static constexpr std::string_view name = "ResNetOptions";
 
@@ -44,6 +49,11 @@ struct ResNetOptions {
 };
 
 /// A residual network in full.
+///
+/// Shapes     none
+/// Errors     none; ResNet checks them
+/// Models     jessl::Options
+/// Source     as ResNet
 struct ResNetLayout {
   static constexpr std::string_view name = "ResNet";
 

@@ -24,6 +24,11 @@ enum class Purpose : std::uint8_t {
 };
 
 /// Names one stream of draws. Two equal keys give equal numbers, on any thread, process or machine.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct DrawKey {
   std::uint64_t seed = 0;                   ///< the run's seed
   std::uint32_t epoch = 0;                  ///< 0, 1, ...

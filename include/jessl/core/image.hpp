@@ -10,6 +10,11 @@
 namespace jessl {
 
 /// A view of somebody else's pixels: 8-bit, interleaved, 1 (grey) or 3 (RGB) channels.
+///
+/// Shapes     pixels: [height, width, channels]
+/// Errors     none
+/// Models     none
+/// Source     none
 struct ImageView {
   std::int64_t width = 0;                  ///< pixels
   std::int64_t height = 0;                 ///< pixels
@@ -22,6 +27,11 @@ struct ImageView {
 };
 
 /// An image that owns its pixels.
+///
+/// Shapes     pixels: [height, width, channels]
+/// Errors     none
+/// Models     none
+/// Source     none
 struct Image {
   std::int64_t width = 0;              ///< pixels
   std::int64_t height = 0;             ///< pixels
@@ -56,6 +66,11 @@ enum class ImageFormat : std::uint8_t {
 };
 
 /// A stored image before it is decoded. The bytes belong to the data set (mapped file, array) or to the caller's storage.
+///
+/// Shapes     raw bytes: [height, width, channels]
+/// Errors     none
+/// Models     none
+/// Source     none
 struct EncodedImage {
   ImageFormat format = ImageFormat::raw;
   std::int64_t width = 0;     ///< pixels; 0 where only decoding tells

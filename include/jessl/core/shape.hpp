@@ -13,6 +13,11 @@
 namespace jessl {
 
 /// The extents of an array, outermost first. Printed as "[256, 128]".
+///
+/// Shapes     any
+/// Errors     none
+/// Models     none
+/// Source     none
 struct Shape {
   std::vector<std::int64_t> extents;
 
@@ -37,6 +42,11 @@ struct Shape {
 };
 
 /// The shape [C, H, W] of one view.
+///
+/// Shapes     [C, H, W]
+/// Errors     none
+/// Models     none
+/// Source     none
 struct ViewShape {
   std::int64_t channels = 0;  ///< 1 or 3
   std::int64_t height = 0;    ///< pixels

@@ -19,6 +19,11 @@
 namespace jessl::data {
 
 /// What an ArrayDataset is made from.
+///
+/// Shapes     pixels: [N, height, width, channels], labels: [N]
+/// Errors     none; ArrayDataset checks it
+/// Models     none
+/// Source     none
 struct ImageArray {
   std::vector<std::uint8_t> pixels{};  ///< [N, height, width, channels]
   std::int64_t height = 0;             ///< pixels, >= 1

@@ -53,6 +53,11 @@ struct jessl::EnumNames<jessl::data::OnCorrupt> {
 namespace jessl::data {
 
 /// Settings of a Loader.
+///
+/// Shapes     none
+/// Errors     none; Loader checks them
+/// Models     jessl::Options
+/// Source     none
 struct LoaderOptions {
   static constexpr std::string_view name = "Loader";
 

@@ -37,6 +37,11 @@ constexpr void require_hooks() {
 }
 
 /// The least a callback can be: it watches nothing.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     jessl::Callback (docs/train/README.md)
+/// Source     none
 struct CallbackArchetype {
   struct State {};
   [[nodiscard]] State start(const train::Run&) const { return {}; }

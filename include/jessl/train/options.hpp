@@ -23,8 +23,10 @@ enum class Device : std::uint8_t {
 
 /// The settings of Trainer::fit.
 ///
+/// Shapes     none
 /// Units      warmup_epochs: epochs, fractions allowed; learning rates are the optimizer's
 /// Errors     see Trainer::check
+/// Models     jessl::Options
 /// Source     none
 struct FitOptions {
   std::int64_t epochs = 100;                ///< passes over the data, >= 1
@@ -42,7 +44,9 @@ struct FitOptions {
 
 /// The settings of Trainer::embed.
 ///
+/// Shapes     none
 /// Errors     ConfigError for a batch size or thread count out of range
+/// Models     jessl::Options
 /// Source     none
 struct EmbedOptions {
   std::int64_t batch_size = 500;             ///< images per forward pass, >= 1; changes at most the last bits

@@ -11,6 +11,11 @@
 namespace jessl::train {
 
 /// A run at its start.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct Run {
   std::int64_t epochs = 0;           ///< in the whole run
   std::int64_t steps_per_epoch = 0;  ///< batches
@@ -25,6 +30,11 @@ struct Run {
 };
 
 /// One step, after the optimizer has moved the parameters.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct StepRecord {
   std::int64_t step = 0;         ///< steps taken since the run began, the first is 1
   std::int64_t epoch = 0;        ///< 0, 1, ...
@@ -36,6 +46,11 @@ struct StepRecord {
 };
 
 /// One epoch, after its last step.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct EpochRecord {
   std::int64_t epoch = 0;           ///< 0, 1, ...
   std::int64_t step = 0;            ///< steps taken since the run began

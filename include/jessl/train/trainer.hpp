@@ -45,6 +45,11 @@
 namespace jessl {
 
 /// What a run did.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct FitResult {
   std::int64_t steps = 0;           ///< taken by this call
   std::int64_t images = 0;          ///< seen by this call

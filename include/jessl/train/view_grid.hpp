@@ -22,6 +22,11 @@
 namespace jessl::train {
 
 /// The settings of view_grid().
+///
+/// Shapes     none
+/// Errors     none; view_grid() checks them
+/// Models     jessl::Options
+/// Source     none
 struct ViewGridOptions {
   static constexpr std::string_view name = "ViewGridOptions";
 
