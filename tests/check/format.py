@@ -13,7 +13,7 @@ import sys
 
 TOP = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parents[2]).resolve()
 RELEASE = "14"
-FOLDERS = ["include", "tests", "examples", "bench", "test_package"]
+FOLDERS = ["include", "tests", "examples", "bench"]
 NOT_YET = ("include/jessl/train/", "include/jessl/data/decode.hpp", "include/jessl/data/loader.hpp", "examples/", "tests/train/")
 
 program = shutil.which(f"clang-format-{RELEASE}") or shutil.which("clang-format")
