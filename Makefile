@@ -49,7 +49,7 @@ bench: setup
 
 format:
 	@command -v clang-format >/dev/null || { echo "clang-format is missing: apt-get install clang-format"; exit 1; }
-	@find include tests examples bench test_package -name '*.[ch]pp' -o -name '*.cu' | xargs clang-format -i
+	@find include tests examples bench -name '*.[ch]pp' -o -name '*.cu' | xargs clang-format -i
 
 docs:
 	@tests/check/code_blocks.py --write

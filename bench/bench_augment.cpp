@@ -10,7 +10,8 @@
 namespace {
 
 template <class Maker>
-void make_views(benchmark::State& state, const Maker& maker, std::int64_t width, std::int64_t height, std::int64_t channels) {
+void make_views(benchmark::State& state, const Maker& maker, std::int64_t width, std::int64_t height,
+                std::int64_t channels) {
   jessl::Image image(width, height, channels);
   jessl::Draw draw({.purpose = jessl::Purpose::initialisation});
   for (std::uint8_t& value : image.pixels) value = static_cast<std::uint8_t>(draw.below(256));
@@ -21,7 +22,8 @@ void make_views(benchmark::State& state, const Maker& maker, std::int64_t width,
     maker.make(image.view(), {.sample = sample++}, scratch, out);
     benchmark::DoNotOptimize(out.data());
   }
-  state.counters["views_per_second"] = benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["views_per_second"] =
+      benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
 
 void simclr_28_grey(benchmark::State& state) { make_views(state, jessl::augment::simclr({.size = 28}), 28, 28, 1); }

@@ -22,7 +22,8 @@ jessl::Embedding clusters(std::int64_t rows, std::int64_t width, std::uint64_t s
   jessl::Embedding result{jessl::RowMatrix(rows, width), {}};
   for (std::int64_t i = 0; i < rows; ++i) {
     result.labels.push_back(i % classes);
-    for (std::int64_t d = 0; d < width; ++d) result.features(i, d) = centres(i % classes, d) + static_cast<float>(draw.normal());
+    for (std::int64_t d = 0; d < width; ++d)
+      result.features(i, d) = centres(i % classes, d) + static_cast<float>(draw.normal());
   }
   return result;
 }
@@ -32,7 +33,8 @@ void knn(benchmark::State& state) {
   const jessl::Embedding query = clusters(10000, 512, 2);
   const auto fitted = jessl::eval::KNN{.k = 200, .threads = state.range(0)}.fit(bank.features, bank.labels);
   for (auto step : state) benchmark::DoNotOptimize(fitted.predict(query.features, {20, 200}));
-  state.counters["GFLOP/s"] = benchmark::Counter(2e-9 * 60000.0 * 10000.0 * 512.0, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["GFLOP/s"] =
+      benchmark::Counter(2e-9 * 60000.0 * 10000.0 * 512.0, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void logistic_probe(benchmark::State& state) {
@@ -44,4 +46,10 @@ void logistic_probe(benchmark::State& state) {
 }  // namespace
 
 BENCHMARK(knn)->Name("eval/knn/60000x512")->ArgName("threads")->Arg(1)->Arg(2)->Unit(benchmark::kSecond)->UseRealTime();
-BENCHMARK(logistic_probe)->Name("eval/logistic_probe/60000x512")->ArgName("threads")->Arg(1)->Arg(2)->Unit(benchmark::kSecond)->UseRealTime();
+BENCHMARK(logistic_probe)
+    ->Name("eval/logistic_probe/60000x512")
+    ->ArgName("threads")
+    ->Arg(1)
+    ->Arg(2)
+    ->Unit(benchmark::kSecond)
+    ->UseRealTime();

@@ -65,6 +65,19 @@ else
   say "no apt-get here: please install what Debian calls ${packages[*]}"
 fi
 
+# check_release TOOL NEEDED FOUND REMEDY: the TOOL that PATH finds, whoever installed it, must be new enough.
+check_release() {
+  local tool=$1 needed=$2 found=$3 remedy=$4
+  [[ $(printf '%s\n' "$needed" "$found" | sort -V | head -1) == "$needed" ]] ||
+    die "$(command -v "$tool") is $tool ${found:-of an unknown release}; jessl needs $needed or newer. Put a newer one first in PATH,
+  or install one, as root: $remedy"
+}
+
+check_release cmake 3.25 "$(cmake --version 2>/dev/null | sed -n '1s/[^0-9]*\([0-9.]*\).*/\1/p')" \
+  "apt-get install cmake (Debian 12 has 3.25); as anybody: python3 -m pip install cmake"
+[[ -n ${CXX:-} ]] || check_release g++ 12 "$(g++ -dumpfullversion -dumpversion 2>/dev/null)" \
+  "apt-get install g++-12; then: export CXX=g++-12"
+
 # --- LibTorch -------------------------------------------------------------------------------------------------------
 
 # check_libtorch DIR: prints what is wrong with the LibTorch at DIR, if anything.

@@ -25,14 +25,14 @@
 using namespace jessl;
 
 struct Settings {
-  std::int64_t epochs = 7;
+  std::int64_t epochs = 8;
   std::int64_t batch_size = 256;
-  std::int64_t images = 60000;      // of the training set, from its start
+  std::int64_t images = 60000;  // of the training set, from its start
   std::int64_t test_images = 10000;
   std::uint64_t seed = 1;
-  std::int64_t workers = 0;         // loader threads; 0: all cores
+  std::int64_t workers = 0;                    // loader threads; 0: all cores
   Precision precision = Precision::automatic;  // bfloat16 where the processor computes in it
-  bool resume = false;              // go on from out/checkpoint.pt
+  bool resume = false;                         // go on from out/checkpoint.pt
   std::string out = "out/quickstart";
 };
 BOOST_HANA_ADAPT_STRUCT(Settings, epochs, batch_size, images, test_images, seed, workers, precision, resume, out);
@@ -52,7 +52,8 @@ double choose_l2(const RowMatrix& features, const std::vector<std::int64_t>& lab
   double best_l2 = 0.0;
   double best_accuracy = -1.0;
   for (const double l2 : {1e-3, 1e-4, 1e-5}) {
-    const auto probe = eval::LogisticProbe{.l2 = l2, .tolerance = 1e-4}.fit(features.topRows(fitted), given.first(static_cast<std::size_t>(fitted)));
+    const auto probe = eval::LogisticProbe{.l2 = l2, .tolerance = 1e-4}.fit(
+        features.topRows(fitted), given.first(static_cast<std::size_t>(fitted)));
     const auto predicted = probe.predict(features.bottomRows(features.rows() - fitted));
     const double accuracy = eval::accuracy(predicted, given.subspan(static_cast<std::size_t>(fitted)));
     if (accuracy > best_accuracy) {
@@ -66,30 +67,36 @@ double choose_l2(const RowMatrix& features, const std::vector<std::int64_t>& lab
 /// The same protocol for every representation: features standardised by the training set's mean and deviation; k-NN by
 /// cosine similarity s with weights exp(s / 0.07); multinomial logistic regression, its L2 penalty chosen on training images.
 Scores evaluate(const std::string& what, const Embedding& bank, const Embedding& query) {
-  std::cout << "evaluating " << what << " [" << bank.features.rows() << ", " << bank.features.cols() << "]" << std::endl;
+  std::cout << "evaluating " << what << " [" << bank.features.rows() << ", " << bank.features.cols() << "]"
+            << std::endl;
   const auto standard = eval::Standardize{}.fit(bank.features);
   const RowMatrix train = standard.transform(bank.features);
   const RowMatrix test = standard.transform(query.features);
-  const auto percent = [&](const std::vector<std::int64_t>& predicted) { return 100.0 * eval::accuracy(predicted, query.labels); };
+  const auto percent = [&](const std::vector<std::int64_t>& predicted) {
+    return 100.0 * eval::accuracy(predicted, query.labels);
+  };
   const auto neighbours = eval::KNN{.k = 200, .temperature = 0.07}.fit(train, bank.labels).predict(test, {20, 200});
-  const auto linear = eval::LogisticProbe{.l2 = choose_l2(train, bank.labels), .tolerance = 1e-4}.fit(train, bank.labels).predict(test);
+  const auto linear =
+      eval::LogisticProbe{.l2 = choose_l2(train, bank.labels), .tolerance = 1e-4}.fit(train, bank.labels).predict(test);
   return {percent(neighbours[0]), percent(neighbours[1]), percent(linear)};
 }
 
 std::string table(const std::vector<std::pair<std::string, Scores>>& rows) {
   std::ostringstream text;
-  text << std::left << std::setw(20) << "test top-1, %" << std::right << std::setw(14) << "k-NN, k = 20" << std::setw(14) << "k-NN, k = 200"
-       << std::setw(10) << "linear" << '\n' << std::fixed << std::setprecision(2);
+  text << std::left << std::setw(20) << "test top-1, %" << std::right << std::setw(14) << "k-NN, k = 20"
+       << std::setw(14) << "k-NN, k = 200" << std::setw(10) << "linear" << '\n'
+       << std::fixed << std::setprecision(2);
   for (const auto& [name, scores] : rows) {
-    text << std::left << std::setw(20) << name << std::right << std::setw(14) << scores.knn20_top1 << std::setw(14) << scores.knn200_top1
-         << std::setw(10) << scores.linear_top1 << '\n';
+    text << std::left << std::setw(20) << name << std::right << std::setw(14) << scores.knn20_top1 << std::setw(14)
+         << scores.knn200_top1 << std::setw(10) << scores.linear_top1 << '\n';
   }
   return text.str();
 }
 
 int run(const Settings& settings) {
   constexpr std::int64_t neighbours = 200;  // of the k-NN
-  JESSL_CHECK(settings.images >= neighbours, ConfigError, "images is ", settings.images, ", expected at least ", neighbours);
+  JESSL_CHECK(settings.images >= neighbours, ConfigError, "images is ", settings.images, ", expected at least ",
+              neighbours);
   const std::filesystem::path out = settings.out;
   io::make_folder(out);
 
@@ -97,8 +104,8 @@ int run(const Settings& settings) {
   const auto train = data::subset(data::IDX::fashion_mnist(data::Split::train), 0, settings.images);
   const auto test = data::subset(data::IDX::fashion_mnist(data::Split::test), 0, settings.test_images);
   // [/data]
-  JESSL_CHECK(train.classes() == test.classes(), DataError, "the training images have ", train.classes(), " classes, the test images ",
-              test.classes());
+  JESSL_CHECK(train.classes() == test.classes(), DataError, "the training images have ", train.classes(),
+              " classes, the test images ", test.classes());
 
   // [trainer]
   // Clothes differ in shape and shade: crops keep most of the image, and tone and noise vary instead of colour.
@@ -111,9 +118,7 @@ int run(const Settings& settings) {
   Trainer trainer{
       augmentation,
       backbone::resnet({.layers = {1, 1, 1, 1}, .width = 32, .stem = backbone::Stem::medium, .in_channels = 1}),
-      projector::MLP{"512-128"},
-      loss::NTXent{.temperature = 0.2},
-      optim::AdamW{.lr = 3e-3, .weight_decay = 1e-4}};
+      projector::MLP{"512-128"}, loss::NTXent{.temperature = 0.2}, optim::AdamW{.lr = 3e-3, .weight_decay = 1e-4}};
   // [/trainer]
   const std::filesystem::path checkpoint = out / "checkpoint.pt";
   const bool resume = settings.resume && std::filesystem::exists(checkpoint);
@@ -130,26 +135,31 @@ int run(const Settings& settings) {
   const Scores pixels = evaluate("raw pixels", data::pixels(train), data::pixels(test));
   trainer.initialise(settings.seed);
   const EmbedOptions embedding{.precision = settings.precision};
-  const Scores untrained = evaluate("the untrained encoder", trainer.embed(train, embedding), trainer.embed(test, embedding));
+  const Scores untrained =
+      evaluate("the untrained encoder", trainer.embed(train, embedding), trainer.embed(test, embedding));
 
   // [fit]
   const FitResult fitted = trainer.fit(train, options, train::Progress{}, train::JSONLines{out / "metrics.jsonl"},
                                        train::CheckpointEvery{.path = checkpoint, .steps = 50});
   // [/fit]
 
-  const Scores trained = evaluate("the trained encoder", trainer.embed(train, embedding), trainer.embed(test, embedding));
-  const std::string results = table({{"raw pixels", pixels}, {"untrained encoder", untrained}, {"trained encoder", trained}});
+  const Scores trained =
+      evaluate("the trained encoder", trainer.embed(train, embedding), trainer.embed(test, embedding));
+  const std::string results =
+      table({{"raw pixels", pixels}, {"untrained encoder", untrained}, {"trained encoder", trained}});
   std::cout << '\n' << results << std::endl;
   write_file(out / "table.txt", results);
   Json configuration = trainer.configuration();
   configuration["settings"] = to_json(settings);
-  io::save_json(out / "summary.json", {{"raw_pixels", to_json(pixels)},
-                                       {"untrained", to_json(untrained)},
-                                       {"trained", to_json(trained)},
-                                       {"train_seconds", fitted.run_seconds},
-                                       {"images_per_second", static_cast<double>(fitted.run_images) / fitted.run_seconds},
-                                       {"config", configuration}});
-  std::cout << fitted.run_images << " images in " << std::llround(fitted.run_seconds) << " s; results are in " << out.string() << '\n';
+  io::save_json(out / "summary.json",
+                {{"raw_pixels", to_json(pixels)},
+                 {"untrained", to_json(untrained)},
+                 {"trained", to_json(trained)},
+                 {"train_seconds", fitted.run_seconds},
+                 {"images_per_second", static_cast<double>(fitted.run_images) / fitted.run_seconds},
+                 {"config", configuration}});
+  std::cout << fitted.run_images << " images in " << std::llround(fitted.run_seconds) << " s; results are in "
+            << out.string() << '\n';
   return EXIT_SUCCESS;
 }
 

@@ -7,6 +7,9 @@
 // test:
 // images: 256
 // expect: k-NN top-1: 0
+//
+// Its lines are laid out for the documentation:
+// clang-format off
 
 #include <jessl/jessl.hpp>
 

@@ -52,7 +52,8 @@ TEST_CASE("convolve_small: takes no other convolution, map or type", "[backbone]
   CHECK_FALSE(can_convolve_small(*convolution(), map(2).to(torch::kBFloat16)));
 }
 
-TEST_CASE("ResNet: grey images keep channels-last order behind the first convolution", "[backbone][small_convolution]") {
+TEST_CASE("ResNet: grey images keep channels-last order behind the first convolution",
+          "[backbone][small_convolution]") {
   const auto grey = torch::zeros({2, 1, 8, 8});
   torch::nn::Conv2d stem(torch::nn::Conv2dOptions(1, 4, 3).padding(1).bias(false));
   const auto y = stem->forward(jessl::backbone::detail::channels_last_if_grey(grey));

@@ -7,6 +7,10 @@ endif()
 
 add_test(NAME check/include_rules COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_DIR}/include_rules.py ${PROJECT_SOURCE_DIR})
 add_test(NAME check/code_blocks COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_DIR}/code_blocks.py ${PROJECT_SOURCE_DIR})
+add_test(NAME check/docstrings COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_DIR}/docstrings.py ${PROJECT_SOURCE_DIR})
+add_test(NAME check/versions COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_DIR}/versions.py ${PROJECT_SOURCE_DIR})
+add_test(NAME check/format COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_DIR}/format.py ${PROJECT_SOURCE_DIR})
+set_tests_properties(check/format PROPERTIES SKIP_REGULAR_EXPRESSION "^skipped: ")
 add_test(NAME check/messages COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_DIR}/messages.py ${PROJECT_SOURCE_DIR})
 add_test(NAME check/self_test COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_DIR}/self_test.py)
 

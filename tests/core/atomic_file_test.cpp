@@ -19,33 +19,14 @@
 
 #include <jessl/core/atomic_file.hpp>
 
+#include "support/temporary_folder.hpp"
+
 namespace {
 
 namespace fs = std::filesystem;
 using jessl::AtomicFile;
 using jessl::IOError;
-
-/// A fresh folder that is removed at the end of the test.
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "jessl-atomic-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-
-  [[nodiscard]] fs::path operator/(const std::string& name) const { return path_ / name; }
-  [[nodiscard]] auto entries() const { return std::distance(fs::directory_iterator(path_), fs::directory_iterator()); }
-
- private:
-  fs::path path_;
-};
+using jessl::test::TemporaryFolder;
 
 /// No file of this process may grow beyond `bytes`, as on a full disk, until the end of the scope.
 class FileSizeLimit {
@@ -88,7 +69,7 @@ std::string message_of(const auto& action) {
 }  // namespace
 
 TEST_CASE("AtomicFile: commit puts exactly the bytes written into place", "[core][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   AtomicFile file(folder / "a.bin");
   file.write("one ");
   file.write(std::string(100000, 'x'));
@@ -100,7 +81,7 @@ TEST_CASE("AtomicFile: commit puts exactly the bytes written into place", "[core
 }
 
 TEST_CASE("AtomicFile: the example of the documentation runs", "[core][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const fs::path path = folder / "a.txt";
   // [example]
   jessl::AtomicFile file(path);
@@ -112,7 +93,7 @@ TEST_CASE("AtomicFile: the example of the documentation runs", "[core][atomic_fi
 }
 
 TEST_CASE("AtomicFile: without commit the old file stays and nothing is left behind", "[core][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   jessl::write_file(folder / "a.txt", "old");
   {
     AtomicFile file(folder / "a.txt");
@@ -123,7 +104,7 @@ TEST_CASE("AtomicFile: without commit the old file stays and nothing is left beh
 }
 
 TEST_CASE("AtomicFile: a commit replaces the old file", "[core][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   jessl::write_file(folder / "a.txt", "a rather long old text");
   jessl::write_file(folder / "a.txt", "new");
   CHECK(content(folder / "a.txt") == "new");
@@ -132,7 +113,7 @@ TEST_CASE("AtomicFile: a commit replaces the old file", "[core][atomic_file]") {
 
 TEST_CASE("AtomicFile: bytes at offsets go over what is there or beyond it, and gaps are zeros",
           "[core][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const auto bytes = [](std::string_view text) { return std::as_bytes(std::span(text)); };
   AtomicFile file(folder / "a.bin");
   file.write_at(6, bytes("world"));
@@ -150,7 +131,7 @@ TEST_CASE("AtomicFile: bytes at offsets go over what is there or beyond it, and 
 }
 
 TEST_CASE("AtomicFile: a full disk is an IOError for bytes at offsets too", "[core][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const std::string error = [&] {
     const FileSizeLimit full(4096);
     return message_of<IOError>([&] {
@@ -163,7 +144,7 @@ TEST_CASE("AtomicFile: a full disk is an IOError for bytes at offsets too", "[co
 }
 
 TEST_CASE("AtomicFile: a name without a folder means the current folder", "[core][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const fs::path before = fs::current_path();
   fs::current_path(folder / "");
   jessl::write_file("a.txt", "here");
@@ -172,7 +153,7 @@ TEST_CASE("AtomicFile: a name without a folder means the current folder", "[core
 }
 
 TEST_CASE("AtomicFile: a full disk is an IOError that leaves the old file", "[core][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   jessl::write_file(folder / "a.txt", "old");
   const std::string error = [&] {
     const FileSizeLimit full(4096);
@@ -186,7 +167,7 @@ TEST_CASE("AtomicFile: a full disk is an IOError that leaves the old file", "[co
 
 TEST_CASE("AtomicFile: a full disk that shows only when buffered bytes are flushed is an IOError too",
           "[core][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const std::string error = [&] {
     const FileSizeLimit full(16);
     return message_of<IOError>([&] { jessl::write_file(folder / "a.txt", "more than sixteen bytes"); });
@@ -196,7 +177,7 @@ TEST_CASE("AtomicFile: a full disk that shows only when buffered bytes are flush
 }
 
 TEST_CASE("AtomicFile: after an error, writing and committing are errors as well", "[core][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   AtomicFile file(folder / "a.txt");
   {
     const FileSizeLimit full(16);
@@ -208,7 +189,7 @@ TEST_CASE("AtomicFile: after an error, writing and committing are errors as well
 }
 
 TEST_CASE("AtomicFile: committing twice is an error", "[core][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   AtomicFile file(folder / "a.txt");
   file.commit();
   CHECK_THROWS_AS(file.commit(), IOError);
@@ -216,7 +197,7 @@ TEST_CASE("AtomicFile: committing twice is an error", "[core][atomic_file]") {
 }
 
 TEST_CASE("AtomicFile: the leftover of a killed writer is taken over", "[core][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   std::ofstream(folder / "a.txt.partial") << "half of something, longer than what comes next";
   jessl::write_file(folder / "a.txt", "new");
   CHECK(content(folder / "a.txt") == "new");
@@ -225,7 +206,7 @@ TEST_CASE("AtomicFile: the leftover of a killed writer is taken over", "[core][a
 
 TEST_CASE("AtomicFile: two writers of one path at a time are an error, and the first is not disturbed",
           "[core][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   AtomicFile first(folder / "a.txt");
   first.write("first");
   CHECK_THAT(message_of<IOError>([&] { AtomicFile second(folder / "a.txt"); }),
@@ -236,7 +217,7 @@ TEST_CASE("AtomicFile: two writers of one path at a time are an error, and the f
 
 TEST_CASE("AtomicFile: an absent folder, a folder in the file's place and a device are IOErrors",
           "[core][atomic_file]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   CHECK_THAT(message_of<IOError>([&] { AtomicFile file(folder / "absent/a.txt"); }),
              Contains("No such file or directory") && Contains("Create its folder first"));
   fs::create_directory(folder / "taken");

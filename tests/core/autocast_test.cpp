@@ -28,7 +28,8 @@ TEST_CASE("Autocast: automatic is one of the two, the same in a scope as when as
   CHECK(jessl::resolve(Precision::float32, torch::kCPU) == Precision::float32);
 }
 
-TEST_CASE("Autocast: within a caller's scope, weights are those of the moment and have their graph", "[core][autocast]") {
+TEST_CASE("Autocast: within a caller's scope, weights are those of the moment and have their graph",
+          "[core][autocast]") {
   const Autocast callers(torch::kCPU, Precision::bfloat16);
   torch::Tensor weight = torch::ones({4, 4}, torch::requires_grad());
   const torch::Tensor x = torch::ones({2, 4});

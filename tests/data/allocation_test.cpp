@@ -36,7 +36,8 @@ void* allocate_or_abort(std::size_t size, std::size_t alignment) {
 
 }  // namespace
 
-// The array forms call these. The form that does not throw is there because a sanitizer brings its own.
+// The array forms call these. The form that does not throw is there because a sanitizer brings its own. Not inlined: GCC
+// would see free() get what operator new gave, which is what is meant here, and warn.
 void* operator new(std::size_t size) { return allocate_or_abort(size, __STDCPP_DEFAULT_NEW_ALIGNMENT__); }
 void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   return allocate(size, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
@@ -44,10 +45,10 @@ void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
 void* operator new(std::size_t size, std::align_val_t alignment) {
   return allocate_or_abort(size, static_cast<std::size_t>(alignment));
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
 
 namespace {
 

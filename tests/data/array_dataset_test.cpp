@@ -46,6 +46,12 @@ TEST_CASE("ArrayDataset: extents, labels and pixels that do not fit are refused"
   CHECK_THROWS_WITH(ArrayDataset({.pixels = pixels, .height = 1, .width = 1, .channels = 2}),
                     Catch::Contains("[1, 1, 2]"));
   CHECK_THROWS_AS(ArrayDataset({.pixels = pixels}), jessl::ShapeError);
+  constexpr std::int64_t wide = std::int64_t{1}
+                                << 32U;  // its square is 0 in 64 bits, three times half of it less than 0
+  CHECK_THROWS_AS(ArrayDataset({.pixels = pixels, .height = wide, .width = wide}), jessl::ShapeError);
+  CHECK_THROWS_WITH(ArrayDataset({.pixels = pixels, .height = wide, .width = wide / 2, .channels = 3}),
+                    Catch::Contains("4294967296 x 2147483648 x 3 bytes is more than any memory holds"));
+  CHECK_THROWS_AS(ArrayDataset({.height = wide, .width = wide}), jessl::ShapeError);
   CHECK_THROWS_WITH(ArrayDataset({.pixels = pixels, .height = 13, .width = 1, .labels = {1, 2}}),
                     Catch::Contains("2 labels for 1 images"));
   CHECK_THROWS_AS(ArrayDataset({.pixels = pixels, .height = 13, .width = 1, .labels = {-1}}), jessl::DataError);

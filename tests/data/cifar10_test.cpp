@@ -17,6 +17,8 @@ using jessl::data::Split;
 
 namespace {
 
+constexpr jessl::data::CIFAR10Options part{.allow_part = true};
+
 /// A record whose red, green and blue planes begin with r, g, b, count up, and start anew after 7 pixels.
 std::string record(char label, int red, int green, int blue) {
   std::string bytes(1, label);
@@ -40,7 +42,7 @@ TEST_CASE("CIFAR10: planes become interleaved pixels", "[data][cifar10]") {
   const TemporaryFolder folder;
   folder.write("test_batch.bin", record(7, 10, 20, 30) + record(0, 40, 50, 60));
   // [cifar10]
-  const jessl::data::CIFAR10 data{folder.path(), jessl::data::Split::test};
+  const jessl::data::CIFAR10 data{folder.path(), jessl::data::Split::test, {.allow_part = true}};
   // [/cifar10]
   CHECK(data.size() == 2);
   CHECK(data.channels() == 3);
@@ -60,7 +62,7 @@ TEST_CASE("CIFAR10: planes become interleaved pixels", "[data][cifar10]") {
 TEST_CASE("CIFAR10: the five training files follow each other", "[data][cifar10]") {
   const TemporaryFolder folder;
   write_training(folder);
-  const CIFAR10 data(folder.path(), Split::train);
+  const CIFAR10 data(folder.path(), Split::train, part);
   CHECK(data.size() == 15);
   CHECK(data.label(0) == 1);
   CHECK(data.label(14) == 5);
@@ -70,7 +72,7 @@ TEST_CASE("CIFAR10: the five training files follow each other", "[data][cifar10]
   CHECK_THROWS_WITH(data.describe(15), "jessl::data::CIFAR10: there is no image 15; the images are 0 to 14");
   const TemporaryFolder above;
   write_training(above, "cifar-10-batches-bin/");
-  CHECK(CIFAR10(above.path(), Split::train).size() == 15);
+  CHECK(CIFAR10(above.path(), Split::train, part).size() == 15);
 }
 
 TEST_CASE("CIFAR10: absent, truncated and damaged files are errors", "[data][cifar10]") {
@@ -79,13 +81,30 @@ TEST_CASE("CIFAR10: absent, truncated and damaged files are errors", "[data][cif
   CHECK_THROWS_WITH(CIFAR10(folder.path(), Split::train), Catch::Contains(folder / "data_batch_1.bin does not exist") &&
                                                               Catch::Contains("cifar-10-binary.tar.gz"));
   folder.write("test_batch.bin", record(1, 0, 0, 0) + record(2, 0, 0, 0).substr(0, 500));
-  CHECK_THROWS_AS(CIFAR10(folder.path(), Split::test), jessl::DataError);
-  CHECK_THROWS_WITH(CIFAR10(folder.path(), Split::test),
+  CHECK_THROWS_AS(CIFAR10(folder.path(), Split::test, part), jessl::DataError);
+  CHECK_THROWS_WITH(CIFAR10(folder.path(), Split::test, part),
                     Catch::Contains("test_batch.bin has 3573 bytes, expected a multiple of 3073 above 0; the last "
                                     "whole record ends at byte 3073"));
   folder.write("test_batch.bin", std::string());
-  CHECK_THROWS_AS(CIFAR10(folder.path(), Split::test), jessl::DataError);
+  CHECK_THROWS_AS(CIFAR10(folder.path(), Split::test, part), jessl::DataError);
   folder.write("test_batch.bin", record(1, 0, 0, 0) + record(10, 0, 0, 0));
-  CHECK_THROWS_WITH(CIFAR10(folder.path(), Split::test),
+  CHECK_THROWS_WITH(CIFAR10(folder.path(), Split::test, part),
                     Catch::Contains("the label at byte 3073 is 10, expected 0 to 9"));
+}
+
+TEST_CASE("CIFAR10: a file that ends between two records is an error, unless parts are allowed", "[data][cifar10]") {
+  const TemporaryFolder folder;
+  const std::string whole(std::size_t{10'000} * 3073, '\x03');
+  folder.write("test_batch.bin", whole);
+  CHECK(CIFAR10(folder.path(), Split::test).size() == 10'000);
+  for (const std::size_t records : {std::size_t{1}, std::size_t{9'999}}) {
+    folder.write("test_batch.bin", whole.substr(0, records * 3073));
+    CHECK_THROWS_AS(CIFAR10(folder.path(), Split::test), jessl::DataError);
+    CHECK_THROWS_WITH(CIFAR10(folder.path(), Split::test),
+                      Catch::Contains("test_batch.bin has " + std::to_string(records) + " records, expected 10000") &&
+                          Catch::Contains("set allow_part"));
+    CHECK(CIFAR10(folder.path(), Split::test, part).size() == static_cast<std::int64_t>(records));
+  }
+  folder.write("test_batch.bin", whole + whole.substr(0, 3073));
+  CHECK_THROWS_WITH(CIFAR10(folder.path(), Split::test), Catch::Contains("has 10001 records, expected 10000"));
 }

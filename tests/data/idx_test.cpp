@@ -34,6 +34,11 @@ std::string images_file() {
   return bytes;
 }
 
+std::string black_images(std::uint32_t count, std::uint32_t height, std::uint32_t width) {
+  return std::string("\0\0\x08\x03", 4) + big_endian(count) + big_endian(height) + big_endian(width) +
+         std::string(std::size_t{count} * height * width, '\0');
+}
+
 std::string labels_file(const std::string& labels = std::string("\x04\x01", 2)) {
   return std::string("\0\0\x08\x01", 4) + big_endian(static_cast<std::uint32_t>(labels.size())) + labels;
 }
@@ -188,15 +193,38 @@ TEST_CASE("IDX: as many labels as images are needed", "[data][idx]") {
 
 TEST_CASE("IDX: fashion_mnist finds its folder by argument and by environment", "[data][idx]") {
   const TemporaryFolder folder;
-  folder.write("fashion-mnist/train-images-idx3-ubyte", images_file());
+  folder.write("fashion-mnist/train-images-idx3-ubyte", black_images(2, 28, 28));
   write_gz(folder, "fashion-mnist/train-labels-idx1-ubyte.gz", labels_file());
   CHECK(IDX::fashion_mnist(Split::train, folder / "fashion-mnist").size() == 2);
   const Environment here("JESSL_DATA_DIR", folder.path());
   CHECK(IDX::fashion_mnist(Split::train).size() == 2);
+  CHECK(IDX::fashion_mnist(Split::train).classes() == 10);  // the labels in this part are 4 and 1
   CHECK_THROWS_AS(IDX::fashion_mnist(Split::test), jessl::DataError);
   CHECK_THROWS_WITH(IDX::fashion_mnist(Split::test),
                     Catch::Contains(folder / "fashion-mnist/t10k-images-idx3-ubyte.gz") &&
                         Catch::Contains("apt-get install dataset-fashion-mnist") && Catch::Contains("JESSL_DATA_DIR"));
+}
+
+TEST_CASE("IDX: fashion_mnist takes no other data set in files of the same names", "[data][idx]") {
+  const TemporaryFolder folder;
+  const auto open = [&](const std::string& images, const std::string& labels) {
+    folder.write("t10k-images-idx3-ubyte", images);
+    folder.write("t10k-labels-idx1-ubyte", labels);
+    return IDX::fashion_mnist(Split::test, folder.path());
+  };
+  const std::string two_labels = labels_file();
+  CHECK(open(black_images(2, 28, 28), two_labels).size() == 2);
+  CHECK_THROWS_AS(open(black_images(2, 28, 32), two_labels), jessl::DataError);
+  CHECK_THROWS_WITH(open(black_images(2, 28, 32), two_labels),
+                    "jessl::data::IDX::fashion_mnist: " + folder / "t10k-images-idx3-ubyte" +
+                        " has images of 28 x 32 pixels (bytes 8 to 15), expected 28 x 28; is it Fashion-MNIST?");
+  CHECK_THROWS_AS(open(black_images(2, 28, 28), labels_file("\x02\x0a")), jessl::DataError);
+  CHECK_THROWS_WITH(open(black_images(2, 28, 28), labels_file("\x02\x0a")),
+                    Catch::Contains("the label of image 1 (byte 9, decompressed) is 10, expected 0 to 9"));
+  const std::string many_labels = labels_file(std::string(10'001, '\x01'));
+  CHECK_THROWS_AS(open(black_images(10'001, 28, 28), many_labels), jessl::DataError);
+  CHECK_THROWS_WITH(open(black_images(10'001, 28, 28), many_labels),
+                    Catch::Contains("has 10001 images (bytes 4 to 7), expected at most 10000"));
 }
 
 TEST_CASE("IDX: the real Fashion-MNIST has the numbers that its authors publish", "[data][idx]") {

@@ -6,7 +6,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <future>
 #include <iterator>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <optional>
@@ -49,6 +51,31 @@ struct Damaged {
     return image;
   }
   [[nodiscard]] std::string describe(std::int64_t i) const { return pictures.describe(i); }
+};
+
+/// Lets one thread through when another says so.
+class Gate {
+ public:
+  void enter() {
+    inside_.set_value();
+    opened_.get_future().wait();
+  }
+  void wait_until_inside() { inside_.get_future().wait(); }
+  void open() { opened_.set_value(); }
+
+ private:
+  std::promise<void> inside_{};
+  std::promise<void> opened_{};
+};
+
+/// A view maker that waits at the gate with the first view of epoch 0.
+struct Gated : Stamp {
+  Gate* gate = nullptr;
+  std::shared_ptr<std::atomic<bool>> waited = std::make_shared<std::atomic<bool>>(false);
+  void make(const jessl::ImageView& image, const jessl::DrawKey& key, Scratch& scratch, std::span<float> out) const {
+    if (key.epoch == 0 && !waited->exchange(true)) gate->enter();
+    Stamp::make(image, key, scratch, out);
+  }
 };
 
 /// A view maker that fails on one image.
@@ -284,6 +311,85 @@ TEST_CASE("Loader: starting an epoch ends the one before", "[data][loader]") {
       CHECK(second.next()->number == 5);
     }
     CHECK(all(loader, 2).size() == 10);
+  }
+}
+
+TEST_CASE("Loader: a batch made while another thread starts an epoch is of neither", "[data][loader]") {
+  Gate gate;
+  Loader loader{data_test::pictures(12), Gated{{}, &gate}, {.batch_size = 4, .workers = 1, .ahead = 0}};
+  auto first = loader.epoch(0);
+  std::string said;
+  std::thread left([&] {
+    try {
+      (void)first.next();
+    } catch (const jessl::ConfigError& error) {
+      said = error.what();
+    }
+  });
+  gate.wait_until_inside();
+  auto second = loader.epoch(1);
+  gate.open();
+  left.join();
+  CHECK(said == "jessl::data::Loader: this epoch was left when epoch 1 was started; a loader runs one epoch at a time");
+  for (const std::int64_t number : {0, 1, 2}) {
+    const auto batch = second.next();
+    REQUIRE(batch);
+    CHECK(batch->epoch == 1);
+    CHECK(batch->number == number);
+  }
+  CHECK_FALSE(second.next());
+}
+
+TEST_CASE("Loader: threads that start epochs against each other get whole batches of their own", "[data][loader]") {
+  for (const std::int64_t ahead : {0, 1, 3}) {
+    Loader loader{data_test::pictures(40), Stamp{}, {.batch_size = 4, .workers = 2, .ahead = ahead}};
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 3; ++t) {
+      threads.emplace_back([&, t] {
+        for (int round = 0; round < 30; ++round) {
+          const std::int64_t mine = 100 * t + round;
+          try {
+            std::int64_t expected = 0;
+            auto epoch = loader.epoch(mine);
+            for (const Batch& batch : epoch) {
+              if (batch.epoch != mine || batch.number != expected++ || batch.size() != 4) ++wrong;
+            }
+          } catch (const jessl::ConfigError&) {  // another one was started
+          }
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(wrong == 0);
+    CHECK(all(loader, 0).size() == 10);
+  }
+}
+
+TEST_CASE("Loader: threads that share an epoch get each batch once", "[data][loader]") {
+  for (const std::int64_t ahead : {0, 1, 3}) {
+    Loader loader{data_test::pictures(200), Stamp{}, {.batch_size = 4, .workers = 2, .ahead = ahead}};
+    auto epoch = loader.epoch(0);
+    std::vector<std::atomic<int>> taken(50);
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 3; ++t) {
+      threads.emplace_back([&] {
+        while (const auto batch = epoch.next()) ++taken.at(static_cast<std::size_t>(batch->number));
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    CHECK(std::all_of(taken.begin(), taken.end(), [](const auto& times) { return times == 1; }));
+  }
+}
+
+TEST_CASE("Loader: more threads than there can be is a ConfigError", "[data][loader]") {
+  constexpr std::int64_t many = std::numeric_limits<std::int64_t>::max();
+  for (const std::int64_t ahead : {0, 1}) {
+    const auto make = [&] {
+      Loader(data_test::pictures(4), Stamp{}, {.batch_size = 1, .workers = many, .ahead = ahead});
+    };
+    CHECK_THROWS_AS(make(), jessl::ConfigError);
+    CHECK_THROWS_WITH(make(), Catch::Contains("but the system gave only") && Catch::Contains("ask for fewer"));
   }
 }
 

@@ -27,5 +27,6 @@ TEST_CASE("pixels: images of different sizes are refused, with the one that diff
   folder.write("2.png", data_test::to_png(data_test::picture(3, 3, 3)));
   const jessl::data::ImageFolder data(folder.path());
   CHECK_THROWS_AS(jessl::data::pixels(data), jessl::ShapeError);
-  CHECK_THROWS_WITH(jessl::data::pixels(data), Catch::Contains(folder / "2.png has 27 values, the images before it 18"));
+  CHECK_THROWS_WITH(jessl::data::pixels(data),
+                    Catch::Contains(folder / "2.png has 27 values, the images before it 18"));
 }

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of data share: folders that vanish, files, small images, view makers, and an ear for warnings.
+// What the tests of data share: files, small images and view makers.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <mutex>
 #include <span>
 #include <string>
 #include <utility>
@@ -25,43 +23,15 @@
 #include <jessl/core/shape.hpp>
 #include <jessl/data/array_dataset.hpp>
 
+#include "support/captured_log.hpp"
+#include "support/temporary_folder.hpp"
+
 namespace data_test {
 
 using Bytes = std::vector<std::byte>;
 
-/// A new folder that is removed with all that is in it.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "jessl-test-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) jessl::fail<jessl::IOError>("cannot make a folder like ", pattern);
-    path_ = pattern;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-
-  [[nodiscard]] std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-  [[nodiscard]] std::string path() const { return path_.string(); }
-
-  /// Writes a file, and the folders above it; returns its path.
-  std::string write(const std::string& name, std::span<const std::byte> bytes) const {
-    const std::filesystem::path file = path_ / name;
-    std::filesystem::create_directories(file.parent_path());
-    std::ofstream(file, std::ios::binary)
-        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-    return file.string();
-  }
-  std::string write(const std::string& name, const std::string& text) const {
-    return write(name, std::as_bytes(std::span(text)));
-  }
-
- private:
-  std::filesystem::path path_;
-};
+using jessl::test::TemporaryFolder;
+using Warnings = jessl::test::CapturedLog;
 
 inline Bytes read_bytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -161,24 +131,6 @@ struct Stamp {
       out[i] = static_cast<float>(image.pixels[i % image.pixels.size()]) / 255.0F;
     out[0] = static_cast<float>(jessl::Draw(key).uniform());
   }
-};
-
-/// Listens to the warnings while it lives.
-class Warnings {
- public:
-  Warnings()
-      : before_(jessl::set_log_sink([this](jessl::Severity severity, const std::string& text) {
-          if (severity == jessl::Severity::warning) heard_.push_back(text);
-        })) {}
-  Warnings(const Warnings&) = delete;
-  Warnings& operator=(const Warnings&) = delete;
-  ~Warnings() { jessl::set_log_sink(before_); }
-
-  [[nodiscard]] const std::vector<std::string>& heard() const { return heard_; }
-
- private:
-  std::vector<std::string> heard_{};
-  jessl::LogSink before_;
 };
 
 }  // namespace data_test

@@ -84,6 +84,21 @@ TEST_CASE("KNN: of equal similarities the first rows are nearer, of equal votes 
   CHECK(KNN{.k = 14}.fit(many, y).predict(many.topRows(1)) == Labels{1});
 }
 
+TEST_CASE("KNN: equal rows have equal similarities wherever they stand, so that the first is nearer", "[eval][knn]") {
+  // Row 0 has a class of its own. A sum taken in another order in some part of the matrix would differ in its last bit
+  // for some of the queries, and a later row come first.
+  for (const std::int64_t rows : {7, 100, 1030, 2500}) {
+    for (const std::int64_t width : {5, 37, 64, 301}) {
+      const RowMatrix queries = reference::Clusters(8, 83, width, 5).x;
+      const RowMatrix same = queries.row(3).replicate(rows, 1);
+      Labels y(static_cast<std::size_t>(rows), 0);
+      y[0] = 1;
+      INFO(rows << " rows of width " << width);
+      CHECK(KNN{.k = 1}.fit(same, y).predict(queries) == Labels(83, 1));
+    }
+  }
+}
+
 TEST_CASE("KNN: scores are those of the plain search, for every k and over several tiles", "[eval][knn]") {
   const reference::Clusters train(3, 2500, 9, 5);  // more rows than a tile, and no round number
   const reference::Clusters test(4, 83, 9, 5);

@@ -6,12 +6,12 @@
 #include <vector>
 
 #include <jessl/core/draw.hpp>
-#include <jessl/core/log.hpp>
 #include <jessl/eval/accuracy.hpp>
 #include <jessl/eval/logistic_probe.hpp>
 #include <jessl/eval/standardize.hpp>
 
 #include "eval/reference.hpp"
+#include "support/captured_log.hpp"
 
 namespace {
 
@@ -45,21 +45,6 @@ struct Plain {
     weight_gradient = residual.transpose() * features / rows + l2 * weights;
     intercept_gradient = residual.colwise().sum().transpose() / rows;
   }
-};
-
-/// Gathers warnings instead of printing them.
-class Warnings {
- public:
-  Warnings()
-      : before_(jessl::set_log_sink([this](jessl::Severity, const std::string& text) { texts.push_back(text); })) {}
-  Warnings(const Warnings&) = delete;
-  Warnings& operator=(const Warnings&) = delete;
-  ~Warnings() { jessl::set_log_sink(before_); }
-
-  std::vector<std::string> texts;
-
- private:
-  jessl::LogSink before_;
 };
 
 }  // namespace
@@ -181,12 +166,12 @@ TEST_CASE("LogisticProbe: huge logits give a finite loss", "[eval][logistic_prob
 TEST_CASE("LogisticProbe: ending short of the tolerance is a warning, and converged() says so",
           "[eval][logistic_probe]") {
   const reference::Clusters train(6, 200, 10, 3);
-  Warnings warnings;
+  const jessl::test::CapturedLog log;
   const auto model = LogisticProbe{.l2 = 1e-4, .max_iterations = 2}.fit(train.x, train.y);
   CHECK_FALSE(model.converged());
   CHECK(model.iterations() == 2);
-  REQUIRE(warnings.texts.size() == 1);
-  CHECK_THAT(warnings.texts[0],
+  REQUIRE(log.messages.size() == 1);
+  CHECK_THAT(log.messages[0],
              Contains("jessl::eval::LogisticProbe: stopped after 2 steps") && Contains("tolerance 1e-06"));
 }
 

@@ -9,6 +9,9 @@ struct Maker {
   void make(const jessl::ImageView&, const jessl::DrawKey&, Scratch&, std::span<float>) const {}
 };
 
-using Trainer = jessl::Trainer<Maker, jessl::BackboneArchetype, jessl::ProjectorArchetype, jessl::LossArchetype, jessl::OptimizerArchetype>;
+using Trainer = jessl::Trainer<Maker, jessl::BackboneArchetype, jessl::ProjectorArchetype, jessl::LossArchetype,
+                               jessl::OptimizerArchetype>;
 
-jessl::Embedding embed(Trainer& trainer, const jessl::data::ArrayDataset& data) { return trainer.embed(data, {}, Maker{}); }
+jessl::Embedding embed(Trainer& trainer, const jessl::data::ArrayDataset& data) {
+  return trainer.embed(data, {}, Maker{});
+}

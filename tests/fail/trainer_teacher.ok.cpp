@@ -15,5 +15,6 @@ struct Maker {
   void make(const jessl::ImageView&, const jessl::DrawKey&, Scratch&, std::span<float>) const {}
 };
 
-using Trainer = jessl::Trainer<Maker, jessl::BackboneArchetype, jessl::ProjectorArchetype, Loss, jessl::OptimizerArchetype>;
+using Trainer =
+    jessl::Trainer<Maker, jessl::BackboneArchetype, jessl::ProjectorArchetype, Loss, jessl::OptimizerArchetype>;
 static_assert(sizeof(Trainer) > 0);

@@ -8,5 +8,6 @@ struct Maker {
   [[nodiscard]] jessl::ViewShape shape(std::int64_t, std::int64_t channels) const { return {channels, 8, 8}; }
 };
 
-using Incomplete = jessl::Trainer<Maker, jessl::BackboneArchetype, jessl::ProjectorArchetype, jessl::LossArchetype, jessl::OptimizerArchetype>;
+using Incomplete = jessl::Trainer<Maker, jessl::BackboneArchetype, jessl::ProjectorArchetype, jessl::LossArchetype,
+                                  jessl::OptimizerArchetype>;
 static_assert(sizeof(Incomplete) > 0);

@@ -8,5 +8,6 @@ struct Maker {
   void make(const jessl::ImageView&, const jessl::DrawKey&, Scratch&, std::span<float>) const {}
 };
 
-using Complete = jessl::Trainer<Maker, jessl::BackboneArchetype, jessl::ProjectorArchetype, jessl::LossArchetype, jessl::OptimizerArchetype>;
+using Complete = jessl::Trainer<Maker, jessl::BackboneArchetype, jessl::ProjectorArchetype, jessl::LossArchetype,
+                                jessl::OptimizerArchetype>;
 static_assert(sizeof(Complete) > 0);

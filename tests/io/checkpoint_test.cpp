@@ -19,7 +19,8 @@ namespace {
 io::Checkpoint example() {
   io::Checkpoint checkpoint;
   checkpoint.record = {{"steps_taken", 7}, {"name", "a \"quoted\" word"}, {"rate", 0.1}};
-  checkpoint.groups["backbone"]["conv1.weight"] = torch::arange(24, torch::kFloat).view({2, 3, 2, 2}).contiguous(torch::MemoryFormat::ChannelsLast);
+  checkpoint.groups["backbone"]["conv1.weight"] =
+      torch::arange(24, torch::kFloat).view({2, 3, 2, 2}).contiguous(torch::MemoryFormat::ChannelsLast);
   checkpoint.groups["backbone"]["count"] = torch::tensor(std::int64_t{3});
   checkpoint.groups["optimizer"]["momentum/conv1.weight"] = torch::arange(6, torch::kBFloat16).view({3, 2});
   checkpoint.groups["empty"] = {};
@@ -51,7 +52,8 @@ TEST_CASE("Checkpoint: tensors, groups and record come back as they were", "[io]
   CHECK_THROWS_AS(after.group("absent"), DataError);
 }
 
-TEST_CASE("Checkpoint: tensors that share memory and slices of a larger tensor come back with their own values", "[io][checkpoint]") {
+TEST_CASE("Checkpoint: tensors that share memory and slices of a larger tensor come back with their own values",
+          "[io][checkpoint]") {
   const fixtures::TemporaryFolder folder;
   io::Checkpoint checkpoint;
   const torch::Tensor whole = torch::arange(10, torch::kFloat);
@@ -71,12 +73,14 @@ TEST_CASE("Checkpoint: a file cut anywhere or with a flipped byte in its tensors
     std::ofstream(folder / "cut.pt", std::ios::binary | std::ios::trunc) << good.substr(0, good.size() * tenth / 10);
     CHECK_THROWS_AS(io::Checkpoint::load(folder / "cut.pt"), DataError);
   }
-  const std::size_t tensor = good.find(std::string("\x00\x00\x80\x40\x00\x00\x00\x41", 8));  // 4.0F, 8.0F: neighbours in channels-last order
+  const std::size_t tensor =
+      good.find(std::string("\x00\x00\x80\x40\x00\x00\x00\x41", 8));  // 4.0F, 8.0F: neighbours in channels-last order
   REQUIRE(tensor != std::string::npos);
   std::string flipped = good;
   flipped[tensor + 2] = '\x01';
   std::ofstream(folder / "flipped.pt", std::ios::binary) << flipped;
-  CHECK_THROWS_WITH(io::Checkpoint::load(folder / "flipped.pt"), Contains("damaged") && Contains("flipped.pt") && Contains("backbone/conv1.weight"));
+  CHECK_THROWS_WITH(io::Checkpoint::load(folder / "flipped.pt"),
+                    Contains("damaged") && Contains("flipped.pt") && Contains("backbone/conv1.weight"));
 }
 
 TEST_CASE("Checkpoint: absent files, folders, texts and newer formats are told apart", "[io][checkpoint]") {
@@ -107,6 +111,26 @@ TEST_CASE("Checkpoint: absent files, folders, texts and newer formats are told a
   CHECK_THROWS_WITH(io::Checkpoint::load(folder / "other.pt"), Contains("not a checkpoint of jessl"));
 }
 
+TEST_CASE("Checkpoint: a record of a million brackets is refused and does not overflow the stack", "[io][checkpoint]") {
+  const fixtures::TemporaryFolder folder;
+  const std::string record(1'000'000, '[');
+  auto about = io::detail::empty_dictionary();
+  about.insert("format", io::Checkpoint::format);
+  about.insert("version", std::string(jessl::version));
+  about.insert("record", record);
+  about.insert("record_crc32", io::detail::checksum(record));
+  auto root = io::detail::empty_dictionary();
+  root.insert("jessl", about);
+  {
+    AtomicFile file(folder / "deep.pt");
+    io::detail::write_archive(root, file);
+    file.commit();
+  }
+  CHECK_THROWS_AS(io::Checkpoint::load(folder / "deep.pt"), DataError);
+  CHECK_THROWS_WITH(io::Checkpoint::load(folder / "deep.pt"),
+                    Contains("a record that is nested deeper than 64 levels"));
+}
+
 TEST_CASE("Checkpoint: Python's torch.load reads it without trusting it", "[io][checkpoint]") {
   const char* chosen = std::getenv("JESSL_PYTHON");
   const std::string python = chosen != nullptr ? chosen : "python3";
@@ -121,5 +145,5 @@ TEST_CASE("Checkpoint: Python's torch.load reads it without trusting it", "[io][
       "assert c['backbone']['conv1.weight'].tolist() == torch.arange(24.).view(2, 3, 2, 2).tolist(); "
       "assert c['optimizer']['momentum/conv1.weight'].dtype == torch.bfloat16; "
       "assert json.loads(c['jessl']['record'])['steps_taken'] == 7 and c['jessl']['format'] == 1";
-  CHECK(std::system((python + " -c \"" + program + "\" " + (folder / "a.pt").string()).c_str()) == 0);
+  CHECK(std::system((python + " -c \"" + program + "\" " + folder / "a.pt").c_str()) == 0);
 }

@@ -13,31 +13,14 @@
 
 #include <jessl/io/safetensors.hpp>
 
+#include "support/temporary_folder.hpp"
+
 namespace {
 
 namespace fs = std::filesystem;
 namespace safetensors = jessl::io::safetensors;
 using Catch::Matchers::Contains;
-
-/// A fresh folder that is removed at the end of the test.
-class Folder {
- public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "jessl-safetensors-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  ~Folder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  [[nodiscard]] fs::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  fs::path path_;
-};
+using jessl::test::TemporaryFolder;
 
 std::string length_prefix(std::uint64_t length) {
   const auto bytes = std::bit_cast<std::array<char, 8>>(length);
@@ -56,7 +39,7 @@ std::string content(const fs::path& path) {
 
 /// What load says about a file of these bytes.
 std::string refusal(const std::string& bytes) {
-  const Folder folder;
+  const TemporaryFolder folder;
   std::ofstream(folder / "bad.safetensors", std::ios::binary) << bytes;
   try {
     (void)safetensors::load(folder / "bad.safetensors");
@@ -70,7 +53,7 @@ std::string refusal(const std::string& bytes) {
 }  // namespace
 
 TEST_CASE("safetensors: every supported dtype, scalars and empty tensors come back bit for bit", "[io][safetensors]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   jessl::StateDict saved;
   const auto values = torch::arange(-6, 6).reshape({3, 4});
   for (const auto& [name, dtype] : safetensors::detail::dtypes) saved[std::string(name)] = values.to(dtype);
@@ -92,7 +75,7 @@ TEST_CASE("safetensors: every supported dtype, scalars and empty tensors come ba
 }
 
 TEST_CASE("safetensors: nothing at all can be saved, and texts come back", "[io][safetensors]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   safetensors::save(folder / "a.safetensors", {}, {{"format", "pt"}, {"epoch", "10"}});
   CHECK(safetensors::load(folder / "a.safetensors").empty());
   CHECK(safetensors::metadata(folder / "a.safetensors") == safetensors::Metadata{{"format", "pt"}, {"epoch", "10"}});
@@ -100,7 +83,7 @@ TEST_CASE("safetensors: nothing at all can be saved, and texts come back", "[io]
 
 TEST_CASE("safetensors: the bytes are those that the format prescribes", "[io][safetensors]") {
   // Written by hand: wide elements first, the header padded with spaces to a multiple of 8.
-  const Folder folder;
+  const TemporaryFolder folder;
   safetensors::save(folder / "a.safetensors",
                     {{"a", torch::tensor({1, 2}, torch::kUInt8)}, {"b", torch::tensor(258, torch::kInt64)}});
   std::string header =
@@ -122,7 +105,7 @@ TEST_CASE("safetensors: a file that Python wrote is read", "[io][safetensors]") 
 }
 
 TEST_CASE("safetensors: a file cut anywhere is refused", "[io][safetensors]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   safetensors::save(folder / "a.safetensors", {{"weight", torch::ones({3})}});
   const std::string whole = content(folder / "a.safetensors");
   for (std::size_t length = 0; length < whole.size(); ++length) {
@@ -144,6 +127,15 @@ TEST_CASE("safetensors: a header of the wrong length or form is refused", "[io][
   CHECK_THAT(refusal(file_of(R"({"__metadata__": {"epoch": 3}})", 0)),
              Contains("__metadata__[\"epoch\"] = 3, expected a text"));
   CHECK_THAT(refusal(file_of(R"({"__metadata__": 3})", 0)), Contains("no JSON object"));
+}
+
+TEST_CASE("safetensors: a header of a million brackets is refused and does not overflow the stack",
+          "[io][safetensors]") {
+  const std::string many(1'000'000, '[');
+  CHECK_THAT(refusal(file_of("{\"a\":" + many, 0)), Contains("(offset 16) has a header that is nested deeper than 4"));
+  const std::string closed = many + std::string(many.size(), ']');
+  CHECK_THAT(refusal(file_of("{\"a\":" + closed + "}", 0)), Contains("nested deeper than 4 levels"));
+  CHECK_THAT(refusal(file_of(R"({"[[[[[[{{{{{": "\"[[[[["})", 0)), Contains("expected an object of dtype"));
 }
 
 TEST_CASE("safetensors: tensors that do not fit their place are refused", "[io][safetensors]") {
@@ -179,13 +171,13 @@ TEST_CASE("safetensors: tensors that do not fit their place are refused", "[io][
 }
 
 TEST_CASE("safetensors: an absent file and a folder are refused", "[io][safetensors]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   CHECK_THROWS_WITH(safetensors::load(folder / "absent"), Contains("cannot open") && Contains("absent"));
   CHECK_THROWS_AS(safetensors::load(folder / "."), jessl::DataError);
 }
 
 TEST_CASE("safetensors: what the format cannot hold is refused before the old file is touched", "[io][safetensors]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const fs::path path = folder / "a.safetensors";
   safetensors::save(path, {{"old", torch::ones({2})}});
   CHECK_THROWS_WITH(safetensors::save(path, {{"z", torch::ones({2}, torch::kComplexFloat)}}),
@@ -198,7 +190,7 @@ TEST_CASE("safetensors: what the format cannot hold is refused before the old fi
 }
 
 TEST_CASE("safetensors: the example of the documentation runs", "[io][safetensors]") {
-  const Folder folder;
+  const TemporaryFolder folder;
   const fs::path path = folder / "encoder.safetensors";
   torch::nn::Linear module(4, 2);
   // [example]

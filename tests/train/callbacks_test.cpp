@@ -24,7 +24,9 @@ train::Run run_of(std::int64_t steps, std::int64_t first_step = 0) {
   return {.epochs = 1, .steps_per_epoch = steps, .batch_size = 8, .first_step = first_step};
 }
 
-train::StepRecord record_of(std::int64_t step) { return {.step = step, .epoch = 0, .loss = 1.0 / static_cast<double>(step), .images = 8, .step_seconds = 0.5}; }
+train::StepRecord record_of(std::int64_t step) {
+  return {.step = step, .epoch = 0, .loss = 1.0 / static_cast<double>(step), .images = 8, .step_seconds = 0.5};
+}
 
 /// Ends the process as `kill -9` does.
 struct KillAfter {
@@ -98,25 +100,30 @@ TEST_CASE("JSONLines: a place that cannot be written is known before the first s
   const fixtures::TemporaryFolder folder;
   std::ofstream(folder / "file") << "in the way";
   CHECK_THROWS_AS(train::JSONLines{folder / "file/metrics.jsonl"}.start(run_of(1)), IOError);
-  CHECK_THROWS_WITH(train::JSONLines{folder / "file/metrics.jsonl"}.start(run_of(1)), Contains("cannot create") && Contains("folder that you may write to"));
+  CHECK_THROWS_WITH(train::JSONLines{folder / "file/metrics.jsonl"}.start(run_of(1)),
+                    Contains("cannot create") && Contains("folder that you may write to"));
 }
 
 TEST_CASE("CheckpointEvery: a place that cannot be written is known before the first step", "[train][callbacks]") {
   const fixtures::CapturedLog log;
   const fixtures::TemporaryFolder folder;
   std::ofstream(folder / "file") << "in the way";
-  CHECK_THROWS_AS(fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), train::CheckpointEvery{folder / "file/checkpoint.pt"}), IOError);
+  CHECK_THROWS_AS(fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(),
+                                                train::CheckpointEvery{folder / "file/checkpoint.pt"}),
+                  IOError);
   CHECK_THROWS_AS((train::CheckpointEvery{.path = folder / "x.pt", .epochs = -1}.start(run_of(1))), ConfigError);
 }
 
-TEST_CASE("CheckpointEvery: a disk that fills up costs a warning in mid-run and keeps the last good checkpoint", "[train][callbacks]") {
+TEST_CASE("CheckpointEvery: a disk that fills up costs a warning in mid-run and keeps the last good checkpoint",
+          "[train][callbacks]") {
   const fixtures::CapturedLog log;
   const fixtures::TemporaryFolder folder;
   const auto data = fixtures::stripes();
   auto trainer = fixtures::small_trainer();
   // Three epochs of four steps: the checkpoint of step 4 is written, those of steps 8 and 12 are not.
-  CHECK_THROWS_WITH(trainer.fit(data, fixtures::small_run(), train::CheckpointEvery{folder / "checkpoint.pt"}, DiskFullAfter{5}),
-                    Contains("Free some space") && Contains("trained weights are still in the trainer"));
+  CHECK_THROWS_WITH(
+      trainer.fit(data, fixtures::small_run(), train::CheckpointEvery{folder / "checkpoint.pt"}, DiskFullAfter{5}),
+      Contains("Free some space") && Contains("trained weights are still in the trainer"));
   CHECK(log.contains("no checkpoint at step 8, training goes on"));
   CHECK(io::Checkpoint::load(folder / "checkpoint.pt").record["steps_taken"] == 4);
 
@@ -124,7 +131,8 @@ TEST_CASE("CheckpointEvery: a disk that fills up costs a warning in mid-run and 
   options.resume = folder / "checkpoint.pt";
   auto resumed = fixtures::small_trainer();
   CHECK(resumed.fit(data, options, CallbackArchetype{}).steps == 8);
-  for (const auto& [name, tensor] : module_state(*resumed.backbone())) CHECK(torch::equal(tensor, module_state(*trainer.backbone()).at(name)));
+  for (const auto& [name, tensor] : module_state(*resumed.backbone()))
+    CHECK(torch::equal(tensor, module_state(*trainer.backbone()).at(name)));
 }
 
 TEST_CASE("JSONLines: lines that a full disk refuses are written when it has room again", "[train][callbacks]") {
@@ -150,13 +158,15 @@ TEST_CASE("JSONLines: a run that does not come to its first step leaves the earl
   const fixtures::TemporaryFolder folder;
   std::ofstream(folder / "file") << "in the way";
   fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), train::JSONLines{folder / "metrics.jsonl"});
-  CHECK_THROWS_AS(fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), train::JSONLines{folder / "metrics.jsonl"},
+  CHECK_THROWS_AS(fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(),
+                                                train::JSONLines{folder / "metrics.jsonl"},
                                                 train::CheckpointEvery{folder / "file/checkpoint.pt"}),
                   IOError);
   CHECK(fixtures::losses(folder / "metrics.jsonl").size() == 12);
 }
 
-TEST_CASE("CheckpointEvery: a full disk costs the log no line that it can still take, and the run no step", "[train][callbacks]") {
+TEST_CASE("CheckpointEvery: a full disk costs the log no line that it can still take, and the run no step",
+          "[train][callbacks]") {
   const fixtures::CapturedLog log;
   const fixtures::TemporaryFolder folder;
   auto trainer = fixtures::small_trainer();
@@ -184,7 +194,8 @@ TEST_CASE("CheckpointEvery: a new run keeps the checkpoint of an earlier one", "
 TEST_CASE("a run that is killed", "[.child]") {
   const std::filesystem::path folder = std::getenv("JESSL_TEST_FOLDER");
   fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), train::JSONLines{folder / "metrics.jsonl"},
-                                train::CheckpointEvery{.path = folder / "checkpoint.pt", .epochs = 0, .steps = 2}, KillAfter{7});
+                                train::CheckpointEvery{.path = folder / "checkpoint.pt", .epochs = 0, .steps = 2},
+                                KillAfter{7});
 }
 
 TEST_CASE("Trainer: a run killed with kill -9 resumes with the losses of the uninterrupted run", "[train][callbacks]") {
@@ -207,7 +218,8 @@ TEST_CASE("Trainer: a run killed with kill -9 resumes with the losses of the uni
 
   FitOptions options = fixtures::small_run();
   options.resume = folder / "checkpoint.pt";
-  CHECK(fixtures::small_trainer().fit(fixtures::stripes(), options, train::JSONLines{folder / "metrics.jsonl"}).steps == 6);
+  CHECK(fixtures::small_trainer().fit(fixtures::stripes(), options, train::JSONLines{folder / "metrics.jsonl"}).steps ==
+        6);
   CHECK(fixtures::losses(folder / "metrics.jsonl") == fixtures::losses(folder / "whole.jsonl"));
 }
 
@@ -220,6 +232,7 @@ TEST_CASE("Progress: says where the run is in plain lines when the output is no 
     state.after_step(record_of(2));
   }
   std::cerr.rdbuf(terminal);
-  CHECK_THAT(caught.str(), Contains("epoch 1/1  step 1/2  loss 1.0000") && Contains("step 2/2") && Contains("images/s") && Contains("left"));
+  CHECK_THAT(caught.str(), Contains("epoch 1/1  step 1/2  loss 1.0000") && Contains("step 2/2") &&
+                               Contains("images/s") && Contains("left"));
   CHECK_THAT(caught.str(), !Contains("\r"));
 }

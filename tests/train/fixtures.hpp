@@ -10,59 +10,21 @@
 #include <utility>
 #include <vector>
 
-#include <unistd.h>
-
 #include <jessl/augment.hpp>
 #include <jessl/backbone.hpp>
-#include <jessl/core/log.hpp>
 #include <jessl/data.hpp>
 #include <jessl/loss.hpp>
 #include <jessl/optim.hpp>
 #include <jessl/projector.hpp>
 #include <jessl/train.hpp>
 
+#include "support/captured_log.hpp"
+#include "support/temporary_folder.hpp"
+
 namespace fixtures {
 
-/// A folder that goes away with the object.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "jessl_XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
-  [[nodiscard]] std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
-
-/// Collects what jessl says instead of printing it.
-class CapturedLog {
- public:
-  CapturedLog() : previous_(jessl::set_log_sink([this](jessl::Severity, const std::string& text) { messages.push_back(text); })) {}
-  CapturedLog(const CapturedLog&) = delete;
-  CapturedLog& operator=(const CapturedLog&) = delete;
-  ~CapturedLog() { jessl::set_log_sink(previous_); }
-
-  [[nodiscard]] bool contains(const std::string& text) const {
-    for (const std::string& message : messages) {
-      if (message.find(text) != std::string::npos) return true;
-    }
-    return false;
-  }
-
-  std::vector<std::string> messages;
-
- private:
-  jessl::LogSink previous_;
-};
+using jessl::test::CapturedLog;
+using jessl::test::TemporaryFolder;
 
 /// Grey images of four classes: stripes of two orientations and two widths, each with its own phase.
 inline jessl::data::ArrayDataset stripes(std::int64_t count = 96) {
@@ -75,22 +37,27 @@ inline jessl::data::ArrayDataset stripes(std::int64_t count = 96) {
     for (std::int64_t y = 0; y < side; ++y) {
       for (std::int64_t x = 0; x < side; ++x) {
         const auto position = static_cast<double>(label % 2 == 0 ? x : y);
-        pixels.push_back(static_cast<std::uint8_t>(127.5 + 120.0 * std::sin(frequency * position + static_cast<double>(i))));
+        pixels.push_back(
+            static_cast<std::uint8_t>(127.5 + 120.0 * std::sin(frequency * position + static_cast<double>(i))));
       }
     }
     labels.push_back(label);
   }
-  return jessl::data::ArrayDataset{{.pixels = std::move(pixels), .height = side, .width = side, .labels = std::move(labels)}};
+  return jessl::data::ArrayDataset{
+      {.pixels = std::move(pixels), .height = side, .width = side, .labels = std::move(labels)}};
 }
 
 inline auto small_trainer(double temperature = 0.2) {
-  return jessl::Trainer{jessl::augment::simclr({.size = 16, .min_scale = 0.6, .jitter = 0.25, .grayscale = 0.0, .blur = 0.0}),
-                        jessl::backbone::resnet({.layers = {1, 1, 1, 1}, .width = 8, .stem = jessl::backbone::Stem::small, .in_channels = 1}),
-                        jessl::projector::MLP{"32-16"}, jessl::loss::NTXent{.temperature = temperature},
-                        jessl::optim::AdamW{.lr = 1e-2}};
+  return jessl::Trainer{
+      jessl::augment::simclr({.size = 16, .min_scale = 0.6, .jitter = 0.25, .grayscale = 0.0, .blur = 0.0}),
+      jessl::backbone::resnet(
+          {.layers = {1, 1, 1, 1}, .width = 8, .stem = jessl::backbone::Stem::small, .in_channels = 1}),
+      jessl::projector::MLP{"32-16"}, jessl::loss::NTXent{.temperature = temperature}, jessl::optim::AdamW{.lr = 1e-2}};
 }
 
-inline jessl::FitOptions small_run() { return {.epochs = 3, .batch_size = 24, .seed = 5, .device = jessl::Device::cpu}; }
+inline jessl::FitOptions small_run() {
+  return {.epochs = 3, .batch_size = 24, .seed = 5, .device = jessl::Device::cpu};
+}
 
 /// The "loss" of every line of a metrics file, as text, so that equal means equal to the last bit.
 inline std::vector<std::string> losses(const std::filesystem::path& path) {

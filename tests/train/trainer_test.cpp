@@ -38,7 +38,9 @@ struct Diary {
     std::vector<std::string>* lines;
     void after_step(const train::StepRecord& record) const { lines->push_back("step " + std::to_string(record.step)); }
     void save_point(const train::StepRecord& record) const { lines->push_back("save " + std::to_string(record.step)); }
-    void after_epoch(const train::EpochRecord& record) const { lines->push_back("epoch " + std::to_string(record.epoch)); }
+    void after_epoch(const train::EpochRecord& record) const {
+      lines->push_back("epoch " + std::to_string(record.epoch));
+    }
     void finish() const { lines->emplace_back("finish"); }
   };
   [[nodiscard]] State start(const train::Run&) const { return {lines}; }
@@ -83,7 +85,9 @@ TEST_CASE("Trainer: a few epochs lower the loss and leave features that tell the
   // The loss of 24 pairs of unrelated embeddings is about log(47) = 3.9.
   CHECK(std::stod(losses.back()) < 0.8 * std::stod(losses.front()));
   const Embedding bank = trainer.embed(data);
-  const auto predicted = eval::KNN{.k = 5}.fit(bank.features.topRows(64), std::span(bank.labels).first(64)).predict(bank.features.bottomRows(32));
+  const auto predicted = eval::KNN{.k = 5}
+                             .fit(bank.features.topRows(64), std::span(bank.labels).first(64))
+                             .predict(bank.features.bottomRows(32));
   CHECK(eval::accuracy(predicted, std::span(bank.labels).last(32)) > 0.5);  // chance is 0.25
 }
 
@@ -124,8 +128,10 @@ TEST_CASE("Trainer: an interrupted run resumes in the middle of an epoch with th
 
   const train::JSONLines metrics{folder / "resumed"};
   const train::CheckpointEvery checkpoint{.path = folder / "checkpoint.pt", .epochs = 0, .steps = 3};
-  CHECK_THROWS_WITH(fixtures::small_trainer().fit(data, options, metrics, checkpoint, StopAfter{8}), Contains("stopped after step 8"));
-  options.resume = folder / "checkpoint.pt";  // of step 6; steps 7 and 8 stand in the log and must not stand there twice
+  CHECK_THROWS_WITH(fixtures::small_trainer().fit(data, options, metrics, checkpoint, StopAfter{8}),
+                    Contains("stopped after step 8"));
+  options.resume =
+      folder / "checkpoint.pt";  // of step 6; steps 7 and 8 stand in the log and must not stand there twice
   const FitResult rest = fixtures::small_trainer().fit(data, options, metrics, checkpoint);
   CHECK(rest.steps == 6);
   CHECK(fixtures::losses(folder / "resumed") == fixtures::losses(folder / "whole"));
@@ -168,17 +174,20 @@ TEST_CASE("Trainer: weights of another architecture are refused and nothing is c
   FitOptions options = fixtures::small_run();
   options.epochs = 1;
   fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "checkpoint.pt"});
-  Trainer wider{augment::simclr({.size = 16}),
-                backbone::resnet({.layers = {1, 1, 1, 1}, .width = 16, .stem = backbone::Stem::small, .in_channels = 1}),
-                projector::MLP{"32-16"}, loss::NTXent{}, optim::AdamW{}};
+  Trainer wider{
+      augment::simclr({.size = 16}),
+      backbone::resnet({.layers = {1, 1, 1, 1}, .width = 16, .stem = backbone::Stem::small, .in_channels = 1}),
+      projector::MLP{"32-16"}, loss::NTXent{}, optim::AdamW{}};
   const StateDict before = copy_of(module_state(*wider.backbone()));
   CHECK_THROWS_AS(wider.load_weights(folder / "checkpoint.pt"), ShapeError);
-  CHECK_THROWS_WITH(wider.load_weights(folder / "checkpoint.pt"), Contains("another architecture") && Contains("expected [16"));
+  CHECK_THROWS_WITH(wider.load_weights(folder / "checkpoint.pt"),
+                    Contains("another architecture") && Contains("expected [16"));
   CHECK(equal_weights(before, module_state(*wider.backbone())));
 
-  Trainer other_head{augment::simclr({.size = 16}),
-                     backbone::resnet({.layers = {1, 1, 1, 1}, .width = 8, .stem = backbone::Stem::small, .in_channels = 1}),
-                     projector::MLP{"48-16"}, loss::NTXent{}, optim::AdamW{}};
+  Trainer other_head{
+      augment::simclr({.size = 16}),
+      backbone::resnet({.layers = {1, 1, 1, 1}, .width = 8, .stem = backbone::Stem::small, .in_channels = 1}),
+      projector::MLP{"48-16"}, loss::NTXent{}, optim::AdamW{}};
   const StateDict untouched = copy_of(module_state(*other_head.backbone()));
   CHECK_THROWS_WITH(other_head.load_weights(folder / "checkpoint.pt"), Contains("projector"));
   CHECK(equal_weights(untouched, module_state(*other_head.backbone())));
@@ -205,23 +214,29 @@ TEST_CASE("Trainer: says what is wrong with a run before it reads an image", "[t
   };
   CHECK(refused(fixtures::small_run()) == "accepted");
   CHECK_THAT(refused({.epochs = 0}), Contains("epochs is 0, expected at least 1"));
-  CHECK_THAT(refused({.epochs = 1, .batch_size = 97}), Contains("batch_size is 97, but the data set has only 96 images"));
+  CHECK_THAT(refused({.epochs = 1, .batch_size = 97}),
+             Contains("batch_size is 97, but the data set has only 96 images"));
   CHECK_THAT(refused({.epochs = 1, .batch_size = 1}), Contains("batch_size is 1, expected at least 2"));
-  CHECK_THAT(refused({.epochs = 2, .batch_size = 8, .warmup_epochs = 3.0}), Contains("warmup_epochs is 3, expected 0 to epochs = 2"));
+  CHECK_THAT(refused({.epochs = 2, .batch_size = 8, .warmup_epochs = 3.0}),
+             Contains("warmup_epochs is 3, expected 0 to epochs = 2"));
   CHECK_THAT(refused({.epochs = 2, .batch_size = 8, .end_ratio = 1.5}), Contains("end_ratio is 1.5"));
   CHECK_THAT(refused({.epochs = 2, .batch_size = 8, .threads = -1}), Contains("threads is -1"));
   CHECK_THAT(refused({.epochs = 2, .batch_size = 8, .workers = -1}), Contains("workers is -1"));
   CHECK_THAT(refused({.epochs = 2, .batch_size = 8, .workers = 100000}), Contains("workers is 100000"));
   CHECK_THROWS_WITH(fixtures::small_trainer(0.0).check(data, fixtures::small_run()), Contains("temperature is 0"));
-  if (!torch::cuda::is_available()) CHECK_THAT(refused({.epochs = 1, .batch_size = 8, .device = Device::cuda}), Contains("no CUDA device"));
+  if (!torch::cuda::is_available())
+    CHECK_THAT(refused({.epochs = 1, .batch_size = 8, .device = Device::cuda}), Contains("no CUDA device"));
 }
 
 TEST_CASE("Trainer: a backbone that does not take the views is a ShapeError", "[train][trainer]") {
   const fixtures::CapturedLog log;
-  Trainer colour{augment::simclr({.size = 16}), backbone::resnet({.layers = {1, 1, 1, 1}, .width = 8, .stem = backbone::Stem::small, .in_channels = 3}),
-                 projector::MLP{"32-16"}, loss::NTXent{}, optim::AdamW{}};
+  Trainer colour{
+      augment::simclr({.size = 16}),
+      backbone::resnet({.layers = {1, 1, 1, 1}, .width = 8, .stem = backbone::Stem::small, .in_channels = 3}),
+      projector::MLP{"32-16"}, loss::NTXent{}, optim::AdamW{}};
   CHECK_THROWS_AS(colour.check(fixtures::stripes(), fixtures::small_run()), ShapeError);
-  CHECK_THROWS_WITH(colour.check(fixtures::stripes(), fixtures::small_run()), Contains("[2, 1, 16, 16]") && Contains("in_channels"));
+  CHECK_THROWS_WITH(colour.check(fixtures::stripes(), fixtures::small_run()),
+                    Contains("[2, 1, 16, 16]") && Contains("in_channels"));
 }
 
 TEST_CASE("Trainer: a loss that is not finite stops the run with the weights before the step", "[train][trainer]") {
@@ -238,10 +253,13 @@ TEST_CASE("Trainer: a loss that is not finite stops the run with the weights bef
   CHECK(equal_weights(before, module_state(*trainer.backbone())));  // running statistics included
 }
 
-TEST_CASE("Trainer: a finite loss with an infinite gradient stops the run with the weights before the step", "[train][trainer]") {
+TEST_CASE("Trainer: a finite loss with an infinite gradient stops the run with the weights before the step",
+          "[train][trainer]") {
   const fixtures::CapturedLog log;
-  Trainer trainer{augment::simclr({.size = 16}), backbone::resnet({.layers = {1, 1, 1, 1}, .width = 8, .stem = backbone::Stem::small, .in_channels = 1}),
-                  projector::MLP{"32-16"}, SteepLoss{}, optim::AdamW{}};
+  Trainer trainer{
+      augment::simclr({.size = 16}),
+      backbone::resnet({.layers = {1, 1, 1, 1}, .width = 8, .stem = backbone::Stem::small, .in_channels = 1}),
+      projector::MLP{"32-16"}, SteepLoss{}, optim::AdamW{}};
   const StateDict before = copy_of(module_state(*trainer.backbone()));
   torch::manual_seed(3);
   const std::vector<torch::Tensor> views{torch::rand({8, 1, 16, 16}), torch::rand({8, 1, 16, 16})};
@@ -260,15 +278,18 @@ TEST_CASE("Trainer: the least of each policy makes a run", "[train][trainer]") {
     torch::Tensor scale;
     std::int64_t feature_dim = 256;
   };
-  Trainer trainer{augment::simclr({.size = 16}), backbone::Holder<NetImpl>{}, ProjectorArchetype{}, LossArchetype{}, OptimizerArchetype{}};
+  Trainer trainer{augment::simclr({.size = 16}), backbone::Holder<NetImpl>{}, ProjectorArchetype{}, LossArchetype{},
+                  OptimizerArchetype{}};
   FitOptions options = fixtures::small_run();
   options.epochs = 1;
   CHECK(trainer.fit(fixtures::stripes(), options, train::CheckpointEvery{folder / "c.pt"}).steps == 4);
-  Trainer empty{augment::simclr({.size = 16}), BackboneArchetype{}, ProjectorArchetype{}, LossArchetype{}, OptimizerArchetype{}};
+  Trainer empty{augment::simclr({.size = 16}), BackboneArchetype{}, ProjectorArchetype{}, LossArchetype{},
+                OptimizerArchetype{}};
   CHECK(empty.device().is_cpu());
 }
 
-TEST_CASE("Trainer: a run that fails before its first step leaves the next one free to choose its seed", "[train][trainer]") {
+TEST_CASE("Trainer: a run that fails before its first step leaves the next one free to choose its seed",
+          "[train][trainer]") {
   const fixtures::CapturedLog log;
   const fixtures::TemporaryFolder folder;
   std::ofstream(folder / "file") << "in the way";
@@ -283,7 +304,8 @@ TEST_CASE("Trainer: a run that fails before its first step leaves the next one f
   CHECK(equal_weights(module_state(*tried.backbone()), module_state(*fresh.backbone())));
 }
 
-TEST_CASE("Trainer: a damaged image costs a warning and a substitute, in the run and in the embedding", "[train][trainer]") {
+TEST_CASE("Trainer: a damaged image costs a warning and a substitute, in the run and in the embedding",
+          "[train][trainer]") {
   const fixtures::CapturedLog log;
   const fixtures::TemporaryFolder folder;
   const auto data = fixtures::stripes(20);
@@ -291,7 +313,8 @@ TEST_CASE("Trainer: a damaged image costs a warning and a substitute, in the run
   for (std::int64_t i = 0; i < data.size(); ++i) {
     const EncodedImage image = data.read(i, storage);
     std::vector<std::uint8_t> pixels(image.bytes.size());
-    std::transform(image.bytes.begin(), image.bytes.end(), pixels.begin(), [](std::byte byte) { return std::to_integer<std::uint8_t>(byte); });
+    std::transform(image.bytes.begin(), image.bytes.end(), pixels.begin(),
+                   [](std::byte byte) { return std::to_integer<std::uint8_t>(byte); });
     io::save_png(folder / (std::to_string(100 + i) + ".png"), {image.width, image.height, 1, pixels});
   }
   std::ofstream(folder / "105.jpg") << "a text file";
@@ -400,8 +423,8 @@ TEST_CASE("Trainer: callbacks see every step and epoch before the save point, an
   options.epochs = 2;
   options.batch_size = 48;
   fixtures::small_trainer().fit(fixtures::stripes(), options, Diary{&lines}, CallbackArchetype{});
-  CHECK(lines == std::vector<std::string>{"step 1", "save 1", "step 2", "epoch 0", "save 2", "step 3", "save 3", "step 4",
-                                          "epoch 1", "save 4", "finish"});
+  CHECK(lines == std::vector<std::string>{"step 1", "save 1", "step 2", "epoch 0", "save 2", "step 3", "save 3",
+                                          "step 4", "epoch 1", "save 4", "finish"});
 }
 
 TEST_CASE("Trainer: announces where it computes and with how many threads", "[train][trainer]") {
@@ -446,7 +469,8 @@ TEST_CASE("Trainer: a run on a GPU learns, resumes there and on the CPU, and emb
   options.device = Device::cuda;
   options.precision = GENERATE(Precision::float32, Precision::automatic);
   auto trainer = fixtures::small_trainer();
-  CHECK_THROWS(trainer.fit(data, options, train::JSONLines{folder / "m"}, train::CheckpointEvery{.path = folder / "c.pt", .steps = 5}, StopAfter{22}));
+  CHECK_THROWS(trainer.fit(data, options, train::JSONLines{folder / "m"},
+                           train::CheckpointEvery{.path = folder / "c.pt", .steps = 5}, StopAfter{22}));
   options.resume = folder / "c.pt";
   const FitResult rest = fixtures::small_trainer().fit(data, options, train::JSONLines{folder / "m"});
   CHECK(rest.steps == 28);

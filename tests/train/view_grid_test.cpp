@@ -8,7 +8,8 @@ using namespace jessl;
 
 TEST_CASE("view_grid: the first column is the image itself and the others are its views", "[train][view_grid]") {
   const auto data = fixtures::stripes(4);
-  const auto maker = augment::two_views(augment::compose(augment::CenterCrop{.size = 16}, augment::RandomHorizontalFlip{.p = 1.0}, augment::Normalize{}));
+  const auto maker = augment::two_views(
+      augment::compose(augment::CenterCrop{.size = 16}, augment::RandomHorizontalFlip{.p = 1.0}, augment::Normalize{}));
   const Image grid = train::view_grid(data, maker, {.images = 2, .zoom = 1});
   REQUIRE(grid.width == 4 + 3 * 20);
   REQUIRE(grid.height == 4 + 2 * 20);

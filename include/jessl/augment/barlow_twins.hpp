@@ -10,6 +10,11 @@
 namespace jessl::augment {
 
 /// The settings of barlow_twins(); the defaults are those of the official code.
+///
+/// Shapes     none
+/// Errors     none; barlow_twins() checks them
+/// Models     jessl::Options
+/// Source     as barlow_twins()
 struct BarlowTwinsOptions {
   std::int64_t size = 224;       ///< pixels, >= 1: height and width of the views
   double min_scale = 0.08;       ///< least area of a crop, fraction of the image, in (0, 1]

@@ -10,6 +10,11 @@
 namespace jessl::augment {
 
 /// The settings of byol(); the defaults are those of the paper.
+///
+/// Shapes     none
+/// Errors     none; byol() checks them
+/// Models     jessl::Options
+/// Source     as byol()
 struct BYOLOptions {
   std::int64_t size = 224;       ///< pixels, >= 1: height and width of the views
   double min_scale = 0.08;       ///< least area of a crop, fraction of the image, in (0, 1]

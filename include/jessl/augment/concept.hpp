@@ -15,6 +15,11 @@
 namespace jessl::augment {
 
 /// Height and width of an image in pixels. {0, 0} stands for "known only when the image is".
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct Extent {
   std::int64_t height = 0;  ///< pixels
   std::int64_t width = 0;   ///< pixels
@@ -28,6 +33,11 @@ struct Extent {
 };
 
 /// A rectangle of whole pixels; parts outside the image are black.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct Box {
   std::int64_t top = 0;     ///< first row
   std::int64_t left = 0;    ///< first column
@@ -39,6 +49,11 @@ struct Box {
 
 /// What a geometric operation does: cut `box` out, resample it to `size` (antialiased bilinear; not at all where the
 /// sizes are equal), then mirror left and right if `flip`.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct Placement {
   Box box{};          ///< in the coordinates of the operation's input
   Extent size{};      ///< of the operation's output
@@ -48,6 +63,11 @@ struct Placement {
 };
 
 /// The parameters of an operation that either happens to a view or doesn't.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct Applied {
   bool applied = false;
 
@@ -61,12 +81,11 @@ struct Applied {
 /// `check()`    throws ConfigError if a setting is out of its range; says which, and what is valid
 /// and an adaptation for Hana (or to_json()), from which its record in logs and checkpoints follows
 template <class O>
-concept BasicOperation = (Options<O> || SelfDescribing<O>) && std::copy_constructible<O> &&
-    requires(const O& operation) {
-      requires std::semiregular<typename O::Params>;
-      { O::name } -> std::convertible_to<std::string_view>;
-      { operation.check() } -> std::same_as<void>;
-    };
+concept BasicOperation = Recorded<O> && std::copy_constructible<O> && requires(const O& operation) {
+  requires std::semiregular<typename O::Params>;
+  { O::name } -> std::convertible_to<std::string_view>;
+  { operation.check() } -> std::same_as<void>;
+};
 
 /// An operation on coordinates. Neighbouring ones become a single resampling.
 ///
@@ -76,10 +95,10 @@ concept BasicOperation = (Options<O> || SelfDescribing<O>) && std::copy_construc
 template <class O>
 concept GeometricOperation = BasicOperation<O> &&
     requires(const O& operation, Draw& draw, const typename O::Params& params, Extent extent) {
-      { operation.sample(draw, extent) } -> std::same_as<typename O::Params>;
-      { operation.place(params, extent) } -> std::same_as<Placement>;
-      { operation.output(extent) } -> std::same_as<Extent>;
-    };
+  { operation.sample(draw, extent) } -> std::same_as<typename O::Params>;
+  { operation.place(params, extent) } -> std::same_as<Placement>;
+  { operation.output(extent) } -> std::same_as<Extent>;
+};
 
 /// An operation whose parameters don't depend on the image.
 ///
@@ -88,9 +107,9 @@ concept GeometricOperation = BasicOperation<O> &&
 template <class O>
 concept PixelOperation = BasicOperation<O> &&
     requires(const O& operation, Draw& draw, const typename O::Params& params) {
-      { operation.sample(draw) } -> std::same_as<typename O::Params>;
-      { operation.active(params) } -> std::same_as<bool>;
-    };
+  { operation.sample(draw) } -> std::same_as<typename O::Params>;
+  { operation.active(params) } -> std::same_as<bool>;
+};
 
 /// A function of one pixel.
 ///
@@ -98,9 +117,9 @@ concept PixelOperation = BasicOperation<O> &&
 template <class O>
 concept PointwiseOperation = PixelOperation<O> &&
     requires(const O& operation, const typename O::Params& params, Pixel<float, 1> grey, Pixel<float, 3> rgb) {
-      { operation.apply(grey, params) } -> std::same_as<Pixel<float, 1>>;
-      { operation.apply(rgb, params) } -> std::same_as<Pixel<float, 3>>;
-    };
+  { operation.apply(grey, params) } -> std::same_as<Pixel<float, 1>>;
+  { operation.apply(rgb, params) } -> std::same_as<Pixel<float, 3>>;
+};
 
 /// A function of one pixel and of where it is.
 ///
@@ -109,16 +128,19 @@ template <class O>
 concept IndexedOperation = PixelOperation<O> &&
     requires(const O& operation, const typename O::Params& params, Pixel<float, 1> grey, Pixel<float, 3> rgb,
              std::int64_t index) {
-      { operation.apply(grey, params, index) } -> std::same_as<Pixel<float, 1>>;
-      { operation.apply(rgb, params, index) } -> std::same_as<Pixel<float, 3>>;
-    };
+  { operation.apply(grey, params, index) } -> std::same_as<Pixel<float, 1>>;
+  { operation.apply(rgb, params, index) } -> std::same_as<Pixel<float, 3>>;
+};
 
 /// Takes the function of one pixel that a step of a ColourOperation stands for; here to spell out the concept.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     what a step of a jessl::augment::ColourOperation is called with
+/// Source     none
 struct StepArchetype {
-  void operator()(auto function) const
-    requires std::same_as<decltype(function(Pixel<float, 1>{})), Pixel<float, 1>> &&
-             std::same_as<decltype(function(Pixel<float, 3>{})), Pixel<float, 3>>
-  {}
+  void operator()(auto function) const requires std::same_as<decltype(function(Pixel<float, 1>{})), Pixel<float, 1>> &&
+      std::same_as<decltype(function(Pixel<float, 3>{})), Pixel<float, 3>> {}
 };
 
 /// A sequence of functions of one pixel, chosen at run time, some of which need the mean luma of the image they find.
@@ -131,12 +153,12 @@ template <class O>
 concept ColourOperation = BasicOperation<O> &&
     requires(const O& operation, Draw& draw, const typename O::Params& params, int s, float mean,
              const StepArchetype& visit) {
-      { O::max_steps } -> std::convertible_to<int>;
-      { operation.sample(draw) } -> std::same_as<typename O::Params>;
-      { operation.steps(params) } -> std::same_as<int>;
-      { operation.needs_mean(params, s) } -> std::same_as<bool>;
-      operation.step(params, s, mean, visit);
-    };
+  { O::max_steps } -> std::convertible_to<int>;
+  { operation.sample(draw) } -> std::same_as<typename O::Params>;
+  { operation.steps(params) } -> std::same_as<int>;
+  { operation.needs_mean(params, s) } -> std::same_as<bool>;
+  operation.step(params, s, mean, visit);
+};
 
 /// A separable symmetric filter; the image goes on beyond its borders as its mirror image.
 ///
@@ -145,13 +167,15 @@ concept ColourOperation = BasicOperation<O> &&
 template <class O>
 concept FilterOperation = PixelOperation<O> &&
     requires(const O& operation, const typename O::Params& params, Extent extent, std::span<float> weights) {
-      { operation.radius(extent) } -> std::same_as<std::int64_t>;
-      { operation.kernel(params, weights) } -> std::same_as<void>;
-    };
+  { operation.radius(extent) } -> std::same_as<std::int64_t>;
+  { operation.kernel(params, weights) } -> std::same_as<void>;
+};
 
 /// Whether nothing may come after the operation, because it leaves the range [0, 1].
 template <class O>
-inline constexpr bool is_final = requires { requires O::final_operation; };
+inline constexpr bool is_final = requires {
+  requires O::final_operation;
+};
 
 /// An operation of a pipeline: a plain aggregate whose parameters are a pure function of a Draw, and which is of one of
 /// five kinds. The kind tells `compose` what it can be fused with.
@@ -162,7 +186,7 @@ inline constexpr bool is_final = requires { requires O::final_operation; };
 /// Models     GeometricOperation, PointwiseOperation, IndexedOperation, ColourOperation, FilterOperation
 /// Source     none
 template <class O>
-concept Operation = GeometricOperation<O> || PointwiseOperation<O> || IndexedOperation<O> || ColourOperation<O> ||
-                    FilterOperation<O>;
+concept Operation =
+    GeometricOperation<O> || PointwiseOperation<O> || IndexedOperation<O> || ColourOperation<O> || FilterOperation<O>;
 
 }  // namespace jessl::augment

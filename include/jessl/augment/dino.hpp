@@ -10,6 +10,11 @@
 namespace jessl::augment {
 
 /// The settings of dino(); the defaults are those of the official code.
+///
+/// Shapes     none
+/// Errors     none; dino() checks them
+/// Models     jessl::Options
+/// Source     as dino()
 struct DINOOptions {
   std::int64_t size = 224;       ///< pixels, >= 1: height and width of the views
   double min_scale = 0.4;        ///< least area of a crop, fraction of the image, in (0, 1]

@@ -13,6 +13,11 @@
 namespace jessl::augment {
 
 /// The settings of eval().
+///
+/// Shapes     none
+/// Errors     none; eval() checks them
+/// Models     jessl::Options
+/// Source     as eval()
 struct EvalOptions {
   std::int64_t size = 224;                     ///< pixels, >= 1: height and width of the view
   std::array<double, 3> mean = imagenet_mean;  ///< of the data set, as fractions of white

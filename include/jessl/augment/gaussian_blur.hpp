@@ -19,14 +19,14 @@ namespace jessl::augment {
 ///
 /// Shapes     [C, H, W] -> [C, H, W]
 /// Units      sigma: pixels; kernel_size: pixels, odd; 0 = a tenth of the shorter side, made odd, at least 3 (SimCLR's
-/// rule:
-///            23 for 224)
+///            rule: 23 for 224)
 /// Cost       one horizontal and one vertical pass; taps too small to change a float are left out
 /// Randomness its own stream of the view
 /// Errors     ConfigError from check() for p outside [0, 1], an even kernel size, a sigma that is not positive or
-/// reversed Models     jessl::augment::FilterOperation (docs/augment/README.md) Source     Chen et al., SimCLR, ICML
-/// 2020, arXiv 2002.05709, appendix A; torchvision GaussianBlur in RandomApply Differs    a kernel wider than the image
-/// is allowed: the mirror images go on; torchvision refuses
+///            reversed
+/// Models     jessl::augment::FilterOperation (docs/augment/README.md)
+/// Source     Chen et al., SimCLR, ICML 2020, arXiv 2002.05709, appendix A; torchvision GaussianBlur in RandomApply
+/// Differs    a kernel wider than the image is allowed: the mirror images go on; torchvision refuses
 struct GaussianBlur {
   static constexpr std::string_view name = "GaussianBlur";
 

@@ -47,8 +47,7 @@ struct Scratch {
 /// Precision  float32 from the source to the view, no rounding to 8 bits in between
 /// Randomness operation i draws from the stream of its position: the key with operation = i
 /// Errors     ConfigError on construction from an operation's check(); ConfigError from shape() and make() where
-/// nothing
-///            fixes the size; ShapeError from make() for an image or an output of the wrong size
+///            nothing fixes the size; ShapeError from make() for an image or an output of the wrong size
 /// Models     jessl::ViewMaker with views = 1 (docs/augment/README.md)
 /// Source     none
 template <Operation... Ops>
@@ -246,7 +245,8 @@ class Pipeline {
   void colour(const detail::Planes<C>& image, const Params& params, Scratch& scratch) const {
     constexpr std::size_t capacity = []<std::size_t... I>(std::index_sequence<I...>) {
       return (std::size_t{1} + ... + most_steps<First + I>());
-    }(std::make_index_sequence<Last - First>{});
+    }
+    (std::make_index_sequence<Last - First>{});
     std::array<Step, capacity> steps;
     std::size_t count = 0;
 

@@ -39,8 +39,9 @@ struct RandomGamma {
 
   void check() const {
     detail::check_probability(name, "p", p);
-    JESSL_CHECK(gamma[0] > 0.0 && gamma[0] <= gamma[1] && std::isfinite(gamma[1]), ConfigError, "jessl::augment::", name,
-                ": gamma = [", gamma[0], ", ", gamma[1], "], expected two powers 0 < least <= greatest; {0.5, 2} is usual");
+    JESSL_CHECK(gamma[0] > 0.0 && gamma[0] <= gamma[1] && std::isfinite(gamma[1]), ConfigError,
+                "jessl::augment::", name, ": gamma = [", gamma[0], ", ", gamma[1],
+                "], expected two powers 0 < least <= greatest; {0.5, 2} is usual");
   }
 
   [[nodiscard]] Params sample(Draw& draw) const {

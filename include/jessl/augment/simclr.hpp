@@ -16,6 +16,11 @@
 namespace jessl::augment {
 
 /// The settings of simclr(); the defaults are the paper's for ImageNet.
+///
+/// Shapes     none
+/// Errors     none; simclr() checks them
+/// Models     jessl::Options
+/// Source     as simclr()
 struct SimCLROptions {
   std::int64_t size = 224;  ///< pixels, >= 1: height and width of the views
   double min_scale = 0.08;  ///< least area of a crop, fraction of the image, in (0, 1]
@@ -37,8 +42,7 @@ struct SimCLROptions {
 /// Errors     ConfigError for a setting out of its range
 /// Models     gives a jessl::ViewMaker
 /// Source     Chen, Kornblith, Norouzi, Hinton: SimCLR, ICML 2020, arXiv 2002.05709, appendix A; google-research/simclr
-/// Differs    normalises (the official code does not); antialiased bilinear instead of bicubic; the factor of
-/// brightness
+/// Differs    normalises (the official code does not); antialiased bilinear instead of bicubic; the factor of brightness
 ///            multiplies, as torchvision's (SimCLR v1; the official code of v2 adds)
 [[nodiscard]] inline auto simclr(const SimCLROptions& options = {}) {
   return two_views(compose(RandomResizedCrop{.size = options.size, .scale = {options.min_scale, options.max_scale}},

@@ -10,6 +10,11 @@
 namespace jessl::augment {
 
 /// The settings of vicreg(); the defaults are the paper's, the same for both views.
+///
+/// Shapes     none
+/// Errors     none; vicreg() checks them
+/// Models     jessl::Options
+/// Source     as vicreg()
 struct VICRegOptions {
   std::int64_t size = 224;       ///< pixels, >= 1: height and width of the views
   double min_scale = 0.08;       ///< least area of a crop, fraction of the image, in (0, 1]
@@ -32,7 +37,8 @@ struct VICRegOptions {
 /// Errors     ConfigError for a setting out of its range
 /// Models     gives a jessl::ViewMaker
 /// Source     Bardes, Ponce, LeCun: VICReg, ICLR 2022, arXiv 2105.04906, appendix C; so lightly and solo-learn read it
-/// Differs    the authors' released code solarizes with probability 0.5; antialiased bilinear instead of bicubic; a blur kernel of a tenth of the image
+/// Differs    the authors' released code (facebookresearch/vicreg) has other views, those of barlow_twins(): blur 1.0 and
+///            0.1, solarize 0.0 and 0.2; antialiased bilinear instead of bicubic; a blur kernel of a tenth of the image
 ///            (Pillow's approximation of a Gaussian there)
 [[nodiscard]] inline auto vicreg(const VICRegOptions& options = {}) { return detail::asymmetric(options); }
 

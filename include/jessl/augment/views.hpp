@@ -77,8 +77,7 @@ class Views {
 /// Errors     none
 /// Models     none
 /// Source     none
-template <class... Pipelines>
-  requires(ViewMaker<Pipelines> && ...)  // else a call of somebody's own views(x, ...) would find this one
+template <ViewMaker... Pipelines>  // not class: else a call of somebody's own views(x, ...) would find this one
 [[nodiscard]] Views<Pipelines...> views(Pipelines... pipelines) {
   return Views<Pipelines...>(std::move(pipelines)...);
 }

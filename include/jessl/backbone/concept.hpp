@@ -60,11 +60,8 @@ class Holder : public torch::nn::ModuleHolder<Impl> {
       : torch::nn::ModuleHolder<Impl>(std::move(module)), feature_dim(this->get()->feature_dim) {}
 
   /// The network's settings, where it has any.
-  [[nodiscard]] Json to_json() const
-    requires requires(const Impl& module) { module.options; }
-  {
-    return jessl::to_json(this->get()->options);
-  }
+  [[nodiscard]] Json to_json() const requires requires(const Impl& module) { module.options; }
+  { return jessl::to_json(this->get()->options); }
 
   std::int64_t feature_dim = 0;  ///< width of the features; not const, so that holders can be assigned
 };
@@ -73,6 +70,11 @@ class Holder : public torch::nn::ModuleHolder<Impl> {
 
 // [archetype]
 /// The least a backbone can be: the mean of each channel.
+///
+/// Shapes     [B, 3, H, W] -> [B, 3]
+/// Errors     none
+/// Models     jessl::Backbone, inside backbone::Holder
+/// Source     none
 struct BackboneArchetypeImpl : torch::nn::Module {
   [[nodiscard]] torch::Tensor forward(const torch::Tensor& images) const { return images.mean({2, 3}); }
   void initialise(std::uint64_t) {}

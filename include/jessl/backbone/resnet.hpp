@@ -35,6 +35,11 @@ enum class Block : std::uint8_t {
 };
 
 /// What the networks of fixed depth leave open.
+///
+/// Shapes     none
+/// Errors     none; ResNet checks them
+/// Models     jessl::Options
+/// Source     as ResNet
 struct ResNetOptions {
   static constexpr std::string_view name = "ResNetOptions";
 
@@ -45,6 +50,11 @@ struct ResNetOptions {
 };
 
 /// A residual network in full.
+///
+/// Shapes     none
+/// Errors     none; ResNet checks them
+/// Models     jessl::Options
+/// Source     as ResNet
 struct ResNetLayout {
   static constexpr std::string_view name = "ResNet";
 
@@ -195,7 +205,8 @@ class ResNetImpl : public torch::nn::Cloneable<ResNetImpl> {
     JESSL_CHECK(images.dim() == 4 && images.size(1) == options.in_channels, ShapeError,
                 "jessl::backbone::ResNet: the images are ", shape_of(images), ", expected [N, ", options.in_channels,
                 ", H, W]; set .in_channels to the images' channels");
-    auto x = detail::normalise_relu(*stem_norm_, stem_convolution_->forward(detail::channels_last_if_grey(images)));  // [N, width, H', W']
+    auto x = detail::normalise_relu(
+        *stem_norm_, stem_convolution_->forward(detail::channels_last_if_grey(images)));  // [N, width, H', W']
     if (options.stem == Stem::large) x = torch::max_pool2d(x, /*kernel_size=*/3, /*stride=*/2, /*padding=*/1);
     for_each_block([&x](detail::ResidualBlockImpl& block) { x = block.forward(x); });
     return x.mean({2, 3});  // [N, feature_dim]

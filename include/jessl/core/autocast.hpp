@@ -35,7 +35,8 @@ enum class Precision : std::uint8_t {
 [[nodiscard]] inline Precision resolve(Precision precision, torch::DeviceType device) {
   if (precision != Precision::automatic) return precision;
 #ifdef JESSL_CUDA
-  if (device == torch::kCUDA) return at::cuda::getCurrentDeviceProperties()->major >= 8 ? Precision::bfloat16 : Precision::float32;
+  if (device == torch::kCUDA)
+    return at::cuda::getCurrentDeviceProperties()->major >= 8 ? Precision::bfloat16 : Precision::float32;
 #endif
 #ifdef __x86_64__
   if (device == torch::kCPU) return __builtin_cpu_supports("avx512bf16") ? Precision::bfloat16 : Precision::float32;

@@ -25,13 +25,18 @@ enum class Purpose : std::uint8_t {
 };
 
 /// Names one stream of draws. Two equal keys give equal numbers, on any thread, process or machine.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct DrawKey {
-  std::uint64_t seed = 0;                      ///< the run's seed
-  std::uint32_t epoch = 0;                     ///< 0, 1, ...
-  std::uint64_t sample = 0;                    ///< index in the data set, < 2^40
-  std::uint8_t view = 0;                       ///< which view of the sample
-  std::uint8_t operation = 0;                  ///< which operation of the pipeline, by position
-  Purpose purpose = Purpose::augmentation;     ///< keeps the streams of different stages apart
+  std::uint64_t seed = 0;                   ///< the run's seed
+  std::uint32_t epoch = 0;                  ///< 0, 1, ...
+  std::uint64_t sample = 0;                 ///< index in the data set, < 2^40
+  std::uint8_t view = 0;                    ///< which view of the sample
+  std::uint8_t operation = 0;               ///< which operation of the pipeline, by position
+  Purpose purpose = Purpose::augmentation;  ///< keeps the streams of different stages apart
 
   bool operator==(const DrawKey&) const = default;
 };

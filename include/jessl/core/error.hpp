@@ -67,16 +67,16 @@ template <class E, class... Parts>
 }  // namespace jessl
 
 /// JESSL_CHECK(condition, jessl::DataError, "jessl::data::IDX: ", path, " is ...") guards against the caller's mistakes.
-#define JESSL_CHECK(condition, ErrorType, ...)    \
-  do {                                            \
-    if (!(condition)) [[unlikely]]                \
-      ::jessl::fail<ErrorType>(__VA_ARGS__);      \
+#define JESSL_CHECK(condition, ErrorType, ...) \
+  do {                                         \
+    if (!(condition)) [[unlikely]]             \
+      ::jessl::fail<ErrorType>(__VA_ARGS__);   \
   } while (false)
 
 /// JESSL_ASSERT(condition, "text") guards against our own.
-#define JESSL_ASSERT(condition, ...)                                                                       \
-  do {                                                                                                     \
-    if (!(condition)) [[unlikely]]                                                                         \
-      ::jessl::fail<::jessl::InternalError>("jessl internal error at ", __FILE__, ":", __LINE__, ": ",     \
-                                            __VA_ARGS__, " (please report this)");                         \
+#define JESSL_ASSERT(condition, ...)                                                                                \
+  do {                                                                                                              \
+    if (!(condition)) [[unlikely]]                                                                                  \
+      ::jessl::fail<::jessl::InternalError>("jessl internal error at ", __FILE__, ":", __LINE__, ": ", __VA_ARGS__, \
+                                            " (please report this)");                                               \
   } while (false)

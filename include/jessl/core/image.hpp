@@ -11,6 +11,11 @@
 namespace jessl {
 
 /// A view of somebody else's pixels: 8-bit, interleaved, 1 (grey) or 3 (RGB) channels.
+///
+/// Shapes     pixels: [height, width, channels]
+/// Errors     none
+/// Models     none
+/// Source     none
 struct ImageView {
   std::int64_t width = 0;                  ///< pixels
   std::int64_t height = 0;                 ///< pixels
@@ -23,6 +28,11 @@ struct ImageView {
 };
 
 /// A rectangle of whole pixels in an image.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct Region {
   std::int64_t top = 0;     ///< first row
   std::int64_t left = 0;    ///< first column
@@ -52,6 +62,11 @@ struct Region {
 ///
 /// Where the image was shrunk by 2, 4 or 8 while it was decoded, every pixel here stands for a square of that many
 /// pixels a side, and `region` counts such squares.
+///
+/// Shapes     [region.height, region.width, channels], rows `stride` bytes apart
+/// Errors     none
+/// Models     none
+/// Source     none
 struct RegionView {
   Region region{};                         ///< what is here, in the coordinates of the (shrunk) image
   std::int64_t channels = 0;               ///< 1 or 3
@@ -74,6 +89,11 @@ struct RegionView {
 };
 
 /// An image that owns its pixels.
+///
+/// Shapes     pixels: [height, width, channels]
+/// Errors     none
+/// Models     none
+/// Source     none
 struct Image {
   std::int64_t width = 0;              ///< pixels
   std::int64_t height = 0;             ///< pixels
@@ -108,11 +128,16 @@ enum class ImageFormat : std::uint8_t {
 };
 
 /// A stored image before it is decoded. The bytes belong to the data set (mapped file, array) or to the caller's storage.
+///
+/// Shapes     raw bytes: [height, width, channels]
+/// Errors     none
+/// Models     none
+/// Source     none
 struct EncodedImage {
   ImageFormat format = ImageFormat::raw;
-  std::int64_t width = 0;               ///< pixels; 0 where only decoding tells
-  std::int64_t height = 0;              ///< pixels; 0 where only decoding tells
-  std::int64_t channels = 0;            ///< of raw pixels; 0 where only decoding tells
+  std::int64_t width = 0;     ///< pixels; 0 where only decoding tells
+  std::int64_t height = 0;    ///< pixels; 0 where only decoding tells
+  std::int64_t channels = 0;  ///< of raw pixels; 0 where only decoding tells
   std::span<const std::byte> bytes{};
 };
 

@@ -13,9 +13,14 @@ namespace jessl {
 using RowMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 /// Representations with their labels: what Trainer::embed gives and the classifiers of eval take.
+///
+/// Shapes     features: [N, D], labels: [N]
+/// Errors     none
+/// Models     none
+/// Source     none
 struct Embedding {
-  RowMatrix features;                 ///< [N, D]
-  std::vector<std::int64_t> labels;   ///< [N]; -1 where the data set has none
+  RowMatrix features;                ///< [N, D]
+  std::vector<std::int64_t> labels;  ///< [N]; -1 where the data set has none
 };
 
 }  // namespace jessl

@@ -49,14 +49,14 @@ inline void check_module_state(const torch::nn::Module& module, const StateDict&
   for (const auto& [name, tensor] : state) {
     if (!own.contains(name)) unknown.push_back(name);
   }
-  JESSL_CHECK(missing.empty() && unknown.empty(), ShapeError, who, ": another architecture: ",
-              missing.empty() ? "" : "it lacks " + detail::some_of(missing),
+  JESSL_CHECK(missing.empty() && unknown.empty(), ShapeError, who,
+              ": another architecture: ", missing.empty() ? "" : "it lacks " + detail::some_of(missing),
               missing.empty() || unknown.empty() ? "" : " and ",
               unknown.empty() ? "" : "it has the unknown " + detail::some_of(unknown));
   for (const auto& [name, tensor] : own) {
     const torch::Tensor& given = state.at(name);
-    JESSL_CHECK(given.sizes() == tensor.sizes(), ShapeError, who, ": another architecture: ", name, " is ", shape_of(given),
-                ", expected ", shape_of(tensor));
+    JESSL_CHECK(given.sizes() == tensor.sizes(), ShapeError, who, ": another architecture: ", name, " is ",
+                shape_of(given), ", expected ", shape_of(tensor));
   }
 }
 

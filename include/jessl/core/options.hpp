@@ -24,8 +24,8 @@
 #include <boost/hana/for_each.hpp>
 #include <boost/hana/second.hpp>
 #include <boost/hana/string.hpp>
-#include <boost/hana/type.hpp>
 #include <boost/hana/tuple.hpp>
+#include <boost/hana/type.hpp>
 #include <nlohmann/json.hpp>
 
 #include <jessl/core/error.hpp>
@@ -47,7 +47,9 @@ struct EnumNames;
 
 /// An enumeration whose values have names.
 template <class E>
-concept NamedEnum = std::is_enum_v<E> && requires { EnumNames<E>::value; };
+concept NamedEnum = std::is_enum_v<E> && requires {
+  EnumNames<E>::value;
+};
 
 /// An aggregate adapted once with BOOST_HANA_ADAPT_STRUCT.
 template <class T>
@@ -59,6 +61,10 @@ concept SelfDescribing = requires(const T& value) {
   { value.to_json() } -> std::same_as<Json>;
 };
 
+/// A type whose settings go into logs and checkpoints.
+template <class T>
+concept Recorded = Options<T> || SelfDescribing<T>;
+
 namespace detail {
 
 template <class T>
@@ -67,11 +73,11 @@ template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
 
 template <class T>
-concept Sequence = requires(const T& values) {
+concept Sequence = !std::convertible_to<T, std::string_view> && requires(const T& values) {
   typename T::value_type;
   values.begin();
   values.end();
-} && !std::convertible_to<T, std::string_view>;
+};
 
 /// Number of single-character edits between two words, for "did you mean".
 [[nodiscard]] inline std::size_t edit_distance(std::string_view a, std::string_view b) {
@@ -94,7 +100,8 @@ concept Sequence = requires(const T& values) {
   return text;
 }
 
-[[noreturn]] inline void fail_unknown(const std::string& where, const std::string& given, const std::vector<std::string>& known) {
+[[noreturn]] inline void fail_unknown(const std::string& where, const std::string& given,
+                                      const std::vector<std::string>& known) {
   const auto nearest = std::min_element(known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
     return edit_distance(given, a) < edit_distance(given, b);
   });
@@ -124,7 +131,8 @@ void for_each_option_mutable(T& options, Visit&& visit) {
 template <Options T>
 [[nodiscard]] std::vector<std::string> option_names() {
   std::vector<std::string> names;
-  hana::for_each(hana::accessors<T>(), [&](auto accessor) { names.emplace_back(hana::to<const char*>(hana::first(accessor))); });
+  hana::for_each(hana::accessors<T>(),
+                 [&](auto accessor) { names.emplace_back(hana::to<const char*>(hana::first(accessor))); });
   return names;
 }
 
@@ -148,7 +156,8 @@ template <class T>
   } else if constexpr (Options<T>) {
     Json object = Json::object();
     if (!policy_name<T>().empty()) object["name"] = policy_name<T>();
-    for_each_option(value, [&](std::string_view name, const auto& member) { object[std::string(name)] = to_json(member); });
+    for_each_option(value,
+                    [&](std::string_view name, const auto& member) { object[std::string(name)] = to_json(member); });
     return object;
   } else if constexpr (NamedEnum<T>) {
     for (const auto& [known, name] : EnumNames<T>::value) {
@@ -207,7 +216,8 @@ void read_json(const Json& json, T& value, const std::string& where) {
     JESSL_CHECK(json.is_object(), ConfigError, where, " is ", json.dump(), ", expected an object of settings");
     for (const auto& [key, unused] : json.items()) {
       if (key == "name" && !policy_name<T>().empty()) {
-        JESSL_CHECK(unused == policy_name<T>(), ConfigError, where, " is a ", unused.dump(), ", expected a \"", policy_name<T>(), '"');
+        JESSL_CHECK(unused == policy_name<T>(), ConfigError, where, " is a ", unused.dump(), ", expected a \"",
+                    policy_name<T>(), '"');
         continue;
       }
       const auto known = option_names<T>();
@@ -243,8 +253,8 @@ void read_json(const Json& json, T& value, const std::string& where) {
     for (std::size_t i = 0; i < json.size(); ++i) read_json(json[i], value[i], concat(where, '[', i, ']'));
   } else {
     static_assert(Sequence<T>, "jessl::from_json: this type of setting has no JSON form; see jessl/core/options.hpp");
-    JESSL_CHECK(json.is_array() && json.size() == value.size(), ConfigError, where, " is ", json.dump(), ", expected a list of ",
-                value.size());
+    JESSL_CHECK(json.is_array() && json.size() == value.size(), ConfigError, where, " is ", json.dump(),
+                ", expected a list of ", value.size());
     for (std::size_t i = 0; i < json.size(); ++i) read_json(json[i], value[i], concat(where, '[', i, ']'));
   }
 }
@@ -287,8 +297,8 @@ template <Options T>
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     const std::size_t equals = argument.find('=');
-    JESSL_CHECK(equals != std::string::npos, ConfigError, "argument \"", argument, "\" is not of the form name=value; known names: ",
-                detail::joined(option_names<T>()));
+    JESSL_CHECK(equals != std::string::npos, ConfigError, "argument \"", argument,
+                "\" is not of the form name=value; known names: ", detail::joined(option_names<T>()));
     const std::string name = argument.substr(0, equals);
     const std::string value = argument.substr(equals + 1);
     const Json parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);

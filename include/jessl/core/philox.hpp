@@ -24,8 +24,9 @@ struct Philox {
     for (int round = 0; round < rounds; ++round) {
       const std::uint64_t product0 = std::uint64_t{0xD2511F53U} * counter[0];
       const std::uint64_t product1 = std::uint64_t{0xCD9E8D57U} * counter[2];
-      counter = {static_cast<std::uint32_t>(product1 >> 32U) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(product1),
-                 static_cast<std::uint32_t>(product0 >> 32U) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(product0)};
+      counter = {
+          static_cast<std::uint32_t>(product1 >> 32U) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(product1),
+          static_cast<std::uint32_t>(product0 >> 32U) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(product0)};
       key[0] += 0x9E3779B9U;  // The Weyl constants of the paper: golden ratio and sqrt(3) - 1.
       key[1] += 0xBB67AE85U;
     }

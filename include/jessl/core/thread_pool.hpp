@@ -2,7 +2,6 @@
 // A small pool of threads that sleep when there is nothing to do.
 #pragma once
 
-#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -14,13 +13,9 @@
 #include <vector>
 
 #include <jessl/core/error.hpp>
+#include <jessl/core/hardware_threads.hpp>
 
 namespace jessl {
-
-/// The number of threads that can run at once here, at least 1.
-[[nodiscard]] inline std::int64_t hardware_threads() {
-  return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::thread::hardware_concurrency()));
-}
 
 /// Runs loops on a fixed number of threads, the caller's own among them.
 ///
@@ -46,8 +41,8 @@ class ThreadPool {
     } catch (const std::exception& error) {
       const std::size_t started = workers_.size() + 1;
       close();
-      fail<ConfigError>("jessl::ThreadPool: threads is ", threads, ", but the system gave only ", started, " (", error.what(),
-                        "); ask for fewer");
+      fail<ConfigError>("jessl::ThreadPool: threads is ", threads, ", but the system gave only ", started, " (",
+                        error.what(), "); ask for fewer");
     }
   }
 
@@ -68,8 +63,9 @@ class ThreadPool {
     {
       const std::lock_guard lock(mutex_);
       using Plain = std::remove_reference_t<Body>;
-      body_ = {[](void* target, std::int64_t index, std::int64_t worker) { (*static_cast<Plain*>(target))(index, worker); },
-               const_cast<void*>(static_cast<const void*>(std::addressof(body)))};
+      body_ = {
+          [](void* target, std::int64_t index, std::int64_t worker) { (*static_cast<Plain*>(target))(index, worker); },
+          const_cast<void*>(static_cast<const void*>(std::addressof(body)))};
       count_ = count;
       next_ = 0;
       running_ = static_cast<std::int64_t>(workers_.size());

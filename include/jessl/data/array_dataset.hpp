@@ -19,6 +19,11 @@
 namespace jessl::data {
 
 /// What an ArrayDataset is made from.
+///
+/// Shapes     pixels: [N, height, width, channels], labels: [N]
+/// Errors     none; ArrayDataset checks it
+/// Models     none
+/// Source     none
 struct ImageArray {
   std::vector<std::uint8_t> pixels{};  ///< [N, height, width, channels]
   std::int64_t height = 0;             ///< pixels, >= 1
@@ -45,7 +50,11 @@ class ArrayDataset {
     JESSL_CHECK(array.height >= 1 && array.width >= 1 && (array.channels == 1 || array.channels == 3), ShapeError, who,
                 ": an image is [height, width, channels] = [", array.height, ", ", array.width, ", ", array.channels,
                 "], expected extents of at least 1 and 1 or 3 channels");
-    const std::int64_t bytes = array.height * array.width * array.channels;
+    std::int64_t bytes = 0;
+    JESSL_CHECK(!__builtin_mul_overflow(array.height, array.width, &bytes) &&
+                    !__builtin_mul_overflow(bytes, array.channels, &bytes),
+                ShapeError, who, ": an image of ", array.height, " x ", array.width, " x ", array.channels,
+                " bytes is more than any memory holds");
     const auto total = static_cast<std::int64_t>(array.pixels.size());
     JESSL_CHECK(total % bytes == 0, ShapeError, who, ": ", total, " bytes of pixels are no whole number of images of ",
                 array.height, " x ", array.width, " x ", array.channels, " = ", bytes, " bytes");

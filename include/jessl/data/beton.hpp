@@ -31,6 +31,11 @@
 namespace jessl::data {
 
 /// Settings of a Beton: which of its fields are the images and the classes of a data set.
+///
+/// Shapes     none
+/// Errors     Beton checks them
+/// Models     jessl::Options
+/// Source     none
 struct BetonOptions {
   std::optional<std::string> image{};  ///< the field of the images; none: the first image field
   std::optional<std::string> label{};  ///< the field of the classes; none: the first int field if any; "": no labels
@@ -38,6 +43,11 @@ struct BetonOptions {
 };
 
 /// An image as it is stored in a .beton file. The bytes lie in the mapped file, which lives as long as a Beton of it.
+///
+/// Shapes     raw: [height, width, 3]
+/// Errors     none
+/// Models     none
+/// Source     none
 struct BetonImage {
   std::string_view format{};           ///< "raw": 8-bit interleaved RGB, or "jpg": a JPEG file
   std::int64_t width = 0;              ///< pixels
@@ -100,8 +110,9 @@ class BetonAllocations {
       const Allocation earlier = stored(entry(rank - 1));
       const Allocation later = stored(entry(rank));
       if (later.pointer - earlier.pointer >= earlier.size) continue;
-      complain(entry(rank), later, concat("entry ", entry(rank - 1), " covers ", earlier.size, " bytes from byte ",
-                                          earlier.pointer, ", some of them the same"));
+      complain(entry(rank), later,
+               concat("entry ", entry(rank - 1), " covers ", earlier.size, " bytes from byte ", earlier.pointer,
+                      ", some of them the same"));
     }
   }
 

@@ -31,6 +31,11 @@
 namespace jessl::data {
 
 /// Settings of a BetonWriter.
+///
+/// Shapes     none
+/// Errors     BetonWriter checks them
+/// Models     jessl::Options
+/// Source     none
 struct BetonWriterOptions {
   std::int64_t page_size = std::int64_t{8} << 20U;  ///< bytes, a power of two; ffcv itself writes 2^21 to 2^31
   std::int64_t expected_samples = 0;  ///< room is left for so many; with another number the data are moved at the end

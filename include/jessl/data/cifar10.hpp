@@ -14,6 +14,7 @@
 
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
+#include <jessl/core/options.hpp>
 #include <jessl/data/concept.hpp>
 #include <jessl/data/detail/file.hpp>
 #include <jessl/data/detail/raw_images.hpp>
@@ -21,13 +22,23 @@
 
 namespace jessl::data {
 
+/// Settings of CIFAR10.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     jessl::Options
+/// Source     none
+struct CIFAR10Options {
+  bool allow_part = false;  ///< whether files with fewer records than the data set's 10,000 each are accepted
+};
+
 /// CIFAR-10 from the files of cifar-10-binary.tar.gz: data_batch_1.bin to data_batch_5.bin, or test_batch.bin.
 ///
 /// 50,000 and 10,000 RGB images of 32 x 32 pixels in 10 classes. All pixels are held in memory; copies share them.
 ///
 /// Shapes     an image is [32, 32, 3]
-/// Errors     DataError, with file, byte offset, expected and actual value: a file that is absent, empty or not a whole
-///            number of records long; a label above 9
+/// Errors     DataError, with file, byte offset, expected and actual value: a file that is absent, or not of 10,000
+///            records (with allow_part: empty, or not a whole number of records long); a label above 9
 /// Models     jessl::Dataset (docs/data/README.md)
 /// Source     Krizhevsky: Learning Multiple Layers of Features from Tiny Images. 2009
 class CIFAR10 {
@@ -35,7 +46,7 @@ class CIFAR10 {
   static constexpr std::string_view name = "CIFAR10";
 
   /// `root` is the folder of the files, or the one above it (in which cifar-10-batches-bin lies).
-  CIFAR10(const std::string& root, Split split) {
+  CIFAR10(const std::string& root, Split split, const CIFAR10Options& options = {}) {
     const std::filesystem::path inner = std::filesystem::path(root) / "cifar-10-batches-bin";
     std::error_code ignored;
     const std::filesystem::path folder =
@@ -45,9 +56,9 @@ class CIFAR10 {
     stored->images.channels = 3;
     stored->images.classes = classes_count;
     if (split == Split::test) {
-      append(folder / "test_batch.bin", *stored);
+      append(folder / "test_batch.bin", options, *stored);
     } else {
-      for (int batch = 1; batch <= 5; ++batch) append(folder / concat("data_batch_", batch, ".bin"), *stored);
+      for (int batch = 1; batch <= 5; ++batch) append(folder / concat("data_batch_", batch, ".bin"), options, *stored);
     }
     stored_ = std::move(stored);
   }
@@ -72,6 +83,7 @@ class CIFAR10 {
   static constexpr std::string_view who = "jessl::data::CIFAR10";
   static constexpr std::int64_t side = 32;
   static constexpr std::int64_t classes_count = 10;
+  static constexpr std::size_t records = 10'000;  // a file
   static constexpr std::size_t plane = static_cast<std::size_t>(side * side);
   static constexpr std::size_t record = 1 + 3 * plane;  // label, then a plane each of red, green and blue
 
@@ -85,7 +97,7 @@ class CIFAR10 {
     std::vector<File> files{};
   };
 
-  static void append(const std::filesystem::path& path, Stored& stored) {
+  static void append(const std::filesystem::path& path, const CIFAR10Options& options, Stored& stored) {
     std::error_code ignored;
     JESSL_CHECK(std::filesystem::exists(path, ignored), DataError, who, ": ", path.string(),
                 " does not exist. Unpack "
@@ -96,6 +108,9 @@ class CIFAR10 {
     JESSL_CHECK(!bytes.empty() && bytes.size() % record == 0, DataError, who, ": ", path.string(), " has ",
                 bytes.size(), " bytes, expected a multiple of ", record,
                 " above 0; the last whole record ends at byte ", bytes.size() / record * record);
+    JESSL_CHECK(options.allow_part || bytes.size() == records * record, DataError, who, ": ", path.string(), " has ",
+                bytes.size() / record, " records, expected ", records,
+                "; was it copied to its end? If it is meant to be a part of CIFAR-10, set allow_part");
     stored.files.push_back({path.string(), stored.images.count});
     for (std::size_t start = 0; start < bytes.size(); start += record) {
       const auto label = std::to_integer<std::int64_t>(bytes[start]);
@@ -117,3 +132,5 @@ class CIFAR10 {
 static_assert(Dataset<CIFAR10>);
 
 }  // namespace jessl::data
+
+BOOST_HANA_ADAPT_STRUCT(jessl::data::CIFAR10Options, allow_part);

@@ -36,6 +36,11 @@ struct jessl::EnumNames<jessl::data::DecodeWay> {
 namespace jessl::data {
 
 /// A way, and what it is expected to cost.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct DecodePlan {
   DecodeWay way = DecodeWay::whole;
   double cost = 0;  ///< microseconds on the machine on which the model was fitted; only ratios mean something elsewhere

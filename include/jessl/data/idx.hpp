@@ -101,37 +101,27 @@ class IDX {
 
   /// Without `labels_path` the images have no labels.
   explicit IDX(const std::string& images_path, const std::string& labels_path = "")
-      : file_(std::filesystem::path(images_path).filename().string()) {
-    detail::IDXArray images = detail::read_idx(images_path, 3);
-    auto stored = std::make_shared<detail::RawImages>();
-    stored->pixels = std::move(images.values);
-    stored->count = images.extents[0];
-    stored->height = images.extents[1];
-    stored->width = images.extents[2];
-    stored->channels = 1;
-    if (!labels_path.empty()) {
-      const detail::IDXArray labels = detail::read_idx(labels_path, 1);
-      JESSL_CHECK(labels.extents[0] == stored->count, DataError, "jessl::data::IDX: ", labels_path, " has ",
-                  labels.extents[0], " labels, expected ", stored->count, ", one for each image of ", images_path);
-      stored->labels.assign(labels.values.begin(), labels.values.end());
-      stored->classes = detail::count_classes(stored->labels);
-    }
-    images_ = std::move(stored);
-  }
+      : IDX(images_path, read(images_path, labels_path)) {}
 
   /// Fashion-MNIST: 60,000 or 10,000 grey images of 28 x 28 pixels in 10 classes.
   ///
   /// `root` is the folder of the four files, plain or .gz. If it is "": $JESSL_DATA_DIR/fashion-mnist where that
   /// variable is set, else /usr/share/datasets/fashion-mnist, where the Debian package dataset-fashion-mnist puts it.
+  /// In a folder that was named, by `root` or the variable, the files may hold a part of the images.
   ///
+  /// Shapes     as IDX
+  /// Errors     as IDX; DataError for images of another size, a label above 9, more images than there are, or fewer in
+  ///            the package's folder
+  /// Models     jessl::Dataset (docs/data/README.md)
   /// Source     Xiao, Rasul, Vollgraf: Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
   ///            Algorithms. arXiv 1708.07747
   [[nodiscard]] static IDX fashion_mnist(Split split, const std::string& root = "") {
-    const char* data_dir = std::getenv("JESSL_DATA_DIR");
-    const std::filesystem::path folder = !root.empty() ? std::filesystem::path(root)
-                                         : data_dir != nullptr && *data_dir != 0
-                                             ? std::filesystem::path(data_dir) / "fashion-mnist"
-                                             : "/usr/share/datasets/fashion-mnist";
+    const char* variable = std::getenv("JESSL_DATA_DIR");
+    const std::string data_dir = variable != nullptr ? variable : "";
+    const bool named = !root.empty() || !data_dir.empty();
+    const std::filesystem::path folder = !root.empty()       ? std::filesystem::path(root)
+                                         : !data_dir.empty() ? std::filesystem::path(data_dir) / "fashion-mnist"
+                                                             : "/usr/share/datasets/fashion-mnist";
     const auto file = [&](std::string_view kind) {
       const std::filesystem::path plain = folder / concat(split == Split::train ? "train" : "t10k", kind);
       const std::filesystem::path packed = plain.string() + ".gz";
@@ -146,7 +136,11 @@ class IDX {
       return plain.string();
     };
     const std::string images = file("-images-idx3-ubyte");
-    return IDX(images, file("-labels-idx1-ubyte"));
+    const std::string labels = file("-labels-idx1-ubyte");
+    const std::shared_ptr<detail::RawImages> stored = read(images, labels);
+    check_fashion_mnist(*stored, images, labels, split == Split::train ? 60'000 : 10'000, named);
+    stored->classes = fashion_mnist_classes;  // also where a part has no image of the last ones
+    return IDX(images, stored);
   }
 
   [[nodiscard]] std::int64_t size() const { return images_->count; }
@@ -159,6 +153,48 @@ class IDX {
   [[nodiscard]] std::string describe(std::int64_t i) const { return concat(file_, ", image ", i); }
 
  private:
+  static constexpr std::int64_t fashion_mnist_classes = 10;
+
+  IDX(const std::string& images_path, std::shared_ptr<const detail::RawImages> images)
+      : file_(std::filesystem::path(images_path).filename().string()), images_(std::move(images)) {}
+
+  [[nodiscard]] static std::shared_ptr<detail::RawImages> read(const std::string& images_path,
+                                                               const std::string& labels_path) {
+    detail::IDXArray images = detail::read_idx(images_path, 3);
+    auto stored = std::make_shared<detail::RawImages>();
+    stored->pixels = std::move(images.values);
+    stored->count = images.extents[0];
+    stored->height = images.extents[1];
+    stored->width = images.extents[2];
+    stored->channels = 1;
+    if (!labels_path.empty()) {
+      const detail::IDXArray labels = detail::read_idx(labels_path, 1);
+      JESSL_CHECK(labels.extents[0] == stored->count, DataError, "jessl::data::IDX: ", labels_path, " has ",
+                  labels.extents[0], " labels, expected ", stored->count, ", one for each image of ", images_path);
+      stored->labels.assign(labels.values.begin(), labels.values.end());
+      stored->classes = detail::count_classes(stored->labels);
+    }
+    return stored;
+  }
+
+  /// Other data sets come in files of the same names: MNIST itself, for one.
+  static void check_fashion_mnist(const detail::RawImages& images, const std::string& images_path,
+                                  const std::string& labels_path, std::int64_t count, bool part_allowed) {
+    constexpr std::string_view who = "jessl::data::IDX::fashion_mnist: ";
+    constexpr std::int64_t side = 28;
+    JESSL_CHECK(images.height == side && images.width == side, DataError, who, images_path, " has images of ",
+                images.height, " x ", images.width, " pixels (bytes 8 to 15), expected ", side, " x ", side,
+                "; is it Fashion-MNIST?");
+    JESSL_CHECK(images.count == count || (part_allowed && images.count < count), DataError, who, images_path, " has ",
+                images.count, " images (bytes 4 to 7), expected ", part_allowed ? "at most " : "", count,
+                "; is it Fashion-MNIST, and whole?");
+    for (std::size_t i = 0; i < images.labels.size(); ++i) {
+      JESSL_CHECK(images.labels[i] < fashion_mnist_classes, DataError, who, labels_path, ": the label of image ", i,
+                  " (byte ", 8 + i, ", decompressed) is ", images.labels[i], ", expected 0 to ",
+                  fashion_mnist_classes - 1);
+    }
+  }
+
   std::string file_;
   std::shared_ptr<const detail::RawImages> images_;
 };

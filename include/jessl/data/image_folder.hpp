@@ -23,6 +23,11 @@
 namespace jessl::data {
 
 /// Settings of an ImageFolder.
+///
+/// Shapes     none
+/// Errors     none; ImageFolder checks them
+/// Models     jessl::Options
+/// Source     none
 struct ImageFolderOptions {
   std::int64_t channels = 3;  ///< 3: every image as RGB, 1: as grey
   bool allow_empty = false;   ///< whether class folders without an image are accepted

@@ -53,6 +53,11 @@ struct jessl::EnumNames<jessl::data::OnCorrupt> {
 namespace jessl::data {
 
 /// Settings of a Loader.
+///
+/// Shapes     none
+/// Errors     none; Loader checks them
+/// Models     jessl::Options
+/// Source     none
 struct LoaderOptions {
   static constexpr std::string_view name = "Loader";
 
@@ -242,13 +247,16 @@ class LoaderEngine {
         ring_(
             std::make_shared<Ring>(options_.ahead + 1, std::min(options_.batch_size, dataset_.size()), view_shapes())),
         order_(static_cast<std::size_t>(dataset_.size())),
-        workers_(static_cast<std::size_t>(options_.workers)),
         crew_(*this) {
     queue_.reserve(static_cast<std::size_t>(options_.ahead));
-    if (options_.ahead == 0) {
-      pool_.emplace(options_.workers);
-    } else {
+    if (options_.ahead == 0) pool_.emplace(options_.workers);
+    try {
+      workers_.resize(static_cast<std::size_t>(options_.workers));
+      if (options_.ahead == 0) return;
       for (Worker& worker : workers_) crew_.threads.emplace_back([this, &worker] { serve(worker); });
+    } catch (const std::exception& error) {
+      fail<ConfigError>(who, ": workers is ", options_.workers, ", but the system gave only ", crew_.threads.size(),
+                        " threads (", error.what(), "); ask for fewer");
     }
   }
 
@@ -278,17 +286,19 @@ class LoaderEngine {
     JESSL_CHECK(first_batch >= 0 && first_batch <= batches(), ConfigError, "jessl::data::Loader: the first batch is ",
                 first_batch, ", expected 0 to ", batches(), ", the number of batches of an epoch");
     std::unique_lock lock(ring_->mutex);
+    const std::uint64_t generation = ++generation_;  // before the wait, so that whoever waits in next() learns of it
+    epoch_ = epoch;
     halt(lock);
+    check_current(generation);
     std::iota(order_.begin(), order_.end(), std::int64_t{0});
     if (options_.shuffle) {
       Draw draw({.seed = options_.seed, .epoch = static_cast<std::uint32_t>(epoch), .purpose = Purpose::order});
       draw.shuffle(std::span(order_));
     }
-    epoch_ = epoch;
     to_begin_ = to_hand_out_ = first_batch;
     running_ = true;
     ring_->work.notify_all();
-    return ++generation_;
+    return generation;
   }
 
   /// Ends an epoch, if it is still the running one. Waits until no thread works on it.
@@ -300,11 +310,14 @@ class LoaderEngine {
   /// The epoch's next batch; nothing after its last.
   [[nodiscard]] std::optional<Batch> next(std::uint64_t generation) {
     std::unique_lock lock(ring_->mutex);
-    JESSL_CHECK(generation == generation_, ConfigError, "jessl::data::Loader: this epoch was left when epoch ", epoch_,
-                " was started; a loader runs one epoch at a time");
+    check_current(generation);
     if (!running_ || to_hand_out_ == batches()) return std::nullopt;
-    std::unique_ptr<Slot> slot = options_.ahead == 0 ? make_now(lock) : wait_for_front(lock);
-    ++to_hand_out_;
+    const std::int64_t number = to_hand_out_++;  // now, so that a second thread in here takes another one
+    std::unique_ptr<Slot> slot = options_.ahead == 0 ? make_now(lock, number) : wait_for_front(lock, generation);
+    // The lock was free meanwhile: another thread may have started another epoch, or met a failure in this one.
+    if (slot && generation != generation_) ring_->give_back(std::move(slot));
+    check_current(generation);
+    if (!slot) return std::nullopt;
     if (slot->failure) {
       const std::exception_ptr failure = slot->failure;
       ring_->give_back(std::move(slot));
@@ -372,6 +385,11 @@ class LoaderEngine {
 
   // ---- The order of the work. The mutex is held.
 
+  void check_current(std::uint64_t generation) const {
+    JESSL_CHECK(generation == generation_, ConfigError, who, ": this epoch was left when epoch ", epoch_,
+                " was started; a loader runs one epoch at a time");
+  }
+
   void begin_batch(Slot& slot, std::int64_t number) const {
     const std::int64_t first = number * options_.batch_size;
     const std::int64_t size = std::min(options_.batch_size, dataset_.size() - first);
@@ -419,22 +437,25 @@ class LoaderEngine {
     }
   }
 
-  [[nodiscard]] std::unique_ptr<Slot> wait_for_front(std::unique_lock<std::mutex>& lock) {
+  /// The next batch that is ready; none when the epoch has ended meanwhile.
+  [[nodiscard]] std::unique_ptr<Slot> wait_for_front(std::unique_lock<std::mutex>& lock, std::uint64_t generation) {
     if (queue_.empty()) {
       ring_->provide();
       ring_->work.notify_all();
     }
-    ring_->progress.wait(lock, [this] { return !queue_.empty() && queue_.front()->unfinished == 0; });
+    const auto left = [&] { return generation != generation_ || !running_; };
+    ring_->progress.wait(lock, [&] { return left() || (!queue_.empty() && queue_.front()->unfinished == 0); });
+    if (left()) return nullptr;
     std::unique_ptr<Slot> slot = std::move(queue_.front());
     queue_.erase(queue_.begin());
     ring_->work.notify_all();
     return slot;
   }
 
-  [[nodiscard]] std::unique_ptr<Slot> make_now(std::unique_lock<std::mutex>& lock) {
+  [[nodiscard]] std::unique_ptr<Slot> make_now(std::unique_lock<std::mutex>& lock, std::int64_t number) {
     ring_->provide();
     std::unique_ptr<Slot> slot = ring_->take();
-    begin_batch(*slot, to_hand_out_);
+    begin_batch(*slot, number);
     lock.unlock();
     pool_->parallel_for(slot->chunks, [&](std::int64_t chunk, std::int64_t worker) {
       fill(*slot, chunk, workers_[static_cast<std::size_t>(worker)]);
@@ -446,7 +467,9 @@ class LoaderEngine {
   /// Leaves the running epoch: takes no further chunk, waits for those being worked on, takes the slots back.
   void halt(std::unique_lock<std::mutex>& lock) {
     running_ = false;
+    ring_->progress.notify_all();
     ring_->progress.wait(lock, [this] { return busy_ == 0; });
+    if (running_) return;  // another thread has left the epoch and started the next one meanwhile
     for (auto& slot : queue_) ring_->give_back(std::move(slot));
     queue_.clear();
   }
@@ -625,8 +648,8 @@ class Epoch {
 /// Cost       one decode an image; memory for ahead + 1 batches, taken once: nothing is allocated per image once warm
 /// Randomness the order from Purpose::order, substitutes from Purpose::substitution, views from Purpose::augmentation;
 ///            functions of (seed, epoch, sample, view, operation), the same for any `workers` and `ahead`
-/// Errors     ConfigError for settings out of range, an empty data set, or more images a batch than the data set has
-///            (with drop_last); DataError for a damaged image (OnCorrupt::error), or too many (OnCorrupt::substitute)
+/// Errors     ConfigError for settings out of range, more workers than the system gives threads, an empty data set, or
+///            more images a batch than the data set has (with drop_last); DataError for a damaged image (OnCorrupt::error), or too many (OnCorrupt::substitute)
 /// Models     none
 /// Source     none
 template <class D, class A>

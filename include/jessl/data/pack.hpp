@@ -80,6 +80,11 @@ struct jessl::EnumNames<jessl::data::OnDamaged> {
 namespace jessl::data {
 
 /// Settings of pack().
+///
+/// Shapes     none
+/// Errors     pack() checks them
+/// Models     jessl::Options
+/// Source     FFCV's RGBImageField, for the modes
 struct PackOptions {
   static constexpr std::string_view name = "pack";
 
@@ -98,6 +103,11 @@ struct PackOptions {
 };
 
 /// What pack() did.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct PackReport {
   std::int64_t samples = 0;  ///< images in the file
   std::int64_t raw = 0;      ///< of these stored as pixels

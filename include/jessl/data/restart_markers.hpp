@@ -46,6 +46,11 @@ namespace jessl::data {
 /// How add_restart_markers rewrites a file.
 ///
 /// More segments a row let a decoder come closer to a box and cost bytes: docs/data/restart_markers.md has both, measured.
+///
+/// Shapes     none
+/// Errors     add_restart_markers() checks them
+/// Models     jessl::Options
+/// Source     none
 struct RestartMarkers {
   static constexpr std::string_view name = "RestartMarkers";
 

@@ -38,8 +38,7 @@ namespace jessl::eval {
 ///
 /// Shapes     scores: [N, C], labels: [N] -> number
 /// Errors     ShapeError when there is not one label a row; ConfigError for k outside [1, C]; DataError when there is
-/// no
-///            row, a label is outside [0, C) or a score is NaN
+///            no row, a label is outside [0, C) or a score is NaN
 /// Models     none
 /// Source     none
 [[nodiscard]] inline double top_k(const Features& scores, Labels labels, std::int64_t k) {

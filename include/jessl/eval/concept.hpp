@@ -59,6 +59,11 @@ concept Classifier = requires(const C& settings, eval::Features x, eval::Labels 
 
 // [archetype]
 /// The least a classifier can be: everything is class 0.
+///
+/// Shapes     as every jessl::Classifier
+/// Errors     none
+/// Models     jessl::Classifier (docs/eval/README.md)
+/// Source     none
 struct ClassifierArchetype {
   struct Fitted {
     [[nodiscard]] std::vector<std::int64_t> predict(eval::Features x) const {

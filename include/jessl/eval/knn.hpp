@@ -68,9 +68,11 @@ class FittedKNN {
                 settings.temperature, ", expected a finite number > 0");
     detail::check_training(who, x, y);
     check_k(settings.k, x.rows());
+    rows_ = x.rows();
     classes_ = detail::class_count(who, y, settings.classes);
     labels_.assign(y.begin(), y.end());
-    bank_.resize(x.rows(), x.cols());
+    bank_.resize((rows_ + panel - 1) / panel * panel, x.cols());
+    bank_.bottomRows(bank_.rows() - rows_).setZero();
     ThreadPool pool(threads_);
     constexpr Eigen::Index rows_a_call = 1024;
     pool.parallel_for((x.rows() + rows_a_call - 1) / rows_a_call, [&](std::int64_t block, std::int64_t) {
@@ -87,7 +89,7 @@ class FittedKNN {
   /// The class of each row for several k at once, one vector a k, from one search for the neighbours.
   [[nodiscard]] std::vector<std::vector<std::int64_t>> predict(const Features& x,
                                                                std::span<const std::int64_t> ks) const {
-    for (const std::int64_t k : ks) check_k(k, bank_.rows());
+    for (const std::int64_t k : ks) check_k(k, rows_);
     std::vector<std::vector<std::int64_t>> predictions(ks.size(),
                                                        std::vector<std::int64_t>(static_cast<std::size_t>(x.rows())));
     if (ks.empty()) return predictions;
@@ -123,7 +125,10 @@ class FittedKNN {
 
  private:
   static constexpr std::string_view who = "jessl::eval::KNN";
-  static constexpr Eigen::Index tile_rows = 1024;  // of the bank: 2 MB at D = 512
+  /// The rows of the bank that Eigen's kernel takes at once. What is left over below that goes another way through it, and
+  /// sums in another order: equal rows would then differ in the last bit. So the bank is padded to a multiple of it.
+  static constexpr Eigen::Index panel = Eigen::internal::gebp_traits<float, float>::mr;
+  static constexpr Eigen::Index tile_rows = 1024 / panel * panel;  // of the bank: 2 MB at D = 512
 
   struct Neighbour {
     float similarity;
@@ -190,8 +195,8 @@ class FittedKNN {
       detail::add_product(mine.queries, bank_.middleRows(first, width).transpose(), mine.similarities);
       for (Eigen::Index i = 0; i < count; ++i) {
         const auto q = static_cast<std::size_t>(i);
-        collect({mine.similarities.data() + i * width, static_cast<std::size_t>(width)}, first, k, mine.candidates[q],
-                mine.thresholds[q]);
+        const auto present = static_cast<std::size_t>(std::min(width, rows_ - first));
+        collect({mine.similarities.data() + i * width, present}, first, k, mine.candidates[q], mine.thresholds[q]);
       }
     }
     for (auto& candidates : mine.candidates) {
@@ -244,7 +249,8 @@ class FittedKNN {
   KNN settings_;
   std::int64_t threads_;
   std::int64_t classes_ = 0;
-  RowMatrix bank_;  // [N, D], rows of length 1
+  Eigen::Index rows_ = 0;  // N
+  RowMatrix bank_;         // [N and padding, D], rows of length 1; the padding is 0
   std::vector<std::int64_t> labels_;
 };
 

@@ -20,11 +20,12 @@
 #include <torch/csrc/jit/serialization/pickler.h>
 #include <zlib.h>
 
+#include <jessl/core/atomic_file.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/core/version.hpp>
-#include <jessl/core/atomic_file.hpp>
+#include <jessl/io/detail/parse_json.hpp>
 
 namespace jessl::io {
 
@@ -43,8 +44,8 @@ struct Checkpoint {
   /// Raised when a reader of the older format could no longer understand the file.
   static constexpr std::int64_t format = 1;
 
-  Json record = Json::object();              ///< everything that is not a tensor
-  std::string version{jessl::version};       ///< of the jessl that wrote it
+  Json record = Json::object();               ///< everything that is not a tensor
+  std::string version{jessl::version};        ///< of the jessl that wrote it
   std::map<std::string, StateDict> groups{};  ///< tensors by group and name
 
   /// Writes the file in one step: whoever looks finds the old file or the complete new one.
@@ -56,7 +57,8 @@ struct Checkpoint {
   /// The tensors of a group; DataError when the checkpoint has no such group.
   [[nodiscard]] const StateDict& group(const std::string& group_name) const {
     const auto found = groups.find(group_name);
-    JESSL_CHECK(found != groups.end(), DataError, "jessl::io::Checkpoint: there is no group \"", group_name, "\" in it");
+    JESSL_CHECK(found != groups.end(), DataError, "jessl::io::Checkpoint: there is no group \"", group_name,
+                "\" in it");
     return found->second;
   }
 };
@@ -64,7 +66,9 @@ struct Checkpoint {
 namespace detail {
 
 /// Values of any kind by name; it becomes a Python dict.
-[[nodiscard]] inline c10::impl::GenericDict empty_dictionary() { return c10::impl::GenericDict(c10::StringType::get(), c10::AnyType::get()); }
+[[nodiscard]] inline c10::impl::GenericDict empty_dictionary() {
+  return c10::impl::GenericDict(c10::StringType::get(), c10::AnyType::get());
+}
 
 /// CRC-32 of a tensor's values in row-major order. LibTorch's own reader does not look at the sums of the archive.
 [[nodiscard]] inline std::int64_t checksum(const torch::Tensor& tensor) {
@@ -101,15 +105,17 @@ inline void write_archive(const c10::IValue& value, AtomicFile& file) {
       return entry->second;
     };
     // Without type tags: Python's weights_only reader refuses them.
-    torch::jit::Pickler pickler([&](const char* bytes, std::size_t count) { pickle.insert(pickle.end(), bytes, bytes + count); },
-                                nullptr, nullptr, nullptr, record_name, /*tag_aggregates=*/false);
+    torch::jit::Pickler pickler(
+        [&](const char* bytes, std::size_t count) { pickle.insert(pickle.end(), bytes, bytes + count); }, nullptr,
+        nullptr, nullptr, record_name, /*tag_aggregates=*/false);
     pickler.protocol();
     pickler.pushIValue(value);
     pickler.stop();
     archive.writeRecord("data.pkl", pickle.data(), pickle.size());
     for (const torch::Tensor& tensor : storages) {
       const auto data = torch::jit::getWriteableTensorData(tensor);
-      archive.writeRecord("data/" + record_of_storage.at(tensor.storage().unsafeGetStorageImpl()), data.data(), data.sizeInBytes());
+      archive.writeRecord("data/" + record_of_storage.at(tensor.storage().unsafeGetStorageImpl()), data.data(),
+                          data.sizeInBytes());
     }
     archive.writeEndOfFile();
   }
@@ -127,7 +133,8 @@ inline void Checkpoint::save(const std::filesystem::path& path) const {
   auto root = detail::empty_dictionary();
   auto sums = detail::empty_dictionary();
   for (const auto& [group_name, tensors] : groups) {
-    JESSL_CHECK(group_name != "jessl", ConfigError, "jessl::io::Checkpoint: a group cannot be called \"jessl\", the place of the record");
+    JESSL_CHECK(group_name != "jessl", ConfigError,
+                "jessl::io::Checkpoint: a group cannot be called \"jessl\", the place of the record");
     auto stored = detail::empty_dictionary();
     for (const auto& [name, tensor] : tensors) {
       stored.insert(name, tensor.detach().cpu());
@@ -144,8 +151,8 @@ inline void Checkpoint::save(const std::filesystem::path& path) const {
 
 inline Checkpoint Checkpoint::load(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
-  JESSL_CHECK(file.is_open() && !std::filesystem::is_directory(path), DataError, "jessl::io::Checkpoint: cannot open ", path,
-              "; is the path right?");
+  JESSL_CHECK(file.is_open() && !std::filesystem::is_directory(path), DataError, "jessl::io::Checkpoint: cannot open ",
+              path, "; is the path right?");
   const std::vector<char> bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   Checkpoint checkpoint;
   try {
@@ -158,12 +165,17 @@ inline Checkpoint Checkpoint::load(const std::filesystem::path& path) {
         about = members;
         const std::int64_t found = members.at("format").toInt();
         checkpoint.version = members.at("version").toStringRef();
-        JESSL_CHECK(found >= 1 && found <= format, DataError, "jessl::io::Checkpoint: ", path, " has format ", found, " (written by jessl ",
-                    checkpoint.version, "); this is jessl ", jessl::version, ", which reads formats 1 to ", format, "; use a newer jessl");
+        JESSL_CHECK(found >= 1 && found <= format, DataError, "jessl::io::Checkpoint: ", path, " has format ", found,
+                    " (written by jessl ", checkpoint.version, "); this is jessl ", jessl::version,
+                    ", which reads formats 1 to ", format, "; use a newer jessl");
         const std::string& record_text = members.at("record").toStringRef();
-        JESSL_CHECK(detail::checksum(record_text) == members.at("record_crc32").toInt(), DataError, "jessl::io::Checkpoint: ", path,
+        JESSL_CHECK(detail::checksum(record_text) == members.at("record_crc32").toInt(), DataError,
+                    "jessl::io::Checkpoint: ", path,
                     " is damaged: its record has another checksum than when it was written; use an earlier checkpoint");
-        checkpoint.record = Json::parse(record_text);
+        constexpr std::size_t levels = 64;
+        checkpoint.record = detail::parse_json(record_text, levels, [&](std::size_t byte, const std::string& problem) {
+          fail<DataError>("jessl::io::Checkpoint: ", path, " has a record that ", problem, " (byte ", byte, " of it)");
+        });
         continue;
       }
       StateDict& tensors = checkpoint.groups[group_name];
@@ -174,16 +186,18 @@ inline Checkpoint Checkpoint::load(const std::filesystem::path& path) {
     const auto sums = about->at("crc32").toGenericDict();
     for (const auto& [group_name, tensors] : checkpoint.groups) {
       for (const auto& [name, tensor] : tensors) {
-        JESSL_CHECK(detail::checksum(tensor) == sums.at(group_name + '/' + name).toInt(), DataError, "jessl::io::Checkpoint: ", path,
-                    " is damaged: ", group_name, '/', name, " has another checksum than when it was written; use an earlier checkpoint");
+        JESSL_CHECK(detail::checksum(tensor) == sums.at(group_name + '/' + name).toInt(), DataError,
+                    "jessl::io::Checkpoint: ", path, " is damaged: ", group_name, '/', name,
+                    " has another checksum than when it was written; use an earlier checkpoint");
       }
     }
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
     const std::string reason = error.what();
-    fail<DataError>("jessl::io::Checkpoint: ", path, " (", bytes.size(), " bytes) is damaged or not a checkpoint: ",
-                    reason.substr(0, reason.find('\n')), "; use an earlier checkpoint");
+    fail<DataError>("jessl::io::Checkpoint: ", path, " (", bytes.size(),
+                    " bytes) is damaged or not a checkpoint: ", reason.substr(0, reason.find('\n')),
+                    "; use an earlier checkpoint");
   }
   return checkpoint;
 }

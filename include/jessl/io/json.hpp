@@ -2,13 +2,17 @@
 // JSON documents as files: summaries and records.
 #pragma once
 
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <string>
 #include <system_error>
 
+#include <jessl/core/atomic_file.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
-#include <jessl/core/atomic_file.hpp>
+#include <jessl/io/detail/parse_json.hpp>
 
 namespace jessl::io {
 
@@ -22,16 +26,16 @@ inline void save_json(const std::filesystem::path& path, const Json& document) {
 
 /// Reads a JSON document.
 ///
-/// Errors     DataError when the file is absent or not JSON, with the place of the mistake
+/// Errors     DataError when the file is absent, not JSON or nested deeper than 64 levels, with the place
 /// Source     none
 [[nodiscard]] inline Json load_json(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   JESSL_CHECK(file.is_open(), DataError, "jessl::io::load_json: cannot open ", path, "; is the path right?");
-  try {
-    return Json::parse(file);
-  } catch (const Json::parse_error& error) {
-    fail<DataError>("jessl::io::load_json: ", path, " is not JSON: ", error.what());
-  }
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  constexpr std::size_t levels = 64;
+  return detail::parse_json(text, levels, [&](std::size_t byte, const std::string& problem) {
+    fail<DataError>("jessl::io::load_json: ", path, " (offset ", byte, ") ", problem);
+  });
 }
 
 /// Makes a folder and those above it, where they are missing.
@@ -41,8 +45,9 @@ inline void save_json(const std::filesystem::path& path, const Json& document) {
 inline void make_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  JESSL_CHECK(!error && std::filesystem::is_directory(folder), IOError, "jessl::io::make_folder: cannot create ", folder, ": ",
-              error ? error.message() : "a file of that name is in the way", "; choose a folder that you may write to");
+  JESSL_CHECK(!error && std::filesystem::is_directory(folder), IOError, "jessl::io::make_folder: cannot create ",
+              folder, ": ", error ? error.message() : "a file of that name is in the way",
+              "; choose a folder that you may write to");
 }
 
 }  // namespace jessl::io

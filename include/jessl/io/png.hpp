@@ -3,27 +3,36 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <vector>
 
 #include <png.h>
 
+#include <jessl/core/atomic_file.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
-#include <jessl/core/atomic_file.hpp>
 
 namespace jessl::io {
 
 /// Writes a grey or RGB image as a PNG file, in one step.
 ///
 /// Shapes     image: [height, width, 1 or 3]
-/// Errors     ShapeError for an empty image or another number of channels; IOError as AtomicFile
+/// Errors     ShapeError for an empty image, another number of channels or of pixels than its extents say; IOError as AtomicFile
 /// Source     none
 inline void save_png(const std::filesystem::path& path, const ImageView& image) {
   JESSL_CHECK(image.width > 0 && image.height > 0 && (image.channels == 1 || image.channels == 3), ShapeError,
               "jessl::io::save_png: the image is ", image.width, " x ", image.height, " with ", image.channels,
               " channels, expected a grey (1) or RGB (3) image that is not empty");
+  constexpr std::int64_t longest = std::numeric_limits<std::int32_t>::max();  // the format's limit
+  JESSL_CHECK(image.width <= longest && image.height <= longest / image.channels, ShapeError,
+              "jessl::io::save_png: the image is ", image.width, " x ", image.height, ", more than a PNG file holds");
+  const std::int64_t expected = image.width * image.height * image.channels;
+  JESSL_CHECK(image.pixels.size() == static_cast<std::size_t>(expected), ShapeError,
+              "jessl::io::save_png: ", image.pixels.size(), " bytes of pixels, expected ", expected, " for ",
+              image.width, " x ", image.height, " pixels with ", image.channels, " channels");
   png_image header{};
   header.version = PNG_IMAGE_VERSION;
   header.width = static_cast<png_uint_32>(image.width);

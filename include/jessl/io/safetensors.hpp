@@ -18,11 +18,12 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/atomic_file.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/shape.hpp>
 #include <jessl/core/tensor.hpp>
-#include <jessl/core/atomic_file.hpp>
+#include <jessl/io/detail/parse_json.hpp>
 
 namespace jessl::io::safetensors {
 
@@ -80,16 +81,16 @@ class HeaderReader {
   [[nodiscard]] Header read() {
     std::error_code error;
     const std::uint64_t file_size = std::filesystem::file_size(path_, error);
-    check(!error, 0, "cannot be read: ", error.message());
-    check(file_size >= 8, 0, "has ", file_size,
-          " bytes, expected at least the 8 of the header's length; is it truncated?");
+    JESSL_CHECK(!error, DataError, at(0), "cannot be read: ", error.message());
+    JESSL_CHECK(file_size >= 8, DataError, at(0), "has ", file_size,
+                " bytes, expected at least the 8 of the header's length; is it truncated?");
     std::array<unsigned char, 8> prefix{};
     read_bytes(prefix.data(), prefix.size(), 0);
     const auto header_size = std::bit_cast<std::uint64_t>(prefix);
-    check(header_size <= max_header, 0, "gives its header ", header_size, " bytes, expected at most ", max_header,
-          "; is it a safetensors file?");
-    check(header_size <= file_size - 8, 0, "gives its header ", header_size, " bytes, but only ", file_size - 8,
-          " follow; is it truncated, or not a safetensors file?");
+    JESSL_CHECK(header_size <= max_header, DataError, at(0), "gives its header ", header_size,
+                " bytes, expected at most ", max_header, "; is it a safetensors file?");
+    JESSL_CHECK(header_size <= file_size - 8, DataError, at(0), "gives its header ", header_size, " bytes, but only ",
+                file_size - 8, " follow; is it truncated, or not a safetensors file?");
     std::string text(header_size, '\0');
     read_bytes(text.data(), text.size(), 8);
     const Json json = parse(text);
@@ -110,31 +111,30 @@ class HeaderReader {
   void read_bytes(void* target, std::size_t count, std::uint64_t offset) {
     file_.seekg(static_cast<std::streamoff>(offset));
     file_.read(static_cast<char*>(target), static_cast<std::streamsize>(count));
-    check(static_cast<bool>(file_), offset, "ended while ", count, " bytes were being read; was it changed meanwhile?");
+    JESSL_CHECK(static_cast<bool>(file_), DataError, at(offset), "ended while ", count,
+                " bytes were being read; was it changed meanwhile?");
   }
 
  private:
-  template <class... Parts>
-  void check(bool condition, std::uint64_t offset, const Parts&... parts) const {
-    JESSL_CHECK(condition, DataError, who, ": ", path_.string(), " (offset ", offset, ") ", parts...);
+  [[nodiscard]] std::string at(std::uint64_t offset) const {
+    return concat(who, ": ", path_.string(), " (offset ", offset, ") ");
   }
 
   [[nodiscard]] Json parse(const std::string& text) const {
-    try {
-      Json json = Json::parse(text);
-      check(json.is_object(), 8, "has a header that is no JSON object; is it a safetensors file?");
-      return json;
-    } catch (const Json::parse_error& error) {
-      fail<DataError>(who, ": ", path_.string(), " (offset ", 8 + error.byte,
-                      ") has a header that is not JSON: ", error.what());
-    }
+    constexpr std::size_t levels = 4;  // the format has three; one more, for lists in lists to get their own message
+    Json json = io::detail::parse_json(text, levels, [&](std::size_t byte, const std::string& problem) {
+      fail<DataError>(at(8 + byte), "has a header that ", problem);
+    });
+    JESSL_CHECK(json.is_object(), DataError, at(8), "has a header that is no JSON object; is it a safetensors file?");
+    return json;
   }
 
   [[nodiscard]] Metadata read_metadata(const Json& value) const {
-    check(value.is_object(), 8, "has a ", metadata_key, " that is no JSON object");
+    JESSL_CHECK(value.is_object(), DataError, at(8), "has a ", metadata_key, " that is no JSON object");
     Metadata metadata;
     for (const auto& [key, text] : value.items()) {
-      check(text.is_string(), 8, "has ", metadata_key, "[\"", key, "\"] = ", text.dump(), ", expected a text");
+      JESSL_CHECK(text.is_string(), DataError, at(8), "has ", metadata_key, "[\"", key, "\"] = ", text.dump(),
+                  ", expected a text");
       metadata[key] = text.get<std::string>();
     }
     return metadata;
@@ -145,19 +145,20 @@ class HeaderReader {
       return list.is_array() &&
              std::all_of(list.begin(), list.end(), [](const Json& item) { return item.is_number_unsigned(); });
     };
-    check(value.is_object() && value.size() == 3 && value.contains("dtype") && value.contains("shape") &&
-              value.contains("data_offsets"),
-          8, "has a tensor '", name, "' that is ", value.dump(),
-          ", expected an object of dtype, shape and data_offsets");
+    JESSL_CHECK(value.is_object() && value.size() == 3 && value.contains("dtype") && value.contains("shape") &&
+                    value.contains("data_offsets"),
+                DataError, at(8), "has a tensor '", name, "' that is ", value.dump(),
+                ", expected an object of dtype, shape and data_offsets");
     const Json& dtype = value["dtype"];
     const auto* known =
         std::find_if(dtypes.begin(), dtypes.end(), [&](const auto& item) { return dtype == item.first; });
-    check(known != dtypes.end(), 8, "has a tensor '", name, "' of dtype ", dtype.dump(), ", expected one of ",
-          supported());
-    check(unsigned_numbers(value["shape"]), 8, "has a tensor '", name, "' of shape ", value["shape"].dump(),
-          ", expected whole numbers >= 0");
-    check(unsigned_numbers(value["data_offsets"]) && value["data_offsets"].size() == 2, 8, "has a tensor '", name,
-          "' with data_offsets ", value["data_offsets"].dump(), ", expected [begin, end]");
+    JESSL_CHECK(known != dtypes.end(), DataError, at(8), "has a tensor '", name, "' of dtype ", dtype.dump(),
+                ", expected one of ", supported());
+    JESSL_CHECK(unsigned_numbers(value["shape"]), DataError, at(8), "has a tensor '", name, "' of shape ",
+                value["shape"].dump(), ", expected whole numbers >= 0");
+    JESSL_CHECK(unsigned_numbers(value["data_offsets"]) && value["data_offsets"].size() == 2, DataError, at(8),
+                "has a tensor '", name, "' with data_offsets ", value["data_offsets"].dump(),
+                ", expected [begin, end]");
 
     Entry entry{.name = name, .dtype = known->second};
     std::uint64_t bytes = c10::elementSize(entry.dtype);
@@ -170,14 +171,14 @@ class HeaderReader {
              !__builtin_mul_overflow(bytes, std::max<std::uint64_t>(count, 1), &bytes);
       entry.extents.push_back(static_cast<std::int64_t>(count));
     }
-    check(fits && std::in_range<std::int64_t>(bytes), 8, "has a tensor '", name, "' of shape ", value["shape"].dump(),
-          ", which is more than any memory holds");
+    JESSL_CHECK(fits && std::in_range<std::int64_t>(bytes), DataError, at(8), "has a tensor '", name, "' of shape ",
+                value["shape"].dump(), ", which is more than any memory holds");
     if (empty) bytes = 0;
     entry.begin = value["data_offsets"][0].get<std::uint64_t>();
     entry.end = value["data_offsets"][1].get<std::uint64_t>();
-    check(entry.begin <= entry.end && entry.end - entry.begin == bytes, 8, "has a tensor '", name, "' of shape ",
-          Shape(entry.extents), " and dtype ", known->first, " at data_offsets ", value["data_offsets"].dump(),
-          ", expected ", bytes, " bytes");
+    JESSL_CHECK(entry.begin <= entry.end && entry.end - entry.begin == bytes, DataError, at(8), "has a tensor '", name,
+                "' of shape ", Shape(entry.extents), " and dtype ", known->first, " at data_offsets ",
+                value["data_offsets"].dump(), ", expected ", bytes, " bytes");
     return entry;
   }
 
@@ -187,14 +188,14 @@ class HeaderReader {
               [](const Entry& a, const Entry& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
     std::uint64_t reached = 0;
     for (const Entry& entry : header.entries) {
-      check(entry.begin == reached, header.data_offset + reached, "has a tensor '", entry.name,
-            "' that begins at byte ", entry.begin, " of the data, expected ", reached, ": it ",
-            entry.begin < reached ? "overlaps the one before" : "leaves a hole");
+      JESSL_CHECK(entry.begin == reached, DataError, at(header.data_offset + reached), "has a tensor '", entry.name,
+                  "' that begins at byte ", entry.begin, " of the data, expected ", reached, ": it ",
+                  entry.begin < reached ? "overlaps the one before" : "leaves a hole");
       reached = entry.end;
     }
     const std::uint64_t present = file_size - header.data_offset;
-    check(reached == present, header.data_offset, "holds ", present, " bytes of data, expected ", reached,
-          present < reached ? "; it is truncated" : "; something follows the last tensor");
+    JESSL_CHECK(reached == present, DataError, at(header.data_offset), "holds ", present, " bytes of data, expected ",
+                reached, present < reached ? "; it is truncated" : "; something follows the last tensor");
   }
 
   std::filesystem::path path_;
@@ -271,7 +272,7 @@ inline void save(const std::filesystem::path& path, const StateDict& tensors, co
 /// Shapes     as saved
 /// Cost       one pass over the file; no memory is taken before the header has been checked against the file's size
 /// Errors     DataError, naming the file and the offset: absent, truncated or with bytes after the last tensor; a
-///            header that is too long, no JSON object or of another form; an unknown dtype; a shape that overflows or
+///            header that is too long, no JSON object, nested too deep or of another form; an unknown dtype; a shape that overflows or
 ///            does not fit its offsets; tensors that overlap or leave holes
 /// Models     none
 /// Source     as save

@@ -58,6 +58,11 @@ constexpr void require_loss() {
 
 // [archetype]
 /// The least a loss can be: the mean squared difference of the first two views.
+///
+/// Shapes     as every jessl::Loss
+/// Errors     none
+/// Models     jessl::Loss (docs/loss/README.md)
+/// Source     none
 struct LossArchetype {
   template <class Group>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group&) const {

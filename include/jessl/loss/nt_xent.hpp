@@ -69,7 +69,9 @@ struct NTXent {
     return (*this)(std::vector<torch::Tensor>{z1, z2}, group);
   }
 
-  void check() const { detail::check_setting(temperature > 0, name, "temperature", temperature, "a finite number > 0"); }
+  void check() const {
+    detail::check_setting(temperature > 0, name, "temperature", temperature, "a finite number > 0");
+  }
 
  private:
   /// Rows divided by their length; a row of zeros stays zero.

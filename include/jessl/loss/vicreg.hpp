@@ -33,7 +33,9 @@ namespace jessl::loss {
 /// Models     jessl::Loss (docs/loss/README.md)
 /// Source     Bardes, Ponce and LeCun, VICReg: Variance-Invariance-Covariance Regularization for Self-Supervised
 ///            Learning, ICLR 2022, arXiv 2105.04906, equations 1 to 6
-/// Differs    the variance term is halved over the two views, as in the authors' code; the mean over pairs is ours
+/// Differs    as in the authors' code, the invariance term is a mean over images and dimensions, where equation 5 sums
+///            over the dimensions (its weight there is D times as strong), and the variance term is halved over the two
+///            views; the mean over pairs is ours
 struct VICReg {
   static constexpr std::string_view name = "VICReg";
 

@@ -20,12 +20,22 @@
 namespace jessl::optim {
 
 /// One tensor that a rule keeps for every parameter, named as it is saved: "momentum/layer1.0.conv1.weight".
+///
+/// Shapes     each as its parameter
+/// Errors     none
+/// Models     none
+/// Source     none
 struct Slot {
   std::string_view name;
   bool scalar = false;  ///< one float32 number; otherwise shaped like the parameter. Zero at first.
 };
 
 /// What a rule updates in one go: parameters of one device and type that all have a gradient.
+///
+/// Shapes     each as its parameter
+/// Errors     none
+/// Models     none
+/// Source     none
 struct Batch {
   std::vector<torch::Tensor> parameters;
   std::vector<torch::Tensor> gradients;           ///< to be read only

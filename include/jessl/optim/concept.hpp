@@ -62,6 +62,11 @@ constexpr void require_optimizer() {
 
 // [archetype]
 /// The least an optimizer can be: it leaves the parameters as they are.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     jessl::Optimizer (docs/optim/README.md)
+/// Source     none
 struct OptimizerArchetype {
   struct State {
     void step() {}

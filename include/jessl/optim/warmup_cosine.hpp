@@ -15,9 +15,10 @@ namespace jessl::optim {
 /// Linear warm-up followed by cosine decay, a value for every step.
 ///
 /// With W = warmup_steps and T = total_steps, at step s (counted from 0):
-/// s < W:      base_lr (s + 1) / W                            step W - 1 has base_lr in full, and no step is wasted at
-/// 0 W <= s < T: base_lr (end_ratio + (1 - end_ratio) (1 + cos(pi (s - W) / (T - 1 - W))) / 2) s >= T - 1: base_lr
-/// end_ratio exactly, and so for ever after
+///     s < W:           base_lr (s + 1) / W
+///     W <= s < T - 1:  base_lr (end_ratio + (1 - end_ratio) (1 + cos(pi (s - W) / (T - 1 - W))) / 2)
+///     s >= T - 1:      base_lr end_ratio
+/// Step W - 1 has base_lr in full, and no step is wasted at 0; after the last step it stays at base_lr end_ratio.
 ///
 /// Shapes     none
 /// Units      steps of the optimizer; base_lr in the optimizer's unit; end_ratio dimensionless
@@ -27,8 +28,7 @@ namespace jessl::optim {
 /// Errors     ConfigError for a setting out of range or a negative step
 /// Models     none
 /// Source     Goyal et al., Accurate, Large Minibatch SGD, 2017, arXiv 1706.02677 (warm-up); Loshchilov and Hutter,
-/// SGDR,
-///            ICLR 2017, arXiv 1608.03983, equation 5 (cosine)
+///            SGDR, ICLR 2017, arXiv 1608.03983, equation 5 (cosine)
 /// Differs    the warm-up starts at base_lr / W, not at 0
 struct WarmupCosine {
   static constexpr std::string_view name = "WarmupCosine";

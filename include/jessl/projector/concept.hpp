@@ -50,6 +50,11 @@ constexpr void require_projector() {
 
 // [archetype]
 /// The least a projector can be: a head without parameters.
+///
+/// Shapes     [B, in_features] -> [B, in_features]
+/// Errors     none
+/// Models     jessl::Projector (docs/projector/README.md)
+/// Source     none
 struct ProjectorArchetype {
   struct HeadImpl : torch::nn::Module {
     explicit HeadImpl(std::int64_t width) : out_features(width) {}

@@ -9,10 +9,10 @@
 #include <string_view>
 #include <system_error>
 
+#include <jessl/core/atomic_file.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/log.hpp>
 #include <jessl/core/options.hpp>
-#include <jessl/core/atomic_file.hpp>
 #include <jessl/io/json.hpp>
 #include <jessl/train/callback.hpp>
 
@@ -61,11 +61,15 @@ struct CheckpointEvery {
     void save_point(const StepRecord& record) {
       const bool last = record.step == total_steps_;
       const bool epoch_ends = record.step % steps_per_epoch_ == 0;
-      if (!last && !due(record.step, period_in_steps_) && !(epoch_ends && due(record.step / steps_per_epoch_, period_in_epochs_))) return;
+      if (!last && !due(record.step, period_in_steps_) &&
+          !(epoch_ends && due(record.step / steps_per_epoch_, period_in_epochs_)))
+        return;
       try {
         save_(path_);
       } catch (const IOError& error) {
-        if (last) fail<IOError>(error.what(), " The trained weights are still in the trainer: save_weights() writes them elsewhere.");
+        if (last)
+          fail<IOError>(error.what(),
+                        " The trained weights are still in the trainer: save_weights() writes them elsewhere.");
         warn("no checkpoint at step ", record.step, ", training goes on: ", error.what());
       }
     }
@@ -77,8 +81,8 @@ struct CheckpointEvery {
       const std::filesystem::path previous = path_.string() + ".previous";
       std::error_code failure;
       std::filesystem::rename(path_, previous, failure);
-      JESSL_CHECK(!failure, IOError, "jessl::train::CheckpointEvery: cannot move the earlier run's ", path_, " to ", previous, ": ",
-                  failure.message());
+      JESSL_CHECK(!failure, IOError, "jessl::train::CheckpointEvery: cannot move the earlier run's ", path_, " to ",
+                  previous, ": ", failure.message());
       note("the checkpoint of an earlier run is now ", previous);
     }
 

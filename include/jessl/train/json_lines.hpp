@@ -16,10 +16,10 @@
 
 #include <unistd.h>
 
+#include <jessl/core/atomic_file.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/log.hpp>
 #include <jessl/core/options.hpp>
-#include <jessl/core/atomic_file.hpp>
 #include <jessl/io/json.hpp>
 #include <jessl/train/callback.hpp>
 
@@ -68,8 +68,9 @@ struct JSONLines {
 
     void finish() {
       const int reason = write_pending();
-      JESSL_CHECK(reason == 0, IOError, who, ": ", path_, " lacks its last ", std::count(pending_.begin(), pending_.end(), '\n'),
-                  " lines: ", std::strerror(reason), "; is the disk full?");
+      JESSL_CHECK(reason == 0, IOError, who, ": ", path_, " lacks its last ",
+                  std::count(pending_.begin(), pending_.end(), '\n'), " lines: ", std::strerror(reason),
+                  "; is the disk full?");
     }
 
    private:
@@ -82,7 +83,8 @@ struct JSONLines {
         return "";
       }
       std::ifstream earlier(path_, std::ios::binary);
-      JESSL_CHECK(earlier.is_open(), IOError, who, ": cannot read ", path_, " of the run that is resumed: ", std::strerror(errno));
+      JESSL_CHECK(earlier.is_open(), IOError, who, ": cannot read ", path_,
+                  " of the run that is resumed: ", std::strerror(errno));
       std::string kept;
       std::int64_t last = 0;
       for (std::string line; last < step && std::getline(earlier, line);) {
@@ -93,7 +95,8 @@ struct JSONLines {
         kept += line + '\n';
       }
       JESSL_CHECK(!earlier.bad(), IOError, who, ": cannot read ", path_, " to its end: ", std::strerror(errno));
-      if (last != step) warn(who, ": ", path_, " ends at step ", last, ", the run is resumed after step ", step, "; lines are missing");
+      if (last != step)
+        warn(who, ": ", path_, " ends at step ", last, ", the run is resumed after step ", step, "; lines are missing");
       return kept;
     }
 
@@ -101,7 +104,8 @@ struct JSONLines {
       // In one step, so that a full disk or a kill at this point does not cost the lines that are there.
       write_file(path_, first_step_ > 0 ? lines_until(first_step_) : std::string(), std::string(who));
       file_.reset(std::fopen(path_.c_str(), "ab"));
-      JESSL_CHECK(file_ != nullptr, IOError, who, ": cannot write ", path_, ": ", std::strerror(errno), "; choose a writable folder");
+      JESSL_CHECK(file_ != nullptr, IOError, who, ": cannot write ", path_, ": ", std::strerror(errno),
+                  "; choose a writable folder");
     }
 
     /// Writes what has not been written yet; the system's error number where something is left, else 0.

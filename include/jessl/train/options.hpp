@@ -24,39 +24,40 @@ enum class Device : std::uint8_t {
 
 /// The settings of Trainer::fit.
 ///
-/// Units      warmup_epochs: epochs, fractions allowed; learning rates are the optimizer's
 /// Shapes     none
+/// Units      warmup_epochs: epochs, fractions allowed; learning rates are the optimizer's
 /// Errors     see Trainer::check
-/// Models     none
+/// Models     jessl::Options
 /// Source     none
 struct FitOptions {
-  std::int64_t epochs = 100;                ///< passes over the data, >= 1
-  std::int64_t batch_size = 256;            ///< images per step, >= 2, at most the data set's size
-  std::uint64_t seed = 0;                   ///< of start weights, order and augmentation
-  Device device = Device::automatic;        ///< where to compute
-  Precision precision = Precision::float32; ///< of convolutions and matrix products
-  bool scale_lr = true;                     ///< learning rate times batch_size / 256
-  std::optional<double> warmup_epochs{};    ///< linear rise of the learning rate; unset: a tenth of the epochs, at most 10
-  double end_ratio = 0.001;                 ///< last learning rate over the highest, in [0, 1]
-  std::int64_t threads = 0;                 ///< of LibTorch; 0: all
-  std::int64_t workers = 0;                 ///< of the loader; 0: as many as `threads` on a CPU, all but one beside a GPU
+  std::int64_t epochs = 100;                 ///< passes over the data, >= 1
+  std::int64_t batch_size = 256;             ///< images per step, >= 2, at most the data set's size
+  std::uint64_t seed = 0;                    ///< of start weights, order and augmentation
+  Device device = Device::automatic;         ///< where to compute
+  Precision precision = Precision::float32;  ///< of convolutions and matrix products
+  bool scale_lr = true;                      ///< learning rate times batch_size / 256
+  std::optional<double>
+      warmup_epochs{};       ///< linear rise of the learning rate; unset: a tenth of the epochs, at most 10
+  double end_ratio = 0.001;  ///< last learning rate over the highest, in [0, 1]
+  std::int64_t threads = 0;  ///< of LibTorch; 0: all
+  std::int64_t workers = 0;  ///< of the loader; 0: as many as `threads` on a CPU, all but one beside a GPU
   data::OnCorrupt on_corrupt = data::OnCorrupt::substitute;  ///< what to do about damaged images
-  double max_corrupt_share = 0.1;           ///< more damaged images than this share of all end the run, in [0, 1]
-  std::string resume{};                     ///< checkpoint to go on from; "" starts anew
+  double max_corrupt_share = 0.1;  ///< more damaged images than this share of all end the run, in [0, 1]
+  std::string resume{};            ///< checkpoint to go on from; "" starts anew
 };
 
 /// The settings of Trainer::embed.
 ///
 /// Shapes     none
 /// Errors     ConfigError for a batch size or thread count out of range
-/// Models     none
+/// Models     jessl::Options
 /// Source     none
 struct EmbedOptions {
   std::int64_t batch_size = 500;             ///< images per forward pass, >= 1; changes at most the last bits
   Precision precision = Precision::float32;  ///< of convolutions and matrix products
   std::int64_t threads = 0;                  ///< of LibTorch and of the loader; 0: all
   data::OnCorrupt on_corrupt = data::OnCorrupt::substitute;  ///< the row and label of another image, or an error
-  double max_corrupt_share = 0.1;            ///< more damaged images than this share of all are an error, in [0, 1]
+  double max_corrupt_share = 0.1;  ///< more damaged images than this share of all are an error, in [0, 1]
 };
 
 }  // namespace jessl
@@ -67,6 +68,6 @@ struct jessl::EnumNames<jessl::Device> {
       {{Device::automatic, "auto"}, {Device::cpu, "cpu"}, {Device::cuda, "cuda"}}};
 };
 
-BOOST_HANA_ADAPT_STRUCT(jessl::FitOptions, epochs, batch_size, seed, device, precision, scale_lr, warmup_epochs, end_ratio,
-                        threads, workers, on_corrupt, max_corrupt_share, resume);
+BOOST_HANA_ADAPT_STRUCT(jessl::FitOptions, epochs, batch_size, seed, device, precision, scale_lr, warmup_epochs,
+                        end_ratio, threads, workers, on_corrupt, max_corrupt_share, resume);
 BOOST_HANA_ADAPT_STRUCT(jessl::EmbedOptions, batch_size, precision, threads, on_corrupt, max_corrupt_share);

@@ -6,8 +6,8 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
-#include <ostream>
 #include <iostream>
+#include <ostream>
 #include <string>
 #include <string_view>
 
@@ -62,7 +62,8 @@ struct Progress {
     [[nodiscard]] static std::string clock(double duration) {
       const auto whole = static_cast<std::int64_t>(std::llround(duration));
       char text[32];
-      std::snprintf(text, sizeof text, "%02lld:%02lld", static_cast<long long>(whole / 60), static_cast<long long>(whole % 60));
+      std::snprintf(text, sizeof text, "%02lld:%02lld", static_cast<long long>(whole / 60),
+                    static_cast<long long>(whole % 60));
       return text;
     }
 
@@ -71,18 +72,19 @@ struct Progress {
       const auto taken = static_cast<double>(record.step - first_step_);
       const double left = elapsed / taken * static_cast<double>(total_steps_ - record.step);
       char text[200];
-      std::snprintf(text, sizeof text, "epoch %lld/%lld  step %lld/%lld  loss %.4f  lr %.2e  %.0f images/s  %s elapsed, %s left",
-                    static_cast<long long>(record.epoch + 1), static_cast<long long>(epochs_),
-                    static_cast<long long>(record.step), static_cast<long long>(total_steps_), smooth_loss_,
-                    record.learning_rate, static_cast<double>(images_) / elapsed, clock(elapsed).c_str(), clock(left).c_str());
+      std::snprintf(
+          text, sizeof text, "epoch %lld/%lld  step %lld/%lld  loss %.4f  lr %.2e  %.0f images/s  %s elapsed, %s left",
+          static_cast<long long>(record.epoch + 1), static_cast<long long>(epochs_),
+          static_cast<long long>(record.step), static_cast<long long>(total_steps_), smooth_loss_, record.learning_rate,
+          static_cast<double>(images_) / elapsed, clock(elapsed).c_str(), clock(left).c_str());
       if (!terminal_) {
         std::cerr << text << '\n';
         return;
       }
       constexpr int width = 24;
       const auto filled = static_cast<std::size_t>(std::lround(done * width));
-      std::cerr << '\r' << '[' << std::string(filled, '#') << std::string(width - filled, '.') << "] " << text << "\x1b[K"
-                << (record.step == total_steps_ ? "\n" : "") << std::flush;
+      std::cerr << '\r' << '[' << std::string(filled, '#') << std::string(width - filled, '.') << "] " << text
+                << "\x1b[K" << (record.step == total_steps_ ? "\n" : "") << std::flush;
     }
 
     bool terminal_;

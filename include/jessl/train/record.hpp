@@ -11,6 +11,11 @@
 namespace jessl::train {
 
 /// A run at its start.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct Run {
   std::int64_t epochs = 0;           ///< in the whole run
   std::int64_t steps_per_epoch = 0;  ///< batches
@@ -25,22 +30,32 @@ struct Run {
 };
 
 /// One step, after the optimizer has moved the parameters.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct StepRecord {
-  std::int64_t step = 0;         ///< steps taken since the run began, the first is 1
-  std::int64_t epoch = 0;        ///< 0, 1, ...
-  double loss = 0.0;             ///< of this batch
-  double learning_rate = 0.0;    ///< used in this step
-  std::int64_t images = 0;       ///< in this batch
-  double step_seconds = 0.0;     ///< forward, backward and optimizer
-  double loader_seconds = 0.0;   ///< waited for, or spent on, the batch
+  std::int64_t step = 0;        ///< steps taken since the run began, the first is 1
+  std::int64_t epoch = 0;       ///< 0, 1, ...
+  double loss = 0.0;            ///< of this batch
+  double learning_rate = 0.0;   ///< used in this step
+  std::int64_t images = 0;      ///< in this batch
+  double step_seconds = 0.0;    ///< forward, backward and optimizer
+  double loader_seconds = 0.0;  ///< waited for, or spent on, the batch
 };
 
 /// One epoch, after its last step.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
 struct EpochRecord {
-  std::int64_t epoch = 0;           ///< 0, 1, ...
-  std::int64_t step = 0;            ///< steps taken since the run began
-  double mean_loss = 0.0;           ///< over the steps of the epoch that this process took
-  double images_per_second = 0.0;   ///< loader included
+  std::int64_t epoch = 0;          ///< 0, 1, ...
+  std::int64_t step = 0;           ///< steps taken since the run began
+  double mean_loss = 0.0;          ///< over the steps of the epoch that this process took
+  double images_per_second = 0.0;  ///< loader included
 };
 
 }  // namespace jessl::train

@@ -55,13 +55,13 @@ namespace jessl {
 /// Models     none
 /// Source     none
 struct FitResult {
-  std::int64_t steps = 0;           ///< taken by this call
-  std::int64_t images = 0;          ///< seen by this call
-  std::int64_t corrupt = 0;         ///< different damaged images met by this call, each replaced by another
-  double seconds = 0.0;             ///< wall time of this call's steps, with the loader's and the callbacks' work
-  double images_per_second = 0.0;   ///< of this call
-  double run_seconds = 0.0;         ///< of the whole run: this call's and those of the calls that it resumed
-  std::int64_t run_images = 0;      ///< seen by the whole run
+  std::int64_t steps = 0;          ///< taken by this call
+  std::int64_t images = 0;         ///< seen by this call
+  std::int64_t corrupt = 0;        ///< different damaged images met by this call, each replaced by another
+  double seconds = 0.0;            ///< wall time of this call's steps, with the loader's and the callbacks' work
+  double images_per_second = 0.0;  ///< of this call
+  double run_seconds = 0.0;        ///< of the whole run: this call's and those of the calls that it resumed
+  std::int64_t run_images = 0;     ///< seen by the whole run
   double loss = std::numeric_limits<double>::quiet_NaN();  ///< of the last step; NaN where there was none to take
 };
 
@@ -73,7 +73,9 @@ struct Encoder : torch::nn::Module {};
 /// LibTorch's thread count for the life of the guard.
 class IntraOpThreads {
  public:
-  explicit IntraOpThreads(std::int64_t threads) : previous_(torch::get_num_threads()) { torch::set_num_threads(static_cast<int>(threads)); }
+  explicit IntraOpThreads(std::int64_t threads) : previous_(torch::get_num_threads()) {
+    torch::set_num_threads(static_cast<int>(threads));
+  }
   IntraOpThreads(const IntraOpThreads&) = delete;
   IntraOpThreads& operator=(const IntraOpThreads&) = delete;
   ~IntraOpThreads() { torch::set_num_threads(previous_); }
@@ -85,7 +87,8 @@ class IntraOpThreads {
 /// Evaluation mode for the life of the guard.
 class EvaluationMode {
  public:
-  explicit EvaluationMode(std::shared_ptr<torch::nn::Module> module) : module_(std::move(module)), was_training_(module_->is_training()) {
+  explicit EvaluationMode(std::shared_ptr<torch::nn::Module> module)
+      : module_(std::move(module)), was_training_(module_->is_training()) {
     module_->eval();
   }
   EvaluationMode(const EvaluationMode&) = delete;
@@ -110,7 +113,8 @@ template <class Policy>
 [[nodiscard]] inline torch::Device resolve(Device device) {
   const bool available = torch::cuda::is_available();
   JESSL_CHECK(device != Device::cuda || available, ConfigError,
-              "jessl::Trainer: device is cuda, but no CUDA device can be used here; set device = Device::cpu or look at the driver");
+              "jessl::Trainer: device is cuda, but no CUDA device can be used here; set device = Device::cpu or look "
+              "at the driver");
   return device == Device::cpu || !available ? torch::Device(torch::kCPU) : torch::Device(torch::kCUDA);
 }
 
@@ -127,8 +131,9 @@ inline void to_channels_last(torch::nn::Module& module) {
   for (const auto& change : Json::diff(there, here)) {
     Json::json_pointer place(change["path"].template get<std::string>());
     if (place.back() == "-") place.pop_back();  // an element more: the whole list is shown
-    text += (text.empty() ? "" : "; ") + place.to_string() + " is " + (there.contains(place) ? there[place].dump() : "absent") +
-            " there and " + (here.contains(place) ? here[place].dump() : "absent") + " here";
+    text += (text.empty() ? "" : "; ") + place.to_string() + " is " +
+            (there.contains(place) ? there[place].dump() : "absent") + " there and " +
+            (here.contains(place) ? here[place].dump() : "absent") + " here";
   }
   return text;
 }
@@ -169,10 +174,13 @@ inline void keep_freed_memory() {
 /// Source     none
 template <class A, class B, class P, class L, class O>
 class Trainer {
-  static_assert(!needs_predictor<L>() && !needs_teacher<L>(),
-                "jessl::Trainer does not build predictors and teachers: call such a loss in a training loop of your own");
-  static_assert(ViewMaker<A>, "jessl::Trainer requires 'Augmentation' to be a jessl::ViewMaker: views, shape(view, channels) and "
-                              "make(image, key, scratch, out); see docs/augment/README.md");
+  static_assert(
+      !needs_predictor<L>() && !needs_teacher<L>(),
+      "jessl::Trainer does not build predictors and teachers: call such a loss in a training loop of your own");
+  static_assert(ViewMaker<A>,
+                "jessl::Trainer requires 'Augmentation' to be a jessl::ViewMaker: views, shape(view, channels) and "
+                "make(image, key, scratch, out); see docs/augment/README.md");
+
  public:
   Trainer(A augmentation, B backbone, P projector, L loss, O optimizer)
       : augmentation_(std::move(augmentation)),
@@ -205,21 +213,28 @@ class Trainer {
   ///            when the backbone does not take the views
   template <Dataset D>
   void check(const D& data, const FitOptions& options) const {
-    const auto require = [](bool condition, auto&&... text) { JESSL_CHECK(condition, ConfigError, "jessl::Trainer: ", text...); };
-    require(options.epochs >= 1 && options.epochs <= most_epochs, "epochs is ", options.epochs, ", expected 1 to ", most_epochs);
-    require(options.batch_size >= 2, "batch_size is ", options.batch_size, ", expected at least 2: a loss compares images");
-    require(options.batch_size <= data.size(), "batch_size is ", options.batch_size, ", but the data set has only ", data.size(),
-            " images; take a smaller batch_size");
-    require(options.end_ratio >= 0.0 && options.end_ratio <= 1.0, "end_ratio is ", options.end_ratio, ", expected 0 to 1");
-    require(A::views >= 2, "the augmentation makes ", A::views, " view of an image, expected at least 2; see augment::two_views");
-    require(options.threads >= 0 && options.threads <= most_threads, "threads is ", options.threads, ", expected 0 (all) to ", most_threads);
-    require(options.workers >= 0 && options.workers <= most_threads, "workers is ", options.workers, ", expected 0 (chosen for you) to ",
-            most_threads);
+    const auto require = [](bool condition, auto&&... text) {
+      JESSL_CHECK(condition, ConfigError, "jessl::Trainer: ", text...);
+    };
+    require(options.epochs >= 1 && options.epochs <= most_epochs, "epochs is ", options.epochs, ", expected 1 to ",
+            most_epochs);
+    require(options.batch_size >= 2, "batch_size is ", options.batch_size,
+            ", expected at least 2: a loss compares images");
+    require(options.batch_size <= data.size(), "batch_size is ", options.batch_size, ", but the data set has only ",
+            data.size(), " images; take a smaller batch_size");
+    require(options.end_ratio >= 0.0 && options.end_ratio <= 1.0, "end_ratio is ", options.end_ratio,
+            ", expected 0 to 1");
+    require(A::views >= 2, "the augmentation makes ", A::views,
+            " view of an image, expected at least 2; see augment::two_views");
+    require(options.threads >= 0 && options.threads <= most_threads, "threads is ", options.threads,
+            ", expected 0 (all) to ", most_threads);
+    require(options.workers >= 0 && options.workers <= most_threads, "workers is ", options.workers,
+            ", expected 0 (chosen for you) to ", most_threads);
     if constexpr (requires { loss_.check(); }) loss_.check();
     (void)optimizer_policy_.attach(optim::named_parameters(*encoder_));  // checks its settings
     const double warmup = warmup_epochs(options);
-    require(warmup >= 0.0 && warmup <= static_cast<double>(options.epochs), "warmup_epochs is ", warmup, ", expected 0 to epochs = ",
-            options.epochs);
+    require(warmup >= 0.0 && warmup <= static_cast<double>(options.epochs), "warmup_epochs is ", warmup,
+            ", expected 0 to epochs = ", options.epochs);
     (void)detail::resolve(options.device);
     std::vector<ViewShape> shapes;
     for (std::int64_t view = 0; view < A::views; ++view) shapes.push_back(augmentation_.shape(view, data.channels()));
@@ -266,8 +281,9 @@ class Trainer {
     }
     if (!finite) {
       restore(statistics);
-      fail<DivergenceError>("jessl::Trainer: the loss is ", value, std::isfinite(value) ? ", but its gradient is not finite," : "", " after ",
-                            steps_taken_, " good steps; the weights are those before this step. Try a lower learning rate, a longer ",
+      fail<DivergenceError>("jessl::Trainer: the loss is ", value,
+                            std::isfinite(value) ? ", but its gradient is not finite," : "", " after ", steps_taken_,
+                            " good steps; the weights are those before this step. Try a lower learning rate, a longer ",
                             "warm-up or float32");
     }
     optimizer_->step();
@@ -285,9 +301,10 @@ class Trainer {
   ///            (OnCorrupt::error), or too many (OnCorrupt::substitute)
   template <Dataset D>
   [[nodiscard]] Embedding embed(const D& data, const EmbedOptions& options = {}) {
-    static_assert(requires { evaluation(augmentation_); },
-                  "jessl::Trainer::embed requires evaluation(augmentation), or a view maker as third argument; see "
-                  "docs/train/README.md");
+    static_assert(
+        requires { evaluation(augmentation_); },
+        "jessl::Trainer::embed requires evaluation(augmentation), or a view maker as third argument; see "
+        "docs/train/README.md");
     return embed(data, options, evaluation(augmentation_));
   }
 
@@ -295,9 +312,10 @@ class Trainer {
   template <Dataset D, ViewMaker M>
   [[nodiscard]] Embedding embed(const D& data, const EmbedOptions& options, const M& maker) {
     JESSL_CHECK(data.size() >= 1, ConfigError, "jessl::Trainer::embed: the data set has no images");
-    JESSL_CHECK(options.batch_size >= 1, ConfigError, "jessl::Trainer::embed: batch_size is ", options.batch_size, ", expected at least 1");
-    JESSL_CHECK(options.threads >= 0 && options.threads <= most_threads, ConfigError, "jessl::Trainer::embed: threads is ", options.threads,
-                ", expected 0 (all) to ", most_threads);
+    JESSL_CHECK(options.batch_size >= 1, ConfigError, "jessl::Trainer::embed: batch_size is ", options.batch_size,
+                ", expected at least 1");
+    JESSL_CHECK(options.threads >= 0 && options.threads <= most_threads, ConfigError,
+                "jessl::Trainer::embed: threads is ", options.threads, ", expected 0 (all) to ", most_threads);
     const std::int64_t threads = options.threads == 0 ? hardware_threads() : options.threads;
     const detail::IntraOpThreads intra_op(threads);
     const torch::NoGradGuard no_gradient;
@@ -306,12 +324,18 @@ class Trainer {
     Embedding result{RowMatrix(data.size(), backbone_.feature_dim), {}};
     result.labels.reserve(static_cast<std::size_t>(data.size()));
     data::Loader loader(data, maker,
-                        {.batch_size = std::min(options.batch_size, data.size()), .workers = threads, .ahead = 0, .drop_last = false, .shuffle = false,
-                         .on_corrupt = options.on_corrupt, .max_corrupt_share = options.max_corrupt_share});
+                        {.batch_size = std::min(options.batch_size, data.size()),
+                         .workers = threads,
+                         .ahead = 0,
+                         .drop_last = false,
+                         .shuffle = false,
+                         .on_corrupt = options.on_corrupt,
+                         .max_corrupt_share = options.max_corrupt_share});
     const Autocast autocast(device().type(), options.precision);
     Eigen::Index row = 0;
     for (const data::Batch& batch : loader.epoch(0)) {
-      const torch::Tensor features = backbone_->forward(to_tensor(batch, 0)).to(torch::kCPU, torch::kFloat).contiguous();
+      const torch::Tensor features =
+          backbone_->forward(to_tensor(batch, 0)).to(torch::kCPU, torch::kFloat).contiguous();
       const Eigen::Map<const RowMatrix> rows(features.template data_ptr<float>(), features.size(0), features.size(1));
       result.features.middleRows(row, rows.rows()) = rows;
       row += rows.rows();
@@ -367,7 +391,8 @@ class Trainer {
   }
 
  private:
-  static constexpr std::int64_t most_epochs = std::numeric_limits<std::uint32_t>::max();  // a draw's key has 32 bits for it
+  static constexpr std::int64_t most_epochs =
+      std::numeric_limits<std::uint32_t>::max();      // a draw's key has 32 bits for it
   static constexpr std::int64_t most_threads = 1024;  // more is a slip of the keyboard, and no system gives them
 
   using Attached = decltype(std::declval<const O&>().attach(std::declval<const optim::NamedParameters&>()));
@@ -407,12 +432,15 @@ class Trainer {
     const detail::EvaluationMode evaluation_mode(backbone.ptr());
     for (const ViewShape& shape : shapes) {
       try {
-        const torch::Tensor features = backbone->forward(torch::zeros({2, shape.channels, shape.height, shape.width}, device()));
+        const torch::Tensor features =
+            backbone->forward(torch::zeros({2, shape.channels, shape.height, shape.width}, device()));
         JESSL_CHECK(features.dim() == 2 && features.size(1) == backbone_.feature_dim, ShapeError,
-                    "jessl::Trainer: the backbone makes ", shape_of(features), " of two images, expected [2, ", backbone_.feature_dim, "]");
+                    "jessl::Trainer: the backbone makes ", shape_of(features), " of two images, expected [2, ",
+                    backbone_.feature_dim, "]");
       } catch (const c10::Error& error) {
         const std::string reason = error.what_without_backtrace();
-        fail<ShapeError>("jessl::Trainer: the backbone does not take views of shape ", shape, ": ", reason.substr(0, reason.find('\n')),
+        fail<ShapeError>("jessl::Trainer: the backbone does not take views of shape ", shape, ": ",
+                         reason.substr(0, reason.find('\n')),
                          "; do the backbone's in_channels and stem fit the images?");
       }
     }
@@ -432,7 +460,9 @@ class Trainer {
     for (const auto& [name, tensor] : module_state(*module)) before[name] = tensor.detach().clone();
     module->initialise(earlier);
     const StateDict drawn = module_state(*module);
-    const bool untouched = std::all_of(drawn.begin(), drawn.end(), [&](const auto& entry) { return torch::equal(entry.second, before.at(entry.first)); });
+    const bool untouched = std::all_of(drawn.begin(), drawn.end(), [&](const auto& entry) {
+      return torch::equal(entry.second, before.at(entry.first));
+    });
     if (untouched) {
       module->initialise(seed);
     } else {
@@ -452,7 +482,8 @@ class Trainer {
   }
 
   static void check_views(const std::vector<torch::Tensor>& views) {
-    JESSL_CHECK(views.size() >= 2, ShapeError, "jessl::Trainer::step: got ", views.size(), " views, expected at least 2");
+    JESSL_CHECK(views.size() >= 2, ShapeError, "jessl::Trainer::step: got ", views.size(),
+                " views, expected at least 2");
     for (std::size_t v = 0; v < views.size(); ++v) {
       JESSL_CHECK(views[v].defined() && views[v].dim() == 4, ShapeError, "jessl::Trainer::step: views[", v, "] is ",
                   views[v].defined() ? concat(shape_of(views[v])) : "undefined", ", expected [N, C, H, W]");
@@ -478,7 +509,8 @@ class Trainer {
   /// All views through backbone and projector in one pass; the views' embeddings V x [N, E].
   [[nodiscard]] std::vector<torch::Tensor> embeddings(const std::vector<torch::Tensor>& views) {
     const Autocast autocast(views.front().device().type(), precision_);
-    const bool one_shape = std::all_of(views.begin(), views.end(), [&](const torch::Tensor& view) { return view.sizes() == views.front().sizes(); });
+    const bool one_shape = std::all_of(
+        views.begin(), views.end(), [&](const torch::Tensor& view) { return view.sizes() == views.front().sizes(); });
     if (one_shape) {
       const torch::Tensor stacked = torch::cat(views).contiguous(torch::MemoryFormat::ChannelsLast);  // [V*N, C, H, W]
       return projector_->forward(backbone_->forward(stacked)).chunk(static_cast<std::int64_t>(views.size()));
@@ -494,7 +526,8 @@ class Trainer {
   [[nodiscard]] torch::Tensor to_tensor(const data::Batch& batch, std::int64_t view) const {
     const ViewShape shape = batch.shape(view);
     const std::span<float> pixels = batch.views[static_cast<std::size_t>(view)];
-    return torch::from_blob(pixels.data(), {batch.size(), shape.channels, shape.height, shape.width}, torch::kFloat).to(device());
+    return torch::from_blob(pixels.data(), {batch.size(), shape.channels, shape.height, shape.width}, torch::kFloat)
+        .to(device());
   }
 
   template <class D, class... C>
@@ -511,8 +544,13 @@ class Trainer {
     steps_taken_ = 0;
 
     data::Loader loader(data, augmentation_,
-                        {.batch_size = options.batch_size, .workers = chosen.workers, .ahead = chosen.ahead, .drop_last = true,
-                         .shuffle = true, .seed = options.seed, .on_corrupt = options.on_corrupt,
+                        {.batch_size = options.batch_size,
+                         .workers = chosen.workers,
+                         .ahead = chosen.ahead,
+                         .drop_last = true,
+                         .shuffle = true,
+                         .seed = options.seed,
+                         .on_corrupt = options.on_corrupt,
                          .max_corrupt_share = options.max_corrupt_share});
     const std::int64_t steps_per_epoch = loader.batches();
     const Json configuration = run_configuration(data, options);
@@ -527,11 +565,11 @@ class Trainer {
                     .configuration = configuration,
                     .save = [&](const std::filesystem::path& path) { save(path, configuration, run_seconds()); }};
     const double lr_scale = options.scale_lr ? static_cast<double>(options.batch_size) / 256.0 : 1.0;
-    const optim::WarmupCosine schedule{
-        .base_lr = optimizer_->lr() * lr_scale,
-        .warmup_steps = static_cast<std::int64_t>(std::llround(warmup_epochs(options) * static_cast<double>(steps_per_epoch))),
-        .total_steps = info.total_steps(),
-        .end_ratio = options.end_ratio};
+    const optim::WarmupCosine schedule{.base_lr = optimizer_->lr() * lr_scale,
+                                       .warmup_steps = static_cast<std::int64_t>(
+                                           std::llround(warmup_epochs(options) * static_cast<double>(steps_per_epoch))),
+                                       .total_steps = info.total_steps(),
+                                       .end_ratio = options.end_ratio};
     announce(chosen, data.size());
 
     std::tuple states{callbacks.start(info)...};
@@ -567,11 +605,11 @@ class Trainer {
         });
         if (steps_taken_ % steps_per_epoch == 0) {
           const std::int64_t steps = steps_per_epoch - first_batch;
-          const train::EpochRecord summary{
-              .epoch = epoch,
-              .step = steps_taken_,
-              .mean_loss = loss_sum / static_cast<double>(steps),
-              .images_per_second = static_cast<double>(steps * options.batch_size) / detail::seconds_since(epoch_begin)};
+          const train::EpochRecord summary{.epoch = epoch,
+                                           .step = steps_taken_,
+                                           .mean_loss = loss_sum / static_cast<double>(steps),
+                                           .images_per_second = static_cast<double>(steps * options.batch_size) /
+                                                                detail::seconds_since(epoch_begin)};
           tell([&](auto& state) {
             if constexpr (requires { state.after_epoch(summary); }) state.after_epoch(summary);
           });
@@ -623,7 +661,8 @@ class Trainer {
     std::vector<std::byte> storage;
     for (std::int64_t k = 0; k < std::min(images, data.size()); ++k) {
       try {
-        for (const std::byte byte : data.read(k * data.size() / images, storage).bytes) add(std::to_integer<std::uint64_t>(byte));
+        for (const std::byte byte : data.read(k * data.size() / images, storage).bytes)
+          add(std::to_integer<std::uint64_t>(byte));
       } catch (const DataError&) {
         add(1);  // the loader reports it
       }
@@ -634,18 +673,22 @@ class Trainer {
   void announce(const Plan& chosen, std::int64_t images) const {
     const std::string threads = std::to_string(chosen.threads) + (chosen.threads == 1 ? " thread" : " threads");
     const std::string workers = std::to_string(chosen.workers) + (chosen.workers == 1 ? " worker" : " workers");
-    note("training on ", images, " images, ", chosen.device.str(), ", ", std::string(to_json(precision_)), ", ", threads, "; ", workers,
-         chosen.ahead == 0 ? " load between the steps" : " load beside the steps",
+    note("training on ", images, " images, ", chosen.device.str(), ", ", std::string(to_json(precision_)), ", ",
+         threads, "; ", workers, chosen.ahead == 0 ? " load between the steps" : " load beside the steps",
          steps_taken_ > 0 ? "; resumed after step " + std::to_string(steps_taken_) : std::string());
     if (chosen.device.is_cpu() && std::max(chosen.threads, chosen.workers) > hardware_threads()) {
-      warn("this process may use ", hardware_threads(), " cores: more threads than cores make a step many times slower");
+      warn("this process may use ", hardware_threads(),
+           " cores: more threads than cores make a step many times slower");
     }
   }
 
   void save(const std::filesystem::path& path, const Json& configuration, double run_seconds) const {
     io::Checkpoint checkpoint;
-    checkpoint.record = {{"configuration", configuration}, {"steps_taken", steps_taken_}, {"seconds", run_seconds},
-                         {"threads", torch::get_num_threads()}, {"device", device().str()}};
+    checkpoint.record = {{"configuration", configuration},
+                         {"steps_taken", steps_taken_},
+                         {"seconds", run_seconds},
+                         {"threads", torch::get_num_threads()},
+                         {"device", device().str()}};
     checkpoint.groups["backbone"] = module_state(*backbone_);
     checkpoint.groups["projector"] = module_state(*projector_);
     checkpoint.groups["optimizer"] = optimizer_->state_dict();
@@ -668,10 +711,12 @@ class Trainer {
     io::Checkpoint checkpoint = io::Checkpoint::load(path);
     const std::string who = concat("jessl::Trainer: checkpoint ", path);
     const Json& record = checkpoint.record;
-    JESSL_CHECK(record.contains("configuration") && record.contains("steps_taken") && record["steps_taken"].is_number_unsigned(), DataError,
-                who, " holds weights, but no run to resume; use load_weights()");
+    JESSL_CHECK(record.contains("configuration") && record.contains("steps_taken") &&
+                    record["steps_taken"].is_number_unsigned(),
+                DataError, who, " holds weights, but no run to resume; use load_weights()");
     const Json& there = record["configuration"];
-    JESSL_CHECK(there == configuration, ConfigError, who, " belongs to another run: ", detail::differences(there, configuration),
+    JESSL_CHECK(there == configuration, ConfigError, who,
+                " belongs to another run: ", detail::differences(there, configuration),
                 "; resume with the same settings, or use load_weights()");
     check_module_state(*backbone_, checkpoint.group("backbone"), who + ", backbone");
     check_module_state(*projector_, checkpoint.group("projector"), who + ", projector");
@@ -693,8 +738,9 @@ class Trainer {
     const int threads = record.value("threads", torch::get_num_threads());
     const std::string where = record.value("device", device().str());
     if (threads != torch::get_num_threads() || where != device().str() || checkpoint.version != version) {
-      warn("the run began with ", threads, " threads on ", where, " and jessl ", checkpoint.version, " and goes on with ", torch::get_num_threads(),
-           " on ", device().str(), " and jessl ", version, "; its losses may differ in the last bits");
+      warn("the run began with ", threads, " threads on ", where, " and jessl ", checkpoint.version,
+           " and goes on with ", torch::get_num_threads(), " on ", device().str(), " and jessl ", version,
+           "; its losses may differ in the last bits");
     }
     load_weights(checkpoint, path);
     optimizer_->load_state_dict(checkpoint.group("optimizer"));

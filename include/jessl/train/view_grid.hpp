@@ -22,6 +22,11 @@
 namespace jessl::train {
 
 /// The settings of view_grid().
+///
+/// Shapes     none
+/// Errors     none; view_grid() checks them
+/// Models     jessl::Options
+/// Source     none
 struct ViewGridOptions {
   static constexpr std::string_view name = "ViewGridOptions";
 
@@ -39,8 +44,9 @@ struct ViewGridOptions {
 /// Source     none
 template <Dataset D, ViewMaker M>
 [[nodiscard]] Image view_grid(const D& data, const M& maker, const ViewGridOptions& options = {}) {
-  JESSL_CHECK(options.images >= 1 && options.images <= data.size() && options.zoom >= 1, ConfigError, "jessl::train::view_grid: images is ",
-              options.images, " and zoom is ", options.zoom, ", expected 1 to ", data.size(), " images and a zoom of at least 1");
+  JESSL_CHECK(options.images >= 1 && options.images <= data.size() && options.zoom >= 1, ConfigError,
+              "jessl::train::view_grid: images is ", options.images, " and zoom is ", options.zoom, ", expected 1 to ",
+              data.size(), " images and a zoom of at least 1");
   constexpr std::int64_t border = 4;
   constexpr std::uint8_t white = 255;
   const std::int64_t channels = data.channels();
@@ -59,10 +65,13 @@ template <Dataset D, ViewMaker M>
     for (std::int64_t y = 0; y < shape.height * options.zoom; ++y) {
       for (std::int64_t x = 0; x < shape.width * options.zoom; ++x) {
         for (std::int64_t c = 0; c < channels; ++c) {
-          const auto at = static_cast<std::size_t>((c * shape.height + y / options.zoom) * shape.width + x / options.zoom);
-          const auto which = static_cast<std::size_t>(channels == 1 ? 3 : c);  // Normalize's fourth pair is for grey images.
+          const auto at =
+              static_cast<std::size_t>((c * shape.height + y / options.zoom) * shape.width + x / options.zoom);
+          const auto which =
+              static_cast<std::size_t>(channels == 1 ? 3 : c);  // Normalize's fourth pair is for grey images.
           const float value = (view[at] - scale.shift[which]) / scale.scale[which];
-          grid.pixels[static_cast<std::size_t>(((border + row * tile_height + y) * grid.width + border + column * tile_width + x) * channels + c)] =
+          grid.pixels[static_cast<std::size_t>(
+              ((border + row * tile_height + y) * grid.width + border + column * tile_width + x) * channels + c)] =
               static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0F, 1.0F) * 255.0F));
         }
       }
@@ -79,9 +88,12 @@ template <Dataset D, ViewMaker M>
     plain.make(image, {}, plain_scratch, view);
     paint(row, 0);
     for (std::int64_t v = 0; v < M::views; ++v) {
-      JESSL_CHECK(maker.shape(v, channels) == shape, ConfigError, "jessl::train::view_grid: view ", v, " is ", maker.shape(v, channels),
-                  ", expected ", shape, " as the first");
-      maker.make(image, {.seed = options.seed, .sample = static_cast<std::uint64_t>(index), .view = static_cast<std::uint8_t>(v)}, maker_scratch, view);
+      JESSL_CHECK(maker.shape(v, channels) == shape, ConfigError, "jessl::train::view_grid: view ", v, " is ",
+                  maker.shape(v, channels), ", expected ", shape, " as the first");
+      maker.make(
+          image,
+          {.seed = options.seed, .sample = static_cast<std::uint64_t>(index), .view = static_cast<std::uint8_t>(v)},
+          maker_scratch, view);
       paint(row, 1 + v);
     }
   }

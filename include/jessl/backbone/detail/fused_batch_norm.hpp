@@ -179,7 +179,8 @@ class FusedBatchNorm : public torch::autograd::Function<FusedBatchNorm> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& gradients) {
-    JESSL_CHECK(!torch::GradMode::is_enabled(), ConfigError, "jessl::backbone: batch norm in training on a CPU has no second derivative; ",
+    JESSL_CHECK(!torch::GradMode::is_enabled(), ConfigError,
+                "jessl::backbone: batch norm in training on a CPU has no second derivative; ",
                 "differentiate once, or call eval() on the network");
     const auto saved = context->get_saved_variables();
     const auto kept = static_cast<Kept>(context->saved_data["kept"].toInt());

@@ -13,7 +13,9 @@ namespace jessl::backbone::detail {
 /// Whether convolve_small() can take this call: a 3x3 convolution with stride and padding 1 and without bias of a
 /// float32 map of at most 2x2 on a CPU.
 [[nodiscard]] inline bool can_convolve_small(const torch::nn::Conv2dImpl& convolution, const torch::Tensor& x) {
-  const auto is = [](torch::IntArrayRef values, std::int64_t value) { return values[0] == value && values[1] == value; };
+  const auto is = [](torch::IntArrayRef values, std::int64_t value) {
+    return values[0] == value && values[1] == value;
+  };
   const auto* const padding = std::get_if<torch::ExpandingArray<2>>(&convolution.options.padding());
   return x.is_cpu() && x.dim() == 4 && x.size(2) <= 2 && x.size(3) <= 2 && x.scalar_type() == torch::kFloat32 &&
          convolution.weight.scalar_type() == torch::kFloat32 && !convolution.bias.defined() &&
