@@ -52,7 +52,7 @@ double choose_l2(const RowMatrix& features, const std::vector<std::int64_t>& lab
   double best_l2 = 0.0;
   double best_accuracy = -1.0;
   for (const double l2 : {1e-3, 1e-4, 1e-5}) {
-    const auto probe = eval::LogisticProbe{.l2 = l2, .tolerance = 1e-4}.fit(
+    const auto probe = eval::LogisticProbe{.l2 = l2, .tolerance = 1e-3}.fit(
         features.topRows(fitted), given.first(static_cast<std::size_t>(fitted)));
     const auto predicted = probe.predict(features.bottomRows(features.rows() - fitted));
     const double accuracy = eval::accuracy(predicted, given.subspan(static_cast<std::size_t>(fitted)));
@@ -77,7 +77,7 @@ Scores evaluate(const std::string& what, const Embedding& bank, const Embedding&
   };
   const auto neighbours = eval::KNN{.k = 200, .temperature = 0.07}.fit(train, bank.labels).predict(test, {20, 200});
   const auto linear =
-      eval::LogisticProbe{.l2 = choose_l2(train, bank.labels), .tolerance = 1e-4}.fit(train, bank.labels).predict(test);
+      eval::LogisticProbe{.l2 = choose_l2(train, bank.labels), .tolerance = 1e-3}.fit(train, bank.labels).predict(test);
   return {percent(neighbours[0]), percent(neighbours[1]), percent(linear)};
 }
 

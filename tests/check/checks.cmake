@@ -27,7 +27,7 @@ foreach(header IN LISTS headers)
   file(CONFIGURE OUTPUT ${source} CONTENT "#include <jessl/@header@>  // IWYU pragma: keep\n" @ONLY)
   if(header MATCHES "^(core|data|augment|eval)(/|\\.hpp)" AND NOT header IN_LIST torch_headers)
     list(APPEND plain_sources ${source})
-  else()
+  elseif(header MATCHES "/" OR header STREQUAL jessl.hpp)  # jessl.hpp includes the families' headers
     list(APPEND torch_sources ${source})
   endif()
 endforeach()
@@ -40,7 +40,7 @@ add_library(jessl_plain_headers OBJECT ${plain_sources})
 target_link_libraries(jessl_plain_headers PRIVATE jessl::base jessl_own)
 target_compile_options(jessl_plain_headers PRIVATE -O0)  # they are never run
 add_library(jessl_torch_headers OBJECT ${torch_sources})
-target_link_libraries(jessl_torch_headers PRIVATE jessl::jessl jessl_test_options)
+target_link_libraries(jessl_torch_headers PRIVATE jessl_torch_test_options)
 target_precompile_headers(jessl_torch_headers REUSE_FROM jessl_torch_pch)
 
 list(LENGTH headers count)

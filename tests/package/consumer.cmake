@@ -1,10 +1,10 @@
-# What both consumers build, once they have jessl::base and jessl::jessl.
-foreach(program plain torch)
+# What both consumers build, once they have jessl::base and jessl::jessl: plain.cpp and, with LibTorch, ${torch_program}.cpp.
+foreach(program plain ${torch_program})
   add_executable(${program} ${CMAKE_CURRENT_LIST_DIR}/${program}.cpp)
   add_test(NAME ${program} COMMAND ${program})
 endforeach()
 target_link_libraries(plain PRIVATE jessl::base)
-target_link_libraries(torch PRIVATE jessl::jessl)
+target_link_libraries(${torch_program} PRIVATE jessl::jessl)
 
 # jessl must not have set anything of this project's.
 get_directory_property(options COMPILE_OPTIONS)

@@ -213,7 +213,7 @@ TEST_CASE("Trainer: says what is wrong with a run before it reads an image", "[t
     return std::string("accepted");
   };
   CHECK(refused(fixtures::small_run()) == "accepted");
-  CHECK_THAT(refused({.epochs = 0}), Contains("epochs is 0, expected at least 1"));
+  CHECK_THAT(refused({.epochs = 0}), Contains("epochs is 0, expected 1 to"));
   CHECK_THAT(refused({.epochs = 1, .batch_size = 97}),
              Contains("batch_size is 97, but the data set has only 96 images"));
   CHECK_THAT(refused({.epochs = 1, .batch_size = 1}), Contains("batch_size is 1, expected at least 2"));
