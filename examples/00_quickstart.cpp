@@ -25,7 +25,7 @@
 using namespace jessl;
 
 struct Settings {
-  std::int64_t epochs = 8;
+  std::int64_t epochs = 7;
   std::int64_t batch_size = 256;
   std::int64_t images = 60000;  // of the training set, from its start
   std::int64_t test_images = 10000;
