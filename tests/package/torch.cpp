@@ -25,7 +25,7 @@ int main() {
       jessl::projector::MLP{"8-8"}, jessl::loss::NTXent{}, jessl::optim::SGD{.lr = 0.01}};
   const auto result = trainer.fit(data, {.epochs = 1, .batch_size = 4, .device = jessl::Device::cpu});
 
-  const auto path = std::filesystem::temp_directory_path() / "jessl-package-test.pt";
+  const std::filesystem::path path = "jessl-package-test.pt";
   jessl::io::Checkpoint checkpoint;
   checkpoint.groups["a"]["b"] = torch::eye(3).mm(torch::ones({3, 2}));
   checkpoint.save(path);

@@ -144,10 +144,10 @@ TEST_CASE("JSONLines: lines that a full disk refuses are written when it has roo
   {
     const FileSizeLimit full(static_cast<rlim_t>(std::filesystem::file_size(metrics.path) + 20));
     for (std::int64_t step = 2; step <= 4; ++step) state.after_step(record_of(step));
-    CHECK_THROWS_WITH(state.finish(), Contains("lacks its last 3 lines") && Contains("is the disk full?"));
+    CHECK_THROWS_WITH(state.finish(), Contains("cannot write 3 lines to") && Contains("is the disk full?"));
   }
   CHECK(log.messages.size() == 1);
-  CHECK(log.contains("its lines are kept until it can be"));
+  CHECK(log.contains("Its lines are kept until it can be written"));
   state.after_step(record_of(5));
   CHECK_NOTHROW(state.finish());
   CHECK(fixtures::losses(metrics.path) == std::vector<std::string>{"1.0", "0.5", "0.3333333333333333", "0.25", "0.2"});
@@ -174,7 +174,7 @@ TEST_CASE("CheckpointEvery: a full disk costs the log no line that it can still 
                                 train::CheckpointEvery{folder / "checkpoint.pt"}, DiskFullAfter{5}),
                     Contains("save_weights() writes them elsewhere"));
   CHECK(log.contains("no checkpoint at step 8, training goes on"));
-  CHECK(log.contains("its lines are kept until it can be"));
+  CHECK(log.contains("Its lines are kept until it can be written"));
   CHECK_NOTHROW(trainer.save_weights(folder / "elsewhere.pt"));
 }
 
@@ -188,6 +188,10 @@ TEST_CASE("CheckpointEvery: a new run keeps the checkpoint of an earlier one", "
   fixtures::small_trainer().fit(fixtures::stripes(), options, checkpoint);
   CHECK(io::Checkpoint::load(folder / "checkpoint.pt.previous").record["configuration"]["run"]["seed"] == 5);
   CHECK(io::Checkpoint::load(folder / "checkpoint.pt").record["configuration"]["run"]["seed"] == 9);
+  options.seed = 10;
+  fixtures::small_trainer().fit(fixtures::stripes(), options, checkpoint);
+  CHECK(io::Checkpoint::load(folder / "checkpoint.pt.previous").record["configuration"]["run"]["seed"] == 5);
+  CHECK(io::Checkpoint::load(folder / "checkpoint.pt.previous-2").record["configuration"]["run"]["seed"] == 9);
 }
 
 // Runs only as the child of the next test case.

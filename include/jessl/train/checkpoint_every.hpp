@@ -24,8 +24,8 @@ namespace jessl::train {
 /// and the next try may succeed. Only when the last one fails too does fit() throw; the trained weights are then still
 /// in the trainer, and Trainer::save_weights() writes them elsewhere.
 ///
-/// A new run moves a checkpoint that it finds at `path` to `<path>.previous`: resuming never goes on with another run,
-/// and starting one by mistake costs nothing.
+/// Before its first checkpoint a new run moves one that it finds at `path` to `<path>.previous`, or `.previous-2` and so on
+/// where that is taken: a run started by mistake loses nothing.
 ///
 /// Shapes     none
 /// Units      steps, epochs: 0 turns that rhythm off
@@ -50,12 +50,12 @@ struct CheckpointEvery {
           period_in_epochs_(settings.epochs),
           steps_per_epoch_(run.steps_per_epoch),
           total_steps_(run.total_steps()),
+          is_new_run_(run.first_step == 0),
           save_(run.save) {
       JESSL_CHECK(settings.epochs >= 0 && settings.steps >= 0, ConfigError, "jessl::train::CheckpointEvery: epochs is ",
                   settings.epochs, " and steps is ", settings.steps, ", expected both >= 0");
       if (path_.has_parent_path()) io::make_folder(path_.parent_path());
       AtomicFile probe(path_, "jessl::train::CheckpointEvery");  // An unwritable place is known before the first step.
-      if (run.first_step == 0 && std::filesystem::exists(path_)) keep_previous();
     }
 
     void save_point(const StepRecord& record) {
@@ -65,6 +65,8 @@ struct CheckpointEvery {
           !(epoch_ends && due(record.step / steps_per_epoch_, period_in_epochs_)))
         return;
       try {
+        if (is_new_run_) keep_previous();
+        is_new_run_ = false;
         save_(path_);
       } catch (const IOError& error) {
         if (last)
@@ -77,8 +79,12 @@ struct CheckpointEvery {
    private:
     [[nodiscard]] static bool due(std::int64_t count, std::int64_t period) { return period > 0 && count % period == 0; }
 
+    /// Moves an earlier run's checkpoint to the first free name.
     void keep_previous() const {
-      const std::filesystem::path previous = path_.string() + ".previous";
+      if (!std::filesystem::exists(path_)) return;
+      std::filesystem::path previous = path_.string() + ".previous";
+      for (int number = 2; std::filesystem::exists(previous); ++number)
+        previous = concat(path_.string(), ".previous-", number);
       std::error_code failure;
       std::filesystem::rename(path_, previous, failure);
       JESSL_CHECK(!failure, IOError, "jessl::train::CheckpointEvery: cannot move the earlier run's ", path_, " to ",
@@ -91,6 +97,7 @@ struct CheckpointEvery {
     std::int64_t period_in_epochs_;
     std::int64_t steps_per_epoch_;
     std::int64_t total_steps_;
+    bool is_new_run_;
     std::function<void(const std::filesystem::path&)> save_;
   };
 

@@ -35,8 +35,8 @@ namespace jessl::train {
 /// Shapes     none
 /// Cost       one write a step
 /// Randomness none
-/// Errors     IOError before the first step when the folder or file cannot be written, at the first one when an earlier
-///            log cannot be read, at the end when lines are still unwritten
+/// Errors     IOError before the first step when the folder or file cannot be written, or an earlier log not be read; at
+///            the end when lines are still unwritten
 /// Models     jessl::Callback (docs/train/README.md)
 /// Source     none
 struct JSONLines {
@@ -46,13 +46,13 @@ struct JSONLines {
 
   class State {
    public:
-    State(std::filesystem::path path, std::int64_t first_step) : path_(std::move(path)), first_step_(first_step) {
+    State(std::filesystem::path path, std::int64_t first_step) : path_(std::move(path)) {
       if (path_.has_parent_path()) io::make_folder(path_.parent_path());
       AtomicFile probe(path_, std::string(who));  // An unwritable place is known before the first step.
+      if (first_step > 0) earlier_ = lines_until(first_step);
     }
 
     void after_step(const StepRecord& record) {
-      if (file_ == nullptr) open();
       const double seconds = record.step_seconds + record.loader_seconds;
       const Json line{{"step", record.step},
                       {"epoch", record.epoch},
@@ -61,16 +61,17 @@ struct JSONLines {
                       {"images_per_second", seconds > 0.0 ? static_cast<double>(record.images) / seconds : 0.0},
                       {"loader_seconds", record.loader_seconds}};
       pending_ += line.dump() + '\n';
-      if (const int reason = write_pending(); reason != 0 && !std::exchange(refused_, true)) {
-        warn(who, ": cannot write to ", path_, ": ", std::strerror(reason), "; its lines are kept until it can be");
+      try {
+        write_pending();
+        refused_ = false;
+      } catch (const IOError& error) {
+        if (!std::exchange(refused_, true)) warn(error.what(), " Its lines are kept until it can be written.");
       }
     }
 
+    /// IOError where lines are still unwritten.
     void finish() {
-      const int reason = write_pending();
-      JESSL_CHECK(reason == 0, IOError, who, ": ", path_, " lacks its last ",
-                  std::count(pending_.begin(), pending_.end(), '\n'), " lines: ", std::strerror(reason),
-                  "; is the disk full?");
+      if (!pending_.empty()) write_pending();
     }
 
    private:
@@ -102,21 +103,22 @@ struct JSONLines {
 
     void open() {
       // In one step, so that a full disk or a kill at this point does not cost the lines that are there.
-      write_file(path_, first_step_ > 0 ? lines_until(first_step_) : std::string(), std::string(who));
+      write_file(path_, earlier_, std::string(who));
+      earlier_.clear();
       file_.reset(std::fopen(path_.c_str(), "ab"));
       JESSL_CHECK(file_ != nullptr, IOError, who, ": cannot write ", path_, ": ", std::strerror(errno),
-                  "; choose a writable folder");
+                  "; choose a writable folder.");
     }
 
-    /// Writes what has not been written yet; the system's error number where something is left, else 0.
-    [[nodiscard]] int write_pending() {
+    void write_pending() {
+      if (file_ == nullptr) open();
       while (!pending_.empty()) {
         const ssize_t written = ::write(::fileno(file_.get()), pending_.data(), pending_.size());
-        if (written < 0 && errno != EINTR) return errno;
+        JESSL_CHECK(written >= 0 || errno == EINTR, IOError, who, ": cannot write ",
+                    std::count(pending_.begin(), pending_.end(), '\n'), " lines to ", path_, ": ", std::strerror(errno),
+                    "; is the disk full?");
         if (written > 0) pending_.erase(0, static_cast<std::size_t>(written));
       }
-      refused_ = false;
-      return 0;
     }
 
     struct Close {
@@ -124,7 +126,7 @@ struct JSONLines {
     };
 
     std::filesystem::path path_;
-    std::int64_t first_step_;
+    std::string earlier_{};  // the lines of the run that is resumed, until the file is begun
     std::unique_ptr<std::FILE, Close> file_{};
     std::string pending_{};  // whole lines, the first perhaps without its beginning
     bool refused_ = false;   // the last write failed, and this was said

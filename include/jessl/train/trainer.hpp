@@ -222,6 +222,8 @@ class Trainer {
             ", expected at least 2: a loss compares images");
     require(options.batch_size <= data.size(), "batch_size is ", options.batch_size, ", but the data set has only ",
             data.size(), " images; take a smaller batch_size");
+    require(options.max_corrupt_share >= 0.0 && options.max_corrupt_share <= 1.0, "max_corrupt_share is ",
+            options.max_corrupt_share, ", expected 0 to 1");
     require(options.end_ratio >= 0.0 && options.end_ratio <= 1.0, "end_ratio is ", options.end_ratio,
             ", expected 0 to 1");
     require(A::views >= 2, "the augmentation makes ", A::views,
@@ -661,7 +663,7 @@ class Trainer {
     std::vector<std::byte> storage;
     for (std::int64_t k = 0; k < std::min(images, data.size()); ++k) {
       try {
-        for (const std::byte byte : data.read(k * data.size() / images, storage).bytes)
+        for (const std::byte byte : data.read(k * data.size() / std::min(images, data.size()), storage).bytes)
           add(std::to_integer<std::uint64_t>(byte));
       } catch (const DataError&) {
         add(1);  // the loader reports it
