@@ -96,7 +96,9 @@ class JPEGRewriter {
   }
 
   [[nodiscard]] std::vector<std::byte> rewrite(std::span<const std::byte> bytes, const RestartMarkers& options) {
-    const auto attempt = [this](const auto& step) { errors_.attempt(step, "jessl::data::add_restart_markers"); };
+    const auto attempt = [this](const auto& step) {
+      errors_.attempt(step, "jessl::data::add_restart_markers: damaged or unsupported JPEG");
+    };
     attempt([&] {
       jpeg_create_decompress(&input_);
       jpeg_create_compress(&output_);

@@ -16,7 +16,7 @@
 // GCC fuses a product and a sum where the processor can, which rounds differently. The bytes of a packed file must not
 // depend on the processor that it was compiled for. Clang does not fuse across statements.
 #if defined(__GNUC__) && !defined(__clang__)
-#define JESSL_DETAIL_UNFUSED [[gnu::optimize("fp-contract=off")]]
+#define JESSL_DETAIL_UNFUSED [[gnu::optimize("fp-contract=off"), gnu::noinline]]
 #else
 #define JESSL_DETAIL_UNFUSED
 #endif
@@ -85,7 +85,7 @@ class AreaResize {
   }
 
   /// Which source pixels a target pixel covers, and with which share.
-  static void weigh(Axis& axis, std::int64_t source, std::int64_t target, double scale) {
+  JESSL_DETAIL_UNFUSED static void weigh(Axis& axis, std::int64_t source, std::int64_t target, double scale) {
     axis.taps.clear();
     axis.ends.clear();
     constexpr double sliver = 1e-3;

@@ -7,6 +7,8 @@
 #include <optional>
 #include <span>
 
+#include <jessl/data/detail/jpeg_layout.hpp>
+
 namespace jessl::data::detail {
 
 /// The frame header of a JPEG file.
@@ -20,36 +22,27 @@ struct JPEGHeader {
 
 /// The frame header, found by walking the segments; nothing where there is none.
 [[nodiscard]] inline std::optional<JPEGHeader> read_jpeg_header(std::span<const std::byte> bytes) {
-  const auto at = [bytes](std::size_t i) { return std::to_integer<unsigned>(bytes[i]); };
-  const std::size_t size = bytes.size();
-  if (size < 4 || at(0) != 0xFF || at(1) != 0xD8) return std::nullopt;
-  std::size_t place = 2;
-  for (;;) {
-    while (place < size && at(place) != 0xFF) ++place;  // as libjpeg, which passes over what lies between segments
-    while (place < size && at(place) == 0xFF) ++place;
-    if (place >= size) return std::nullopt;
-    const unsigned marker = at(place++);
-    if (marker == 0x00 || marker == 0x01 || (marker >= 0xD0 && marker <= 0xD8)) continue;  // no segment follows
-    if (marker == 0xD9 || marker == 0xDA || size - place < 2) return std::nullopt;         // the image before its frame
-    const std::size_t length = at(place) << 8U | at(place + 1);
-    if (length < 2 || length > size - place) return std::nullopt;
-    const bool is_frame = marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
-    if (is_frame) {
-      if (length < 8) return std::nullopt;
-      const auto number = [&at](std::size_t i) { return static_cast<std::int64_t>(at(i) << 8U | at(i + 1)); };
-      return JPEGHeader{.width = number(place + 5),
-                        .height = number(place + 3),
-                        .components = at(place + 7),
-                        .bits = at(place + 2),
-                        .process = static_cast<std::uint8_t>(marker)};
-    }
-    place += length;
+  if (bytes.size() < 4 || big_endian_16(bytes, 0) != 0xFFD8) return std::nullopt;
+  JPEGMarkers markers(bytes);
+  JPEGMarker marker;
+  while (markers.next(marker)) {
+    // The image before its frame.
+    if (marker.code == jpeg_code::end_of_image || marker.code == jpeg_code::start_of_scan) return std::nullopt;
+    if (!is_start_of_frame(marker.code)) continue;
+    if (marker.payload.size() < 6) return std::nullopt;
+    return JPEGHeader{.width = big_endian_16(marker.payload, 3),
+                      .height = big_endian_16(marker.payload, 1),
+                      .components = byte_at(marker.payload, 5),
+                      .bits = byte_at(marker.payload, 0),
+                      .process = marker.code};
   }
+  return std::nullopt;
 }
 
 /// Whether ffcv decodes such a file to the right pixels; of CMYK it silently makes wrong ones.
 [[nodiscard]] inline bool ffcv_decodes(const JPEGHeader& header) {
-  return (header.components == 1 || header.components == 3) && header.bits == 8 && header.process <= 0xC2;
+  return (header.components == 1 || header.components == 3) && header.bits == 8 &&
+         header.process <= jpeg_code::progressive;
 }
 
 }  // namespace jessl::data::detail

@@ -44,10 +44,10 @@ class JPEGErrors {
     info.client_data = this;
   }
 
-  /// Runs a step that calls libjpeg. `who` names the caller in the message.
+  /// Runs a step that calls libjpeg. `what` opens the message of its failure.
   template <class Step>
-  void attempt(const Step& step, const char* who = "jessl::data::decode") {
-    if (!completes(step)) fail<DataError>(who, ": damaged or unsupported JPEG: ", reason_.data());
+  void attempt(const Step& step, const char* what = "jessl::data::decode: damaged or unsupported JPEG") {
+    if (!completes(step)) fail<DataError>(what, ": ", reason_.data());
   }
 
  private:

@@ -3,8 +3,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
-#include <csetjmp>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -17,6 +15,7 @@
 
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
+#include <jessl/data/detail/jpeg_reader.hpp>
 
 namespace jessl::data::detail {
 
@@ -24,11 +23,8 @@ namespace jessl::data::detail {
 class JPEGWriter {
  public:
   JPEGWriter() {
-    info_.err = jpeg_std_error(&errors_);
-    info_.client_data = this;
-    errors_.error_exit = &leave;
-    errors_.output_message = [](j_common_ptr) {};
-    attempt([&] { jpeg_create_compress(&info_); });
+    errors_.listen_to(info_);
+    errors_.attempt([&] { jpeg_create_compress(&info_); }, failure);
   }
   JPEGWriter(const JPEGWriter&) = delete;
   JPEGWriter& operator=(const JPEGWriter&) = delete;
@@ -45,7 +41,7 @@ class JPEGWriter {
     unsigned char* memory = buffer_.data();
     unsigned long size = static_cast<unsigned long>(buffer_.size());
     const auto stride = static_cast<std::size_t>(image.width * image.channels);
-    attempt([&] {
+    const auto encode = [&] {
       jpeg_mem_dest(&info_, &memory, &size);
       info_.image_width = static_cast<JDIMENSION>(image.width);
       info_.image_height = static_cast<JDIMENSION>(image.height);
@@ -61,7 +57,13 @@ class JPEGWriter {
         jpeg_write_scanlines(&info_, &row, 1);
       }
       jpeg_finish_compress(&info_);
-    });
+    };
+    try {
+      errors_.attempt(encode, failure);
+    } catch (const DataError&) {
+      jpeg_abort_compress(&info_);  // for the next image
+      throw;
+    }
     own_.reset(memory == buffer_.data() ? nullptr : memory);
     return std::as_bytes(std::span<const unsigned char>(memory, size));
   }
@@ -71,31 +73,10 @@ class JPEGWriter {
     void operator()(unsigned char* memory) const { std::free(memory); }
   };
 
-  // As in decoding: libjpeg leaves a step that fails by longjmp, so nothing in a step owns anything.
-  template <class Step>
-  void attempt(const Step& step) {
-    if (completes(step)) return;
-    jpeg_abort_compress(&info_);
-    fail<DataError>("jessl::data: cannot encode an image as JPEG: ", reason_.data());
-  }
-
-  template <class Step>
-  [[nodiscard]] bool completes(const Step& step) {
-    if (setjmp(escape_) != 0) return false;
-    step();
-    return true;
-  }
-
-  [[noreturn]] static void leave(j_common_ptr info) {
-    auto* writer = static_cast<JPEGWriter*>(info->client_data);
-    (*info->err->format_message)(info, writer->reason_.data());
-    std::longjmp(writer->escape_, 1);
-  }
+  static constexpr const char* failure = "jessl::data: cannot encode an image as JPEG";
 
   jpeg_compress_struct info_{};
-  jpeg_error_mgr errors_{};
-  std::jmp_buf escape_{};
-  std::array<char, JMSG_LENGTH_MAX> reason_{};
+  JPEGErrors errors_{};
   std::vector<unsigned char> buffer_{};
   std::unique_ptr<unsigned char, Free> own_{};
 };

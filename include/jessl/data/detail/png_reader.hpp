@@ -64,8 +64,8 @@ class PNGReader {
     const bool all = whole || passes > 1;  // the passes of an interlaced image go over all of its rows
     const std::int64_t first = all ? 0 : box.top;
     const std::int64_t last = all ? height : box.bottom();
-    JESSL_ASSERT(first >= 0 && first < last && last <= height, "a PNG of ", height, " rows is to give rows ", first,
-                 " to ", last);
+    JESSL_CHECK(first >= 0 && first < last && last <= height, DataError, "jessl::data::decode_region: a PNG of ",
+                height, " rows is to give rows ", first, " to ", last, ": the header is not that of this image");
     image.resize(png_get_image_width(png_, info_), last - first, png_get_channels(png_, info_));
     const std::size_t stride = png_get_rowbytes(png_, info_);
     JESSL_ASSERT(stride * static_cast<std::size_t>(image.height) == image.pixels.size(), "a PNG row has ", stride,
