@@ -24,9 +24,9 @@ namespace jessl::backbone::detail {
          is(*padding, 1);
 }
 
-/// convolution(x) for x [N, C, H, W], H and W at most 2. Five of the nine taps of each output lie in the padding; the
-/// other four make a dense map from the pixels [N, H W C] to [N, H W C'], with no more arithmetic than needed and at the
-/// speed of a matrix product (5 times that of the library's convolution of 2x2 maps of 256 channels).
+/// convolution(x) for x [N, C, H, W], H and W at most 2. At least five of the nine taps of each output lie in the padding;
+/// the others make a dense map from the pixels [N, H W C] to [N, H W C'], with no more arithmetic than needed and at the
+/// speed of a matrix product (docs/benchmarks.md). The map is built anew in each call.
 [[nodiscard]] inline torch::Tensor convolve_small(const torch::nn::Conv2dImpl& convolution, const torch::Tensor& x) {
   const std::int64_t height = x.size(2);
   const std::int64_t width = x.size(3);
@@ -50,7 +50,7 @@ namespace jessl::backbone::detail {
       .permute({0, 3, 1, 2});  // [N, C', H, W], channels last
 }
 
-/// convolution(x), by whichever way is faster.
+/// convolution(x), by one product where it can.
 [[nodiscard]] inline torch::Tensor convolve(torch::nn::Conv2d& convolution, const torch::Tensor& x) {
   return can_convolve_small(*convolution, x) ? convolve_small(*convolution, x) : convolution->forward(x);
 }
