@@ -16,13 +16,12 @@
 #include <string>
 #include <vector>
 
-#include <jpeglib.h>
-
 #include <jessl/augment/random_resized_crop.hpp>
 #include <jessl/core/draw.hpp>
 #include <jessl/data/decode.hpp>
 #include <jessl/data/decode_plan.hpp>
 #include <jessl/data/decode_region.hpp>
+#include <jessl/data/detail/jpeg_writer.hpp>
 #include <jessl/data/peek.hpp>
 #include <jessl/data/restart_markers.hpp>
 
@@ -47,32 +46,9 @@ Bytes made_up(std::int64_t width, std::int64_t height, std::uint64_t number) {
       }
     }
   }
-  jpeg_compress_struct info{};
-  jpeg_error_mgr errors{};
-  info.err = jpeg_std_error(&errors);
-  jpeg_create_compress(&info);
-  unsigned char* memory = nullptr;
-  unsigned long size = 0;
-  jpeg_mem_dest(&info, &memory, &size);
-  info.image_width = static_cast<JDIMENSION>(width);
-  info.image_height = static_cast<JDIMENSION>(height);
-  info.input_components = 3;
-  info.in_color_space = JCS_RGB;
-  jpeg_set_defaults(&info);
-  jpeg_set_quality(&info, 90, TRUE);
-  if (number % 4 != 0) info.comp_info[0].h_samp_factor = info.comp_info[0].v_samp_factor = 1;
-  jpeg_start_compress(&info, TRUE);
-  while (info.next_scanline < info.image_height) {
-    JSAMPROW row =
-        image.pixels.data() + static_cast<std::size_t>(info.next_scanline) * static_cast<std::size_t>(3 * width);
-    jpeg_write_scanlines(&info, &row, 1);
-  }
-  jpeg_finish_compress(&info);
-  jpeg_destroy_compress(&info);
-  const auto* begin = reinterpret_cast<const std::byte*>(memory);
-  Bytes bytes(begin, begin + size);
-  std::free(memory);
-  return bytes;
+  data::detail::JPEGWriter writer;
+  const auto file = writer.write(image.view(), 90, /*full_chroma=*/number % 4 != 0);
+  return {file.begin(), file.end()};
 }
 
 /// The images, as they are and rewritten.

@@ -11,15 +11,16 @@
 #include <jessl/jessl.hpp>
 
 #include <cmath>
+#include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
-#include <fstream>
 #include <iomanip>
 #include <iostream>
 #include <span>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace jessl;
@@ -36,6 +37,8 @@ struct Settings {
   std::string out = "out/quickstart";
 };
 BOOST_HANA_ADAPT_STRUCT(Settings, epochs, batch_size, images, test_images, seed, workers, precision, resume, out);
+
+constexpr std::int64_t most_neighbours = 200;  // of the k-NN
 
 /// Test accuracies of one representation, in percent.
 struct Scores {
@@ -75,7 +78,8 @@ Scores evaluate(const std::string& what, const Embedding& bank, const Embedding&
   const auto percent = [&](const std::vector<std::int64_t>& predicted) {
     return 100.0 * eval::accuracy(predicted, query.labels);
   };
-  const auto neighbours = eval::KNN{.k = 200, .temperature = 0.07}.fit(train, bank.labels).predict(test, {20, 200});
+  const auto neighbours =
+      eval::KNN{.k = most_neighbours, .temperature = 0.07}.fit(train, bank.labels).predict(test, {20, most_neighbours});
   const auto linear =
       eval::LogisticProbe{.l2 = choose_l2(train, bank.labels), .tolerance = 1e-3}.fit(train, bank.labels).predict(test);
   return {percent(neighbours[0]), percent(neighbours[1]), percent(linear)};
@@ -94,9 +98,8 @@ std::string table(const std::vector<std::pair<std::string, Scores>>& rows) {
 }
 
 int run(const Settings& settings) {
-  constexpr std::int64_t neighbours = 200;  // of the k-NN
-  JESSL_CHECK(settings.images >= neighbours, ConfigError, "images is ", settings.images, ", expected at least ",
-              neighbours);
+  JESSL_CHECK(settings.images >= most_neighbours, ConfigError, "images is ", settings.images, ", expected at least ",
+              most_neighbours);
   JESSL_CHECK(settings.test_images >= 1, ConfigError, "test_images is ", settings.test_images, ", expected at least 1");
   const std::filesystem::path out = settings.out;
   io::make_folder(out);

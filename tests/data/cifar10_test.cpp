@@ -106,5 +106,8 @@ TEST_CASE("CIFAR10: a file that ends between two records is an error, unless par
     CHECK(CIFAR10(folder.path(), Split::test, part).size() == static_cast<std::int64_t>(records));
   }
   folder.write("test_batch.bin", whole + whole.substr(0, 3073));
-  CHECK_THROWS_WITH(CIFAR10(folder.path(), Split::test), Catch::Contains("has 10001 records, expected 10000"));
+  for (const bool allow_part : {false, true}) {
+    CHECK_THROWS_WITH(CIFAR10(folder.path(), Split::test, {.allow_part = allow_part}),
+                      Catch::Contains("has 10001 records, expected at most 10000"));
+  }
 }

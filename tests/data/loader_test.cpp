@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <future>
 #include <iterator>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <numeric>
 #include <optional>
 #include <ranges>
@@ -338,6 +340,33 @@ TEST_CASE("Loader: a batch made while another thread starts an epoch is of neith
     CHECK(batch->number == number);
   }
   CHECK_FALSE(second.next());
+}
+
+TEST_CASE("Loader: a thread gets its batch while others keep theirs", "[data][loader]") {
+  Gate gate;
+  Loader loader{data_test::pictures(40), Gated{{}, &gate}, {.batch_size = 4, .workers = 1, .ahead = 1}};
+  auto epoch = loader.epoch(0);
+  std::mutex mutex;
+  std::condition_variable changed;
+  int taken = 0;
+  int gave_up = 0;
+  std::vector<std::thread> threads;
+  // There is memory for two batches; each thread keeps its own until all three have one.
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&] {
+      const auto batch = epoch.next();
+      std::unique_lock lock(mutex);
+      if (batch) ++taken;
+      changed.notify_all();
+      if (!changed.wait_for(lock, std::chrono::seconds(10), [&] { return taken == 3; })) ++gave_up;
+    });
+  }
+  gate.wait_until_inside();
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // so that all wait for the same batch
+  gate.open();
+  for (std::thread& thread : threads) thread.join();
+  CHECK(taken == 3);
+  CHECK(gave_up == 0);
 }
 
 TEST_CASE("Loader: threads that start epochs against each other get whole batches of their own", "[data][loader]") {

@@ -2,6 +2,7 @@
 // What the tests of data share: files, small images and view makers.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -59,7 +60,19 @@ inline jessl::Image picture(std::int64_t width, std::int64_t height, std::int64_
   return image;
 }
 
-inline Bytes to_jpeg(const jessl::Image& image, bool restarts = false) {
+/// How a JPEG is to be written.
+struct JPEGKind {
+  std::string name{};
+  std::array<int, 8> factors{1, 1, 1, 1, 1, 1, 1, 1};  ///< horizontal and vertical, of each component
+  int components = 3;                                  ///< 1: grey, 3: YCbCr, 4: YCCK from CMYK
+  bool progressive = false;
+  bool interleaved = true;
+  unsigned restart_interval = 0;
+  int quality = 90;
+};
+
+/// `image` has as many channels as the kind has components.
+inline Bytes make_jpeg(const jessl::Image& image, const JPEGKind& kind) {
   jpeg_compress_struct info{};
   jpeg_error_mgr errors{};
   info.err = jpeg_std_error(&errors);
@@ -69,11 +82,25 @@ inline Bytes to_jpeg(const jessl::Image& image, bool restarts = false) {
   jpeg_mem_dest(&info, &memory, &size);
   info.image_width = static_cast<JDIMENSION>(image.width);
   info.image_height = static_cast<JDIMENSION>(image.height);
-  info.input_components = static_cast<int>(image.channels);
-  info.in_color_space = image.channels == 3 ? JCS_RGB : JCS_GRAYSCALE;
+  info.input_components = kind.components;
+  info.in_color_space = kind.components == 1 ? JCS_GRAYSCALE : kind.components == 3 ? JCS_RGB : JCS_CMYK;
   jpeg_set_defaults(&info);
-  jpeg_set_quality(&info, 95, TRUE);
-  info.restart_interval = restarts ? 1 : 0;
+  if (kind.components == 4) jpeg_set_colorspace(&info, JCS_YCCK);
+  jpeg_set_quality(&info, kind.quality, TRUE);
+  for (int c = 0; c < kind.components; ++c) {
+    info.comp_info[c].h_samp_factor = kind.factors[static_cast<std::size_t>(2 * c)];
+    info.comp_info[c].v_samp_factor = kind.factors[static_cast<std::size_t>(2 * c + 1)];
+  }
+  if (kind.progressive) jpeg_simple_progression(&info);
+  std::array<jpeg_scan_info, 4> scans{};
+  if (!kind.interleaved) {
+    for (int c = 0; c < kind.components; ++c)
+      scans[static_cast<std::size_t>(c)] = {
+          .comps_in_scan = 1, .component_index = {c}, .Ss = 0, .Se = 63, .Ah = 0, .Al = 0};
+    info.scan_info = scans.data();
+    info.num_scans = kind.components;
+  }
+  info.restart_interval = kind.restart_interval;
   jpeg_start_compress(&info, TRUE);
   std::vector<std::uint8_t> pixels = image.pixels;  // libjpeg wants them mutable
   const auto stride = static_cast<std::size_t>(image.width * image.channels);
@@ -87,6 +114,12 @@ inline Bytes to_jpeg(const jessl::Image& image, bool restarts = false) {
   Bytes bytes(begin, begin + size);
   std::free(memory);
   return bytes;
+}
+
+inline Bytes to_jpeg(const jessl::Image& image, bool restarts = false) {
+  JPEGKind kind{.components = static_cast<int>(image.channels), .restart_interval = restarts ? 1U : 0U, .quality = 95};
+  if (image.channels == 3) kind.factors = {2, 2, 1, 1, 1, 1, 1, 1};
+  return make_jpeg(image, kind);
 }
 
 inline Bytes to_png(const jessl::Image& image) {

@@ -326,7 +326,7 @@ TEST_CASE("Trainer: a damaged image costs a warning and a substitute, in the run
   auto trainer = fixtures::small_trainer();
   CHECK(trainer.fit(images, options, CallbackArchetype{}).corrupt == 1);
   CHECK(log.contains("105.jpg) is damaged, another takes its place"));
-  CHECK(log.contains("1 damaged images were replaced by others"));
+  CHECK(log.contains("1 damaged image was replaced"));
 
   const Embedding rows = trainer.embed(images);
   CHECK(rows.features.rows() == 21);
@@ -402,6 +402,40 @@ TEST_CASE("Trainer: other images with the same labels are another run", "[train]
   options.resume = folder / "c.pt";
   CHECK_THROWS_WITH(fixtures::small_trainer().check(grey(20), options), Contains("/run/fingerprint"));
   CHECK_NOTHROW(fixtures::small_trainer().check(grey(10), options));
+}
+
+TEST_CASE("Trainer: every image of a small data set counts for which run it is", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const auto eight = [](std::size_t changed) {
+    std::vector<std::uint8_t> pixels(8 * 256, 10);
+    if (changed < 8) pixels[changed * 256] = 11;
+    return data::ArrayDataset{{.pixels = std::move(pixels), .height = 16, .width = 16}};
+  };
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  options.batch_size = 4;
+  fixtures::small_trainer().fit(eight(8), options, train::CheckpointEvery{folder / "c.pt"});
+  options.resume = folder / "c.pt";
+  for (std::size_t changed = 0; changed < 8; ++changed) {
+    CHECK_THROWS_WITH(fixtures::small_trainer().check(eight(changed), options), Contains("/run/fingerprint"));
+  }
+}
+
+TEST_CASE("Trainer: going on with the checkpoint of another jessl is a warning", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  fixtures::small_trainer().fit(fixtures::stripes(), options, train::CheckpointEvery{folder / "c.pt"});
+  options.resume = folder / "c.pt";
+  fixtures::small_trainer().fit(fixtures::stripes(), options, CallbackArchetype{});
+  CHECK_FALSE(log.contains("may differ in the last bits"));
+  io::Checkpoint checkpoint = io::Checkpoint::load(options.resume);
+  checkpoint.version = "0.0.1";
+  checkpoint.save(options.resume);
+  fixtures::small_trainer().fit(fixtures::stripes(), options, CallbackArchetype{});
+  CHECK(log.contains("and jessl 0.0.1 and goes on"));
 }
 
 TEST_CASE("Trainer: embeddings keep the order and do not depend on the batch size or threads", "[train][trainer]") {

@@ -108,6 +108,8 @@ class CIFAR10 {
     JESSL_CHECK(!bytes.empty() && bytes.size() % record == 0, DataError, who, ": ", path.string(), " has ",
                 bytes.size(), " bytes, expected a multiple of ", record,
                 " above 0; the last whole record ends at byte ", bytes.size() / record * record);
+    JESSL_CHECK(bytes.size() <= records * record, DataError, who, ": ", path.string(), " has ", bytes.size() / record,
+                " records, expected at most ", records, "; this is no file of CIFAR-10");
     JESSL_CHECK(options.allow_part || bytes.size() == records * record, DataError, who, ": ", path.string(), " has ",
                 bytes.size() / record, " records, expected ", records,
                 "; was it copied to its end? If it is meant to be a part of CIFAR-10, set allow_part");

@@ -439,16 +439,19 @@ class LoaderEngine {
 
   /// The next batch that is ready; none when the epoch has ended meanwhile.
   [[nodiscard]] std::unique_ptr<Slot> wait_for_front(std::unique_lock<std::mutex>& lock, std::uint64_t generation) {
-    if (queue_.empty()) {
-      ring_->provide();
-      ring_->work.notify_all();
-    }
     const auto left = [&] { return generation != generation_ || !running_; };
-    ring_->progress.wait(lock, [&] { return left() || (!queue_.empty() && queue_.front()->unfinished == 0); });
+    while (!left() && (queue_.empty() || queue_.front()->unfinished != 0)) {
+      if (queue_.empty()) {  // at the start, or because another thread took what this one waited for
+        ring_->provide();
+        ring_->work.notify_all();
+      }
+      ring_->progress.wait(lock);
+    }
     if (left()) return nullptr;
     std::unique_ptr<Slot> slot = std::move(queue_.front());
     queue_.erase(queue_.begin());
     ring_->work.notify_all();
+    ring_->progress.notify_all();  // the front has changed for whoever else waits
     return slot;
   }
 

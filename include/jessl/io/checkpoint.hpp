@@ -127,7 +127,7 @@ inline void write_archive(const c10::IValue& value, AtomicFile& file) {
 inline void Checkpoint::save(const std::filesystem::path& path) const {
   auto about = detail::empty_dictionary();
   about.insert("format", format);
-  about.insert("version", std::string(jessl::version));
+  about.insert("version", version);
   about.insert("record", record.dump());
   about.insert("record_crc32", detail::checksum(record.dump()));
   auto root = detail::empty_dictionary();

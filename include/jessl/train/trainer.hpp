@@ -213,35 +213,7 @@ class Trainer {
   ///            when the backbone does not take the views
   template <Dataset D>
   void check(const D& data, const FitOptions& options) const {
-    const auto require = [](bool condition, auto&&... text) {
-      JESSL_CHECK(condition, ConfigError, "jessl::Trainer: ", text...);
-    };
-    require(options.epochs >= 1 && options.epochs <= most_epochs, "epochs is ", options.epochs, ", expected 1 to ",
-            most_epochs);
-    require(options.batch_size >= 2, "batch_size is ", options.batch_size,
-            ", expected at least 2: a loss compares images");
-    require(options.batch_size <= data.size(), "batch_size is ", options.batch_size, ", but the data set has only ",
-            data.size(), " images; take a smaller batch_size");
-    require(options.max_corrupt_share >= 0.0 && options.max_corrupt_share <= 1.0, "max_corrupt_share is ",
-            options.max_corrupt_share, ", expected 0 to 1");
-    require(options.end_ratio >= 0.0 && options.end_ratio <= 1.0, "end_ratio is ", options.end_ratio,
-            ", expected 0 to 1");
-    require(A::views >= 2, "the augmentation makes ", A::views,
-            " view of an image, expected at least 2; see augment::two_views");
-    require(options.threads >= 0 && options.threads <= most_threads, "threads is ", options.threads,
-            ", expected 0 (all) to ", most_threads);
-    require(options.workers >= 0 && options.workers <= most_threads, "workers is ", options.workers,
-            ", expected 0 (chosen for you) to ", most_threads);
-    if constexpr (requires { loss_.check(); }) loss_.check();
-    (void)optimizer_policy_.attach(optim::named_parameters(*encoder_));  // checks its settings
-    const double warmup = warmup_epochs(options);
-    require(warmup >= 0.0 && warmup <= static_cast<double>(options.epochs), "warmup_epochs is ", warmup,
-            ", expected 0 to epochs = ", options.epochs);
-    (void)detail::resolve(options.device);
-    std::vector<ViewShape> shapes;
-    for (std::int64_t view = 0; view < A::views; ++view) shapes.push_back(augmentation_.shape(view, data.channels()));
-    try_backbone(shapes);
-    if (!options.resume.empty()) (void)resumable(options.resume, run_configuration(data, options));
+    (void)checked(data, options);
   }
 
   /// Trains on `data`. Without callbacks a progress bar shows the run.
@@ -257,8 +229,7 @@ class Trainer {
       return fit(data, options, train::Progress{});
     } else {
       (require_hooks<C>(), ...);
-      check(data, options);
-      return run(data, options, callbacks...);
+      return run(data, options, checked(data, options), callbacks...);
     }
   }
 
@@ -408,6 +379,47 @@ class Trainer {
     std::int64_t ahead = 0;
   };
 
+  /// What a run needs of its check: its resolved settings, and the checkpoint that it goes on from.
+  struct Checked {
+    Json configuration{};
+    std::optional<io::Checkpoint> resumed{};
+  };
+
+  template <Dataset D>
+  [[nodiscard]] Checked checked(const D& data, const FitOptions& options) const {
+    const auto require = [](bool condition, auto&&... text) {
+      JESSL_CHECK(condition, ConfigError, "jessl::Trainer: ", text...);
+    };
+    require(options.epochs >= 1 && options.epochs <= most_epochs, "epochs is ", options.epochs, ", expected 1 to ",
+            most_epochs);
+    require(options.batch_size >= 2, "batch_size is ", options.batch_size,
+            ", expected at least 2: a loss compares images");
+    require(options.batch_size <= data.size(), "batch_size is ", options.batch_size, ", but the data set has only ",
+            data.size(), " images; take a smaller batch_size");
+    require(options.max_corrupt_share >= 0.0 && options.max_corrupt_share <= 1.0, "max_corrupt_share is ",
+            options.max_corrupt_share, ", expected 0 to 1");
+    require(options.end_ratio >= 0.0 && options.end_ratio <= 1.0, "end_ratio is ", options.end_ratio,
+            ", expected 0 to 1");
+    require(A::views >= 2, "the augmentation makes ", A::views,
+            " view of an image, expected at least 2; see augment::two_views");
+    require(options.threads >= 0 && options.threads <= most_threads, "threads is ", options.threads,
+            ", expected 0 (all) to ", most_threads);
+    require(options.workers >= 0 && options.workers <= most_threads, "workers is ", options.workers,
+            ", expected 0 (chosen for you) to ", most_threads);
+    if constexpr (requires { loss_.check(); }) loss_.check();
+    (void)optimizer_policy_.attach(optim::named_parameters(*encoder_));  // checks its settings
+    const double warmup = warmup_epochs(options);
+    require(warmup >= 0.0 && warmup <= static_cast<double>(options.epochs), "warmup_epochs is ", warmup,
+            ", expected 0 to epochs = ", options.epochs);
+    (void)detail::resolve(options.device);
+    std::vector<ViewShape> shapes;
+    for (std::int64_t view = 0; view < A::views; ++view) shapes.push_back(augmentation_.shape(view, data.channels()));
+    try_backbone(shapes);
+    Checked result{run_configuration(data, options), {}};
+    if (!options.resume.empty()) result.resumed = resumable(options.resume, result.configuration);
+    return result;
+  }
+
   /// Start weights of different modules come from different streams of the run's seed.
   [[nodiscard]] static std::uint64_t backbone_seed(std::uint64_t seed) { return stream_seed(seed, 0); }
   [[nodiscard]] static std::uint64_t projector_seed(std::uint64_t seed) { return stream_seed(seed, 1); }
@@ -533,13 +545,13 @@ class Trainer {
   }
 
   template <class D, class... C>
-  FitResult run(const D& data, const FitOptions& options, const C&... callbacks) {
+  FitResult run(const D& data, const FitOptions& options, const Checked& from, const C&... callbacks) {
     const Plan chosen = plan(options);
     const detail::IntraOpThreads intra_op(chosen.threads);
     if (chosen.device.is_cpu()) detail::keep_freed_memory();
     precision_ = resolve(options.precision, chosen.device.type());
     torch::manual_seed(options.seed);
-    if (options.resume.empty()) prepare_weights(options.seed);
+    if (!from.resumed) prepare_weights(options.seed);
     encoder_->to(chosen.device);
     detail::to_channels_last(*encoder_);
     attach_optimizer();
@@ -555,8 +567,8 @@ class Trainer {
                          .on_corrupt = options.on_corrupt,
                          .max_corrupt_share = options.max_corrupt_share});
     const std::int64_t steps_per_epoch = loader.batches();
-    const Json configuration = run_configuration(data, options);
-    const double earlier_seconds = options.resume.empty() ? 0.0 : resume(options.resume, configuration);
+    const Json& configuration = from.configuration;
+    const double earlier_seconds = from.resumed ? resume(*from.resumed, options.resume) : 0.0;
 
     auto begin = std::chrono::steady_clock::now();
     const auto run_seconds = [&] { return earlier_seconds + detail::seconds_since(begin); };
@@ -627,7 +639,9 @@ class Trainer {
       if constexpr (requires { state.finish(); }) state.finish();
     });
     result.corrupt = loader.corrupt();
-    if (result.corrupt > 0) note(result.corrupt, " damaged images were replaced by others");
+    if (result.corrupt > 0)
+      note(result.corrupt, result.corrupt == 1 ? " damaged image was replaced" : " damaged images were replaced",
+           " by others");
     result.seconds = detail::seconds_since(begin);
     result.run_seconds = run_seconds();
     result.run_images = steps_taken_ * options.batch_size;
@@ -733,9 +747,8 @@ class Trainer {
     return checkpoint;
   }
 
-  /// Goes on from a checkpoint; gives the seconds that its run has taken.
-  [[nodiscard]] double resume(const std::filesystem::path& path, const Json& configuration) {
-    const io::Checkpoint checkpoint = resumable(path, configuration);
+  /// Goes on from a checkpoint that resumable() gave; gives the seconds that its run has taken.
+  [[nodiscard]] double resume(const io::Checkpoint& checkpoint, const std::filesystem::path& path) {
     const Json& record = checkpoint.record;
     const int threads = record.value("threads", torch::get_num_threads());
     const std::string where = record.value("device", device().str());
