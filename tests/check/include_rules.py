@@ -21,7 +21,7 @@ PLAIN = {"core", "data", "augment", "eval"}
 STAGES = PLAIN | {"backbone", "projector", "loss", "optim", "distributed", "io"}
 COMPOSERS = {"train", "method"}  # they put the stages together, so they may include them all
 
-# LibTorch headers that may be named outside core/tensor.hpp: <torch/torch.h> does not bring them, and few need them.
+# LibTorch headers that may be named outside core/tensor.hpp: few need them.
 TORCH_DOOR = "core/tensor.hpp"
 TORCH_ALSO = {
     "core/autocast.hpp": {"ATen/autocast_mode.h", "ATen/cuda/CUDAContext.h"},

@@ -58,6 +58,9 @@ FAULTS = [
     ("versions.py", "vcpkg.json", '{"version": "1.2.4"}', "vcpkg.json: the version is 1.2.4, that of"),
     ("versions.py", "include/jessl/core/version.hpp", SPDX + VERSION.replace('"1.2.3"', '"1.2.2"'), "is not that of the macros, 1.2.3"),
     ("format.py", ".clang-format", "BasedOnStyle: Google\n", "include/jessl/loss/a.hpp: not formatted"),
+    ("std_includes.py", "include/jessl/data/d.hpp", SPDX + "#include <map>\nstd::vector<int> a;\n", "d.hpp:5: std::vector needs #include <vector>"),
+    ("std_includes.py", "include/jessl/data/d.hpp", SPDX + "std::no_such_thing a;\n", "std::no_such_thing is in no header"),
+    ("std_includes.py", "include/jessl/data/d.hpp", SPDX + "Eigen::Index i;\n", "Eigen:: needs an #include <Eigen/...>"),
     ("code_blocks.py", "README.md", "<!-- code: examples/e.cpp [gone] -->\n```cpp\n```\n", "no region"),
 ]
 

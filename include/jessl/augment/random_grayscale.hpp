@@ -2,6 +2,7 @@
 // RandomGrayscale: takes the colour away, sometimes.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 #include <jessl/augment/concept.hpp>

@@ -2,6 +2,7 @@
 // RandomSolarize: inverts what is bright, sometimes.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 #include <jessl/augment/concept.hpp>

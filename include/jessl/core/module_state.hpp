@@ -2,6 +2,7 @@
 // A module's parameters and buffers by name, out and in.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include <jessl/core/error.hpp>
 #include <jessl/eval/concept.hpp>

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include <jessl/core/error.hpp>
 #include <jessl/core/shape.hpp>
