@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tests of AdamW.
-#include <catch2/catch.hpp>
 #include <torch/optim/adamw.h>
+#include <catch2/catch.hpp>
 
 #include <jessl/optim/adamw.hpp>
 #include <optim/optim_cases.hpp>

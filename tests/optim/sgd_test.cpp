@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tests of SGD.
-#include <catch2/catch.hpp>
 #include <torch/optim/sgd.h>
+#include <catch2/catch.hpp>
 
 #include <jessl/optim/sgd.hpp>
 #include <optim/optim_cases.hpp>
