@@ -3,17 +3,9 @@
 // JESSL_BENCH_IMAGES names a folder of JPEG files; without it, pictures of waves and noise are made.
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <span>
-#include <string>
 #include <vector>
 
 #include <jessl/augment/random_resized_crop.hpp>
@@ -21,62 +13,27 @@
 #include <jessl/data/decode.hpp>
 #include <jessl/data/decode_plan.hpp>
 #include <jessl/data/decode_region.hpp>
-#include <jessl/data/detail/jpeg_writer.hpp>
 #include <jessl/data/peek.hpp>
 #include <jessl/data/restart_markers.hpp>
+
+#include "images.hpp"
 
 namespace {
 
 namespace data = jessl::data;
-using Bytes = std::vector<std::byte>;
+using bench::Bytes;
 
 jessl::EncodedImage stored(const Bytes& bytes) { return {.format = jessl::ImageFormat::jpg, .bytes = bytes}; }
 
-/// A picture with structure at all scales, as a JPEG of quality 90; every fourth one has 4:2:0, the others 4:4:4.
-Bytes made_up(std::int64_t width, std::int64_t height, std::uint64_t number) {
-  jessl::Draw draw({.seed = number, .purpose = jessl::Purpose::initialisation});
-  jessl::Image image(width, height, 3);
-  for (std::int64_t y = 0; y < height; ++y) {
-    for (std::int64_t x = 0; x < width; ++x) {
-      const double wave = 60.0 * std::sin(static_cast<double>(x) / 31.0) * std::cos(static_cast<double>(y) / 23.0) +
-                          30.0 * std::sin(static_cast<double>(x * y) / 997.0);
-      for (std::int64_t c = 0; c < 3; ++c) {
-        image.pixels[static_cast<std::size_t>((y * width + x) * 3 + c)] =
-            static_cast<std::uint8_t>(110 + 12 * c + std::lround(wave) + draw.below(16));
-      }
-    }
-  }
-  data::detail::JPEGWriter writer;
-  const auto file = writer.write(image.view(), 90, /*full_chroma=*/number % 4 != 0);
-  return {file.begin(), file.end()};
-}
-
 /// The images, as they are and rewritten.
 struct Images {
-  std::vector<Bytes> plain{};
+  std::vector<Bytes> plain = bench::jpegs();
   std::vector<Bytes> marked{};
 };
 
 const Images& images() {
   static const Images all = [] {
     Images result;
-    const char* const folder = std::getenv("JESSL_BENCH_IMAGES");
-    if (folder == nullptr) {
-      for (std::uint64_t i = 0; i < 40; ++i)
-        result.plain.push_back(made_up(400 + static_cast<std::int64_t>(i % 3) * 50, 375, i));
-    } else {
-      std::vector<std::string> paths;
-      for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-        if (entry.is_regular_file()) paths.push_back(entry.path().string());
-      }
-      std::sort(paths.begin(), paths.end());
-      for (const std::string& path : paths) {
-        std::ifstream file(path, std::ios::binary);
-        const std::string text{std::istreambuf_iterator<char>(file), {}};
-        const auto bytes = std::as_bytes(std::span(text));
-        if (text.starts_with("\xFF\xD8")) result.plain.emplace_back(bytes.begin(), bytes.end());
-      }
-    }
     for (const Bytes& bytes : result.plain) result.marked.push_back(data::add_restart_markers(bytes));
     return result;
   }();
@@ -89,9 +46,7 @@ const std::vector<Bytes>& files(bool marked) { return marked ? images().marked :
 jessl::Region crop(const data::ImageHeader& header, double least, std::size_t image, std::int64_t round,
                    std::uint8_t view) {
   jessl::Draw draw({.epoch = static_cast<std::uint32_t>(round), .sample = image, .view = view});
-  const auto box =
-      jessl::augment::RandomResizedCrop{.scale = {least, 1.0}}.sample(draw, {header.height, header.width}).box;
-  return {box.top, box.left, box.height, box.width};
+  return jessl::augment::RandomResizedCrop{.scale = {least, 1.0}}.sample(draw, {header.height, header.width}).box;
 }
 
 void count(benchmark::State& state, std::int64_t decoded) {

@@ -75,8 +75,8 @@ std::vector<double> collect(const std::function<double(std::uint64_t)>& draw) {
   return values;
 }
 
-std::vector<Box> boxes(const RandomResizedCrop& crop, Extent extent, std::uint64_t seed) {
-  std::vector<Box> result;
+std::vector<Region> boxes(const RandomResizedCrop& crop, Extent extent, std::uint64_t seed) {
+  std::vector<Region> result;
   for (std::uint64_t sample = 0; sample < count; ++sample) {
     jessl::Draw draw({.seed = seed, .sample = sample});
     result.push_back(crop.sample(draw, extent).box);
@@ -85,7 +85,7 @@ std::vector<Box> boxes(const RandomResizedCrop& crop, Extent extent, std::uint64
 }
 
 /// torchvision's RandomResizedCrop.get_params, written again with the standard library's generator.
-std::vector<Box> torchvision_boxes(Extent extent, std::array<double, 2> scale, std::array<double, 2> ratio) {
+std::vector<Region> torchvision_boxes(Extent extent, std::array<double, 2> scale, std::array<double, 2> ratio) {
   std::mt19937_64 engine(11);
   const auto uniform = [&](double low, double high) {
     return std::uniform_real_distribution<double>(low, high)(engine);
@@ -93,9 +93,9 @@ std::vector<Box> torchvision_boxes(Extent extent, std::array<double, 2> scale, s
   const auto below = [&](std::int64_t n) { return std::uniform_int_distribution<std::int64_t>(0, n - 1)(engine); };
   const auto height = static_cast<double>(extent.height);
   const auto width = static_cast<double>(extent.width);
-  std::vector<Box> result;
+  std::vector<Region> result;
   while (result.size() < static_cast<std::size_t>(count)) {
-    Box box;
+    Region box;
     for (int attempt = 0; attempt < 10 && box.width == 0; ++attempt) {
       const double area = height * width * uniform(scale[0], scale[1]);
       const double aspect = std::exp(uniform(std::log(ratio[0]), std::log(ratio[1])));
@@ -111,9 +111,9 @@ std::vector<Box> torchvision_boxes(Extent extent, std::array<double, 2> scale, s
   return result;
 }
 
-std::vector<double> of(const std::vector<Box>& all, const std::function<double(const Box&)>& value) {
+std::vector<double> of(const std::vector<Region>& all, const std::function<double(const Region&)>& value) {
   std::vector<double> values;
-  for (const Box& box : all) values.push_back(value(box));
+  for (const Region& box : all) values.push_back(value(box));
   return values;
 }
 
@@ -125,13 +125,15 @@ TEST_CASE("RandomResizedCrop: area, log ratio and place are uniform", "[augment]
   // At most half the area and at most 4:3, so that every first try fits; 4000 pixels, so that rounding is not seen.
   constexpr double side = 4000.0;
   const auto all = boxes({.scale = {0.08, 0.5}}, {4000, 4000}, 1);
-  CHECK(distance_from_uniform(of(all, [](const Box& b) { return as_double(b.height * b.width) / (side * side); }), 0.08,
-                              0.5) < one_sample_bound);
+  CHECK(distance_from_uniform(of(all, [](const Region& b) { return as_double(b.height * b.width) / (side * side); }),
+                              0.08, 0.5) < one_sample_bound);
   const double widest = std::log(4.0 / 3.0);
-  const auto log_ratio = of(all, [](const Box& b) { return std::log(as_double(b.width) / as_double(b.height)); });
+  const auto log_ratio = of(all, [](const Region& b) { return std::log(as_double(b.width) / as_double(b.height)); });
   CHECK(distance_from_uniform(log_ratio, -widest, widest) < one_sample_bound + 1e-3);
-  const auto left = of(all, [](const Box& b) { return (as_double(b.left) + 0.5) / (side - as_double(b.width) + 1.0); });
-  const auto top = of(all, [](const Box& b) { return (as_double(b.top) + 0.5) / (side - as_double(b.height) + 1.0); });
+  const auto left =
+      of(all, [](const Region& b) { return (as_double(b.left) + 0.5) / (side - as_double(b.width) + 1.0); });
+  const auto top =
+      of(all, [](const Region& b) { return (as_double(b.top) + 0.5) / (side - as_double(b.height) + 1.0); });
   CHECK(distance_from_uniform(left, 0.0, 1.0) < one_sample_bound);
   CHECK(distance_from_uniform(top, 0.0, 1.0) < one_sample_bound);
   CHECK(std::abs(correlation(left, top)) < correlation_bound);
@@ -144,14 +146,14 @@ TEST_CASE("RandomResizedCrop: boxes in small images have torchvision's distribut
     const auto ours = boxes({}, {side, side}, 2);
     const auto theirs = torchvision_boxes({side, side}, {0.08, 1.0}, {3.0 / 4.0, 4.0 / 3.0});
     INFO("side " << side);
-    for (const auto& value : std::vector<std::function<double(const Box&)>>{
-             [](const Box& b) { return as_double(b.width); }, [](const Box& b) { return as_double(b.height); },
-             [](const Box& b) { return as_double(b.width * b.height); }, [](const Box& b) { return as_double(b.left); },
-             [](const Box& b) { return as_double(b.top); },
-             [](const Box& b) { return as_double(b.width) / as_double(b.height); }}) {
+    for (const auto& value : std::vector<std::function<double(const Region&)>>{
+             [](const Region& b) { return as_double(b.width); }, [](const Region& b) { return as_double(b.height); },
+             [](const Region& b) { return as_double(b.width * b.height); },
+             [](const Region& b) { return as_double(b.left); }, [](const Region& b) { return as_double(b.top); },
+             [](const Region& b) { return as_double(b.width) / as_double(b.height); }}) {
       CHECK(distance(of(ours, value), of(theirs, value)) < two_sample_bound);
     }
-    for (const Box& box : ours) {
+    for (const Region& box : ours) {
       REQUIRE((box.top >= 0 && box.left >= 0 && box.height >= 1 && box.width >= 1));
       REQUIRE((box.top + box.height <= side && box.left + box.width <= side));
     }
@@ -161,7 +163,7 @@ TEST_CASE("RandomResizedCrop: boxes in small images have torchvision's distribut
 TEST_CASE("RandomResizedCrop: crops are wide as often as high, and seldom square", "[augment][distribution]") {
   int wide = 0;
   int high = 0;
-  for (const Box& box : boxes({}, {500, 500}, 3)) {
+  for (const Region& box : boxes({}, {500, 500}, 3)) {
     wide += box.width > box.height ? 1 : 0;
     high += box.width < box.height ? 1 : 0;
   }
@@ -173,10 +175,11 @@ TEST_CASE("RandomResizedCrop: where no try fits, the largest central box of an a
           "[augment][distribution]") {
   jessl::Draw draw(jessl::DrawKey{});
   const RandomResizedCrop crop{.scale = {0.9, 1.0}};
-  CHECK(crop.sample(draw, {10, 1000}).box == Box{0, 493, 10, 13});  // 13 = round(10 * 4/3), 493 = (1000 - 13) / 2
-  CHECK(crop.sample(draw, {1000, 9}).box == Box{494, 0, 12, 9});    // 12 = 9 / (3/4), 494 = (1000 - 12) / 2
+  CHECK(crop.sample(draw, {10, 1000}).box == Region{0, 493, 10, 13});  // 13 = round(10 * 4/3), 493 = (1000 - 13) / 2
+  CHECK(crop.sample(draw, {1000, 9}).box == Region{494, 0, 12, 9});    // 12 = 9 / (3/4), 494 = (1000 - 12) / 2
   // 10 x 10 fits the ratios, but no box of ratio 1.2 and 99 % of the area does.
-  CHECK(RandomResizedCrop{.scale = {0.99, 0.99}, .ratio = {1.2, 1.2}}.sample(draw, {10, 10}).box == Box{1, 0, 8, 10});
+  CHECK(RandomResizedCrop{.scale = {0.99, 0.99}, .ratio = {1.2, 1.2}}.sample(draw, {10, 10}).box ==
+        Region{1, 0, 8, 10});
 }
 
 TEST_CASE("RandomHorizontalFlip: flips with its probability", "[augment][distribution]") {

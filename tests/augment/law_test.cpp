@@ -76,6 +76,24 @@ TEST_CASE("Operations: the same key gives the same bytes, whatever the scratch w
   }
 }
 
+TEST_CASE("Operations: the region that is asked for gives the bytes of the whole image", "[augment][law]") {
+  for (const std::int64_t channels : {1, 3}) {
+    const jessl::Image image = noise_image(41, 37, channels);
+    const jessl::Region whole{.height = image.height, .width = image.width};
+    for_each_operation([&](auto operation) {
+      const auto pipeline = alone(operation);
+      for (std::uint64_t sample = 0; sample < 12; ++sample) {
+        const jessl::DrawKey key{.sample = sample};
+        const jessl::Region region = pipeline.region({image.height, image.width}, key);
+        INFO(operation.name << ", " << channels << " channels, sample " << sample);
+        REQUIRE(region.area() >= 1);
+        REQUIRE(whole.contains(region));
+        CHECK(view_of_part(pipeline, image, region, key) == view(pipeline, image, key));
+      }
+    });
+  }
+}
+
 TEST_CASE("Operations: other keys give other views where chance is involved, and only there", "[augment][law]") {
   const jessl::Image image = noise_image(19, 17, 3);
   for_each_operation([&](auto operation) {

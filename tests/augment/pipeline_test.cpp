@@ -253,6 +253,82 @@ TEST_CASE("Views: equal pipelines give different views; each view comes from its
       Catch::Matchers::Message("jessl::augment::Views: view 3 was asked for, but there are 3 (0 to 2)"));
 }
 
+TEST_CASE("Pipeline: a view needs the region that its first geometric operations read", "[augment][pipeline]") {
+  const Extent extent{60, 80};
+  const auto region = [&](const auto& pipeline) { return pipeline.region(extent, {.seed = 2}); };
+  SECTION("a random crop needs its box, flipped or not") {
+    const auto pipeline = compose(RandomResizedCrop{.size = 16}, RandomHorizontalFlip{.p = 1.0}, Normalize{});
+    CHECK(region(pipeline) == std::get<0>(pipeline.sample({.seed = 2}, extent)).box);
+  }
+  SECTION("a central crop needs its middle") {
+    CHECK(region(compose(CenterCrop{.size = 20, .width = 10})) == jessl::Region{20, 35, 20, 10});
+    CHECK(region(compose(CenterCrop{.size = 100, .width = 10})) == jessl::Region{0, 35, 60, 10});
+  }
+  SECTION("what a crop leaves of a resize, with the neighbours that its border mixes in") {
+    // 60 x 80 becomes 30 x 40; its middle 10 x 10 has rows 10 to 19 and columns 15 to 24. An output o is a triangle around
+    // 2 o + 1 of half-width 2: middles i + 0.5 above 2 o - 1, so that the first row is 19 and the last 40; i + 0.5 is never
+    // a whole number, so that none of weight 0 is counted.
+    CHECK(region(compose(Resize{.size = 30}, CenterCrop{.size = 10})) == jessl::Region{19, 29, 22, 22});
+  }
+  SECTION("all of it where something comes before, or nothing is left out") {
+    const jessl::Region whole{0, 0, 60, 80};
+    CHECK(region(compose(ColorJitter{}, CenterCrop{.size = 20})) == whole);
+    CHECK(region(compose(RandomHorizontalFlip{})) == whole);
+    CHECK(region(compose(Resize{.size = 7, .width = 300})) == whole);
+  }
+  SECTION("a view that has no pixel of the image needs one all the same") {
+    // The crop's box lies in the border that the first crop added.
+    const auto corner = compose(CenterCrop{.size = 300}, archetype::UpperHalf{}, archetype::UpperHalf{},
+                                archetype::UpperHalf{}, Resize{.size = 8, .width = 8});
+    CHECK(region(corner) == jessl::Region{0, 0, 1, 1});
+    const jessl::Image image = noise_image(80, 60, 3);
+    CHECK(view_of_part(corner, image, {0, 0, 1, 1}) == view(corner, image));
+  }
+  SECTION("each view has its own") {
+    const auto pair = two_views(compose(CenterCrop{.size = 4}), compose(CenterCrop{.size = 6}));
+    CHECK(pair.region(extent, {.view = 0}) == jessl::Region{28, 38, 4, 4});
+    CHECK(pair.region(extent, {.view = 1}) == jessl::Region{27, 37, 6, 6});
+    CHECK_THROWS_AS(pair.region(extent, {.view = 2}), jessl::ConfigError);
+  }
+}
+
+TEST_CASE("Pipeline: any part that holds the region gives the same bytes, and no other is taken",
+          "[augment][pipeline]") {
+  const auto check = [](const auto& pipeline, const jessl::Image& image) {
+    const jessl::Region whole{.height = image.height, .width = image.width};
+    jessl::Draw draw({.seed = 8, .purpose = jessl::Purpose::initialisation});
+    for (std::uint64_t sample = 0; sample < 30; ++sample) {
+      const jessl::DrawKey key{.seed = 4, .sample = sample};
+      const jessl::Region region = pipeline.region({image.height, image.width}, key);
+      INFO(pipeline.to_json().dump() << ", sample " << sample << ": " << region.height << " x " << region.width);
+      REQUIRE(whole.contains(region));
+      const std::vector<float> expected = view(pipeline, image, key);
+      CHECK(view_of_part(pipeline, image, region, key) == expected);
+      const std::int64_t top = draw.below(region.top + 1);
+      const std::int64_t left = draw.below(region.left + 1);
+      const jessl::Region more{top, left, region.bottom() + draw.below(whole.height - region.bottom() + 1) - top,
+                               region.right() + draw.below(whole.width - region.right() + 1) - left};
+      CHECK(view_of_part(pipeline, image, more, key) == expected);
+      for (const jessl::Region& less : {jessl::Region{region.top + 1, region.left, region.height - 1, region.width},
+                                        jessl::Region{region.top, region.left + 1, region.height, region.width - 1},
+                                        jessl::Region{region.top, region.left, region.height - 1, region.width},
+                                        jessl::Region{region.top, region.left, region.height, region.width - 1}}) {
+        CHECK_THROWS_AS(view_of_part(pipeline, image, less, key), jessl::ShapeError);
+      }
+    }
+  };
+  for (const jessl::Image& image : {noise_image(83, 61, 3), noise_image(61, 83, 1)}) {
+    check(simclr({.size = 16}).pipeline<0>(), image);
+    check(compose(RandomResizedCrop{.size = 31, .scale = {0.05, 0.4}}, RandomHorizontalFlip{}), image);
+    check(compose(Resize{.size = 33}, CenterCrop{.size = 20}, RandomHorizontalFlip{}), image);
+    check(compose(RandomResizedCrop{.size = 40}, CenterCrop{.size = 9}, RandomResizedCrop{.size = 17},
+                  GaussianBlur{.p = 1.0}, CenterCrop{.size = 5}),
+          image);
+    check(compose(CenterCrop{.size = 70}, RandomHorizontalFlip{}, Resize{.size = 23, .width = 140}), image);
+    check(compose(Resize{.size = 91, .width = 45}, archetype::UpperHalf{}, archetype::UpperHalf{}), image);
+  }
+}
+
 TEST_CASE("Pipeline: a size that depends on the image is refused with what to add", "[augment][pipeline]") {
   using Catch::Matchers::Contains;
   CHECK_THROWS_WITH(
@@ -277,6 +353,26 @@ TEST_CASE("Pipeline: an image or an output of the wrong size is a ShapeError", "
   jessl::ImageView cut = image.view();
   cut.pixels = cut.pixels.first(80);
   CHECK_THROWS_WITH(pipeline.make(cut, {}, scratch, out), Contains("80 bytes") && Contains("[5, 6, 3] = 90"));
+  const jessl::RegionView whole = image.view();
+  const auto refuses = [&](jessl::RegionView part, const std::string& text) {
+    CHECK_THROWS_AS(pipeline.make(part, {}, scratch, out), jessl::ShapeError);
+    CHECK_THROWS_WITH(pipeline.make(part, {}, scratch, out), Contains(text));
+  };
+  jessl::RegionView part = whole;
+  part.shrink = 2;
+  refuses(part, "the image is shrunk by 2, expected full size");
+  part = whole;
+  part.region.left = 1;
+  refuses(part, "5 rows from 0 and 6 columns from 1, expected a part of an image of 5 rows and 6 columns");
+  part = whole;
+  part.stride = 17;
+  refuses(part, "expected [height, width, channels] = [5, 6, 3] = 86 with 17 from row to row");
+  part = whole;
+  part.region.height = 3;
+  part.pixels = part.pixels.first(54);
+  refuses(part,
+          "has rows 0 to 2 and columns 0 to 5, expected at least rows 0 to 3 and columns 1 to 4: those that region() "
+          "asks for");
   jessl::ImageView two = image.view();
   two.channels = 2;
   CHECK_THROWS_AS(pipeline.make(two, {}, scratch, out), jessl::ShapeError);

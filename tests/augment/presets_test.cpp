@@ -131,7 +131,7 @@ TEST_CASE("compose: an own pipeline reads like a configuration", "[augment][pres
   maker.make(image.view(), key, scratch, out);  // float [3, 32, 32]
 
   const auto params = strong.sample(key, {image.height, image.width});  // what was done to it
-  const Box seen = std::get<0>(params).box;
+  const Region seen = std::get<0>(params).box;
   // [/compose]
   CHECK((seen.width >= 1 && seen.width <= 40));
   CHECK(out == view_with(strong, image, params));

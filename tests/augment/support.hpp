@@ -35,6 +35,39 @@ std::vector<float> view(const Maker& maker, const jessl::Image& image, const jes
   return out;
 }
 
+/// A part of an image, and memory of its own that ends where it ends: reading beyond it is an error that ASan sees.
+struct Part {
+  std::vector<std::uint8_t> pixels{};
+  jessl::RegionView view{};
+
+  Part(const jessl::Image& image, const jessl::Region& region) {
+    for (std::int64_t y = region.top; y < region.bottom(); ++y) {
+      for (std::int64_t x = region.left; x < region.right(); ++x) {
+        for (std::int64_t c = 0; c < image.channels; ++c) pixels.push_back(image.view().at(y, x, c));
+      }
+    }
+    view = {.region = region,
+            .channels = image.channels,
+            .stride = region.width * image.channels,
+            .image_height = image.height,
+            .image_width = image.width,
+            .pixels = pixels};
+  }
+  Part(const Part&) = delete;
+  Part& operator=(const Part&) = delete;
+};
+
+/// The view that `key` names from a part of the image alone, from a fresh scratch.
+template <class Maker>
+std::vector<float> view_of_part(const Maker& maker, const jessl::Image& image, const jessl::Region& region,
+                                const jessl::DrawKey& key = {}) {
+  std::vector<float> out(static_cast<std::size_t>(maker.shape(key.view, image.channels).count()), -100.0F);
+  const Part part(image, region);
+  typename Maker::Scratch scratch;
+  maker.make(part.view, key, scratch, out);
+  return out;
+}
+
 /// The view with given parameters, from a fresh scratch.
 template <class Pipeline>
 std::vector<float> view_with(const Pipeline& pipeline, const jessl::Image& image,

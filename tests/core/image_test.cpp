@@ -23,3 +23,18 @@ TEST_CASE("ImageView: at(y, x, channel) reads interleaved rows", "[core][image]"
   CHECK(view.at(1, 0, 0) == 6);
   CHECK(view.at(1, 1, 2) == 11);
 }
+
+TEST_CASE("ImageView: is the part of an image that is all of it", "[core][image]") {
+  jessl::Image image(3, 2, 3);
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) image.pixels[i] = static_cast<std::uint8_t>(i);
+  const jessl::ImageView view = image.view();
+  const jessl::RegionView part = view;
+  CHECK(part.region == jessl::Region{0, 0, 2, 3});
+  CHECK(part.image_height == 2);
+  CHECK(part.image_width == 3);
+  CHECK(part.shrink == 1);
+  CHECK(part.pixels.data() == image.pixels.data());
+  CHECK(part.pixels.size() == image.pixels.size());
+  CHECK(part.at(1, 2, 1) == view.at(1, 2, 1));
+  CHECK(part.row(1)[0] == view.at(1, 0, 0));
+}

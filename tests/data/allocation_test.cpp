@@ -16,6 +16,7 @@
 #include <jessl/data/loader.hpp>
 #include <jessl/data/restart_markers.hpp>
 
+#include "data/jpeg_maker.hpp"
 #include "data/support.hpp"
 
 namespace {
@@ -38,11 +39,13 @@ void* allocate_or_abort(std::size_t size, std::size_t alignment) {
 
 // The array forms call these. The form that does not throw is there because a sanitizer brings its own. Not inlined: GCC
 // would see free() get what operator new gave, which is what is meant here, and warn.
-void* operator new(std::size_t size) { return allocate_or_abort(size, __STDCPP_DEFAULT_NEW_ALIGNMENT__); }
-void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+[[gnu::noinline]] void* operator new(std::size_t size) {
+  return allocate_or_abort(size, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+}
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
   return allocate(size, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
 }
-void* operator new(std::size_t size, std::align_val_t alignment) {
+[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
   return allocate_or_abort(size, static_cast<std::size_t>(alignment));
 }
 [[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
@@ -53,10 +56,10 @@ void* operator new(std::size_t size, std::align_val_t alignment) {
 namespace {
 
 /// Allocations in a whole epoch of a loader that has run one before.
-template <class D>
-std::int64_t allocations_when_warm(const D& dataset, std::int64_t workers, std::int64_t ahead) {
+template <class D, class A = data_test::Stamp>
+std::int64_t allocations_when_warm(const D& dataset, std::int64_t workers, std::int64_t ahead, const A& maker = {}) {
   jessl::data::Loader loader{
-      dataset, data_test::Stamp{}, {.batch_size = 10, .workers = workers, .ahead = ahead, .drop_last = false}};
+      dataset, maker, {.batch_size = 10, .workers = workers, .ahead = ahead, .drop_last = false}};
   const auto run = [&loader](std::int64_t epoch) {
     std::int64_t images = 0;
     for (const jessl::data::Batch& batch : loader.epoch(epoch)) images += batch.size();
@@ -97,6 +100,21 @@ TEST_CASE("Loader: allocates nothing once warm, from JPEG and PNG files", "[data
     CHECK(allocations_when_warm(dataset, 1, 0) == 0);
     CHECK(allocations_when_warm(dataset, 1, 2) == 0);
   }
+}
+
+TEST_CASE("Loader: allocates nothing once warm, whatever parts the views need", "[data][allocation]") {
+  const data_test::TemporaryFolder folder;
+  for (int i = 0; i < 30; ++i) {
+    const jessl::Image image = data_test::rough_picture(150, 130, 3, static_cast<std::uint64_t>(i));
+    const data_test::Bytes jpeg = data_test::make_jpeg(image, data_test::jpeg_kinds()[i % 2 == 0 ? 0U : 2U]);
+    const std::string name = std::to_string(i);
+    if (i % 3 == 0) folder.write(name + ".jpg", jpeg);
+    if (i % 3 == 1) folder.write(name + ".jpg", jessl::data::add_restart_markers(jpeg));
+    if (i % 3 == 2) folder.write(name + ".png", data_test::to_png(image));
+  }
+  const jessl::data::ImageFolder dataset(folder.path());
+  CHECK(allocations_when_warm(dataset, 1, 0, data_test::Parts{}) == 0);
+  CHECK(allocations_when_warm(dataset, 1, 2, data_test::Parts{}) == 0);
 }
 
 TEST_CASE("decode_region: allocates nothing once warm", "[data][allocation]") {

@@ -3,9 +3,11 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
 #include <future>
 #include <iterator>
@@ -22,12 +24,21 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/augment/simclr.hpp>
+#include <jessl/data/beton.hpp>
+#include <jessl/data/decode.hpp>
+#include <jessl/data/decode_plan.hpp>
 #include <jessl/data/image_folder.hpp>
 #include <jessl/data/loader.hpp>
+#include <jessl/data/pack.hpp>
+#include <jessl/data/peek.hpp>
+#include <jessl/data/restart_markers.hpp>
 #include <jessl/data/subset.hpp>
 
+#include "data/jpeg_maker.hpp"
 #include "data/support.hpp"
 
+using data_test::Parts;
 using data_test::Stamp;
 using jessl::data::Batch;
 using jessl::data::Loader;
@@ -74,7 +85,7 @@ class Gate {
 struct Gated : Stamp {
   Gate* gate = nullptr;
   std::shared_ptr<std::atomic<bool>> waited = std::make_shared<std::atomic<bool>>(false);
-  void make(const jessl::ImageView& image, const jessl::DrawKey& key, Scratch& scratch, std::span<float> out) const {
+  void make(const jessl::RegionView& image, const jessl::DrawKey& key, Scratch& scratch, std::span<float> out) const {
     if (key.epoch == 0 && !waited->exchange(true)) gate->enter();
     Stamp::make(image, key, scratch, out);
   }
@@ -83,11 +94,77 @@ struct Gated : Stamp {
 /// A view maker that fails on one image.
 struct Failing : Stamp {
   std::uint64_t at = 0;
-  void make(const jessl::ImageView& image, const jessl::DrawKey& key, Scratch& scratch, std::span<float> out) const {
+  void make(const jessl::RegionView& image, const jessl::DrawKey& key, Scratch& scratch, std::span<float> out) const {
     JESSL_CHECK(key.sample != at, jessl::ShapeError, "image ", key.sample, " does not fit");
     Stamp::make(image, key, scratch, out);
   }
 };
+
+/// The upper left corner, and as second view the lower right one: 8 x 8 pixels each.
+template <std::int64_t Views>
+struct Corners {
+  struct Scratch {};
+  static constexpr std::int64_t views = Views;
+
+  [[nodiscard]] jessl::ViewShape shape(std::int64_t, std::int64_t channels) const { return {channels, 8, 8}; }
+  [[nodiscard]] jessl::Region region(const jessl::Extent& image, const jessl::DrawKey& key) const {
+    return key.view == 0 ? jessl::Region{0, 0, 8, 8} : jessl::Region{image.height - 8, image.width - 8, 8, 8};
+  }
+  void make(const jessl::RegionView& part, const jessl::DrawKey& key, Scratch&, std::span<float> out) const {
+    const jessl::Region mine = region({part.image_height, part.image_width}, key);
+    std::size_t i = 0;
+    for (std::int64_t c = 0; c < part.channels; ++c) {
+      for (std::int64_t y = mine.top; y < mine.bottom(); ++y) {
+        for (std::int64_t x = mine.left; x < mine.right(); ++x) out[i++] = part.at(y, x, c);
+      }
+    }
+  }
+};
+
+/// A view maker that writes down what it was given.
+struct Recorded {
+  std::vector<jessl::Region> parts{};
+};
+struct Recording {
+  struct Scratch {};
+  static constexpr std::int64_t views = 2;
+  std::shared_ptr<Recorded> recorded;
+
+  [[nodiscard]] jessl::ViewShape shape(std::int64_t, std::int64_t channels) const { return {channels, 1, 1}; }
+  [[nodiscard]] jessl::Region region(const jessl::Extent& image, const jessl::DrawKey& key) const {
+    if (key.view == 0) return {3, 4, 5, 6};
+    return {.height = image.height, .width = image.width};
+  }
+  void make(const jessl::RegionView& part, const jessl::DrawKey&, Scratch&, std::span<float>) const {
+    recorded->parts.push_back(part.region);
+  }
+};
+
+/// Every view of three epochs against the one that the maker gives from the whole image, decoded here.
+template <class D, class A>
+void check_against_whole_images(const D& dataset, const A& maker) {
+  typename A::Scratch scratch;
+  jessl::data::Image pixels;
+  std::vector<std::byte> storage;
+  Loader loader{dataset, maker, {.batch_size = 8, .workers = 2, .drop_last = false, .seed = 3}};
+  for (const std::uint32_t epoch : {0U, 1U, 2U}) {
+    for (const Batch& batch : loader.epoch(epoch)) {
+      for (std::size_t i = 0; i < batch.indices.size(); ++i) {
+        const std::int64_t index = batch.indices[i];
+        const jessl::ImageView whole = jessl::data::decode(dataset.read(index, storage), dataset.channels(), pixels);
+        for (std::uint8_t v = 0; v < A::views; ++v) {
+          const auto count = static_cast<std::size_t>(loader.shape(v).count());
+          std::vector<float> expected(count);
+          maker.make(whole, {.seed = 3, .epoch = epoch, .sample = static_cast<std::uint64_t>(index), .view = v},
+                     scratch, expected);
+          INFO(dataset.describe(index) << ", epoch " << epoch << ", view " << int{v});
+          CHECK(std::ranges::equal(batch.views[v].subspan(i * count, count), expected));
+        }
+      }
+    }
+  }
+  CHECK(loader.corrupt() == 0);
+}
 
 /// What a batch holds, kept after it is gone.
 struct Copy {
@@ -565,6 +642,123 @@ TEST_CASE("Loader: an exception in a worker reaches the caller, with its type, a
       }
       CHECK(loader.corrupt() == 0);
     }
+  }
+}
+
+TEST_CASE("Loader: decodes parts, and the views are those of whole images to the bit", "[data][loader]") {
+  const data_test::TemporaryFolder folder;
+  std::int64_t number = 0;
+  const auto name = [&number](const std::string& ending) {
+    const std::string place = "images/" + std::to_string(number % 3) + '/' + std::to_string(100 + number);
+    ++number;
+    return place + ending;
+  };
+  for (const data_test::JPEGKind& kind : data_test::jpeg_kinds()) {
+    for (const bool marked : {false, true}) {
+      const auto seed = static_cast<std::uint64_t>(number);
+      const jessl::Image image = data_test::rough_picture(140 + 9 * number, 150 - 2 * number, kind.components, seed);
+      const data_test::Bytes jpeg = data_test::make_jpeg(image, kind);
+      folder.write(name(".jpg"), marked ? jessl::data::add_restart_markers(jpeg) : jpeg);
+    }
+  }
+  for (const std::int64_t channels : {1, 3})
+    folder.write(name(".png"), data_test::to_png(data_test::rough_picture(120, 160, channels)));
+  folder.write(name(".png"), data_test::reference_image("rgb_interlaced.png"));
+
+  const jessl::data::ImageFolder files(folder / "images");
+  jessl::data::pack(files, folder / "jpg.beton", {.mode = jessl::data::PackMode::jpg});
+  jessl::data::pack(files, folder / "raw.beton", {.mode = jessl::data::PackMode::raw});
+  // Views of much and of little, two of them often from one decode; and those that training makes.
+  const auto check = [&](const auto& dataset) {
+    check_against_whole_images(dataset, Parts{});
+    check_against_whole_images(dataset, jessl::augment::simclr({.size = 24}));
+  };
+  check(files);
+  check(jessl::data::ImageFolder(folder / "images", {.channels = 1}));
+  check(jessl::data::Beton(folder / "jpg.beton"));
+  check(jessl::data::Beton(folder / "raw.beton"));
+  check(data_test::pictures(40, 30, 3));
+
+  // That the plans above were of every kind, or they would have shown little.
+  std::set<jessl::data::DecodeWay> ways;
+  std::set<bool> together;
+  std::vector<std::byte> storage;
+  for (std::int64_t i = 0; i < files.size(); ++i) {
+    const jessl::data::ImageHeader header = jessl::data::peek(files.read(i, storage));
+    if (header.format != jessl::ImageFormat::jpg) continue;
+    std::array<jessl::Region, Parts::views> needed;
+    std::array<jessl::Region, Parts::views> decoded;
+    for (std::uint8_t v = 0; v < Parts::views; ++v)
+      needed[v] = Parts{}.region({header.height, header.width},
+                                 {.seed = 3, .sample = static_cast<std::uint64_t>(i), .view = v});
+    jessl::data::plan_views(header, needed, decoded);
+    for (const jessl::Region& region : decoded) ways.insert(jessl::data::plan_decode(header, region).way);
+    together.insert(decoded[0] == decoded[1]);
+  }
+  CHECK(ways.size() == 3);
+  CHECK(together.size() == 2);
+}
+
+TEST_CASE("Loader: gives each view the part that it asked for", "[data][loader]") {
+  const auto dataset = data_test::pictures(6, 20, 3);
+  auto regions = std::make_shared<Recorded>();
+  Loader loader{dataset, Recording{regions}, {.batch_size = 6, .workers = 1, .ahead = 0, .shuffle = false}};
+  (void)all(loader, 0);
+  REQUIRE(regions->parts.size() == 12);
+  // Raw pixels cost nothing to decode, so that each view gets what it asked for and nothing more.
+  for (std::size_t i = 0; i < 12; ++i)
+    CHECK(regions->parts[i] == (i % 2 == 0 ? jessl::Region{3, 4, 5, 6} : jessl::Region{0, 0, 20, 20}));
+}
+
+TEST_CASE("Loader: a region that is not one of the image is refused with its numbers", "[data][loader]") {
+  struct Astray : Stamp {
+    jessl::Region wanted{};
+    [[nodiscard]] jessl::Region region(const jessl::Extent&, const jessl::DrawKey&) const { return wanted; }
+  };
+  const auto dataset = data_test::pictures(3);
+  for (const jessl::Region& wanted :
+       {jessl::Region{0, 0, 7, 6}, jessl::Region{0, 1, 6, 6}, jessl::Region{-1, 0, 6, 6}, jessl::Region{2, 2, 0, 1}}) {
+    const LoaderOptions options{.batch_size = 3, .workers = 1, .ahead = 0, .shuffle = false};
+    Astray maker;
+    maker.wanted = wanted;
+    Loader loader{dataset, maker, options};
+    CHECK_THROWS_AS(all(loader, 0), jessl::ShapeError);
+    CHECK_THROWS_WITH(
+        all(loader, 0),
+        Catch::Contains("region() of the view maker gives " + std::to_string(wanted.height) + " rows from " +
+                        std::to_string(wanted.top) + " and " + std::to_string(wanted.width) + " columns from " +
+                        std::to_string(wanted.left) + " for view 0 of image 0") &&
+            Catch::Contains("expected one pixel or more inside its 6 rows and 6 columns"));
+  }
+}
+
+TEST_CASE("Loader: damage is noticed where a view needs the pixels, and then all views are the substitute's",
+          "[data][loader]") {
+  const data_test::TemporaryFolder folder;
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    data_test::Bytes jpeg = jessl::data::add_restart_markers(
+        data_test::make_jpeg(data_test::rough_picture(256, 256, 3, i), {.name = "4:4:4"}));
+    if (i == 1) jpeg.resize(jpeg.size() / 2);
+    folder.write("images/" + std::to_string(i) + ".jpg", jpeg);
+  }
+  const jessl::data::ImageFolder files(folder / "images");
+  const LoaderOptions options{.batch_size = 4, .workers = 1, .ahead = 0, .shuffle = false, .max_corrupt_share = 0.25};
+  const data_test::Warnings warnings;
+
+  Loader upper{files, Corners<1>{}, options};
+  CHECK(all(upper, 0)[0].indices == std::vector<std::int64_t>{0, 1, 2, 3});
+  CHECK(upper.corrupt() == 0);
+  CHECK(warnings.heard().empty());
+
+  Loader both{files, Corners<2>{}, options};
+  const Copy batch = all(both, 0)[0];
+  CHECK(both.corrupt() == 1);
+  CHECK(warnings.heard().size() == 1);
+  const std::int64_t substitute = batch.indices[1];
+  REQUIRE(substitute != 1);
+  const auto other = static_cast<std::size_t>(substitute);
+  for (const std::vector<float>& view : batch.views) {
+    for (std::size_t k = 0; k < 192; ++k) CHECK(view[192 + k] == view[192 * other + k]);
   }
 }
 

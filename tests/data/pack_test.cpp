@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <set>
 #include <span>
@@ -17,9 +18,11 @@
 #include <jessl/data/image_folder.hpp>
 #include <jessl/data/loader.hpp>
 #include <jessl/data/pack.hpp>
+#include <jessl/data/peek.hpp>
 #include <jessl/data/subset.hpp>
 
 #include "data/beton_support.hpp"
+#include "data/jpeg_maker.hpp"
 #include "data/support.hpp"
 #include "support/sha256.hpp"
 
@@ -135,11 +138,12 @@ TEST_CASE("pack: without labels there is no field of labels", "[data][pack]") {
   CHECK(packed.label(0) == -1);
 }
 
-TEST_CASE("pack: JPEG files are kept byte by byte, unless they are to be changed", "[data][pack]") {
+TEST_CASE("pack: JPEG files are kept, byte by byte without restart markers, unless they are to be changed",
+          "[data][pack]") {
   const TemporaryFolder folder;
   const std::string path = folder / "file.beton";
   const ImageFolder files = folder_of_files(folder);
-  PackReport report = pack(files, path, {.mode = PackMode::jpg});
+  PackReport report = pack(files, path, {.mode = PackMode::jpg, .restart_markers = false});
   CHECK(report.kept == 6);
   CHECK(report.made == 6);
   for (std::int64_t i = 0; i < 6; ++i) CHECK(stored(Beton(path), i) == stored(files, i));
@@ -154,6 +158,43 @@ TEST_CASE("pack: JPEG files are kept byte by byte, unless they are to be changed
   CHECK(report.kept == 5);
   CHECK(Beton(path).image(5, "image").width == 45);
   CHECK(Beton(path).image(5, "image").height == 18);
+}
+
+// With JESSL_BETON_DIR a file stays there, for tests/reference/data/check_with_ffcv.py.
+TEST_CASE("pack: restart markers are in every JPEG, and no pixel differs", "[data][pack][for_ffcv]") {
+  const TemporaryFolder folder;
+  std::int64_t kept = 0;
+  for (const data_test::JPEGKind& kind : data_test::jpeg_kinds()) {
+    if (kind.components == 4) continue;  // these are not kept
+    folder.write("images/kept/" + std::to_string(100 + kept++) + ".jpg",
+                 data_test::make_jpeg(data_test::rough_picture(150, 90, kind.components), kind));
+  }
+  folder.write("images/made/colour.png", data_test::to_png(data_test::rough_picture(150, 90, 3)));
+  folder.write("images/made/grey.png", data_test::to_png(data_test::rough_picture(150, 90, 1)));
+  const ImageFolder files(folder / "images");
+  for (const Chroma chroma : {Chroma::half, Chroma::full}) {
+    const PackOptions with{.mode = PackMode::jpg, .chroma = chroma};
+    PackOptions without = with;
+    without.restart_markers = false;
+    CHECK(pack(files, folder / "with.beton", with).kept == kept);
+    CHECK(pack(files, folder / "without.beton", without).kept == kept);
+    const Beton marked{folder / "with.beton"};
+    const Beton plain{folder / "without.beton"};
+    for (std::int64_t i = 0; i < files.size(); ++i) {
+      INFO(files.describe(i));
+      const Bytes bytes = stored(marked, i);
+      const auto header = jessl::data::peek({.format = jessl::ImageFormat::jpg, .bytes = bytes});
+      CHECK(header.jpeg.restart_interval > 0);
+      CHECK(header.jpeg.sequential);
+      CHECK(decoded(marked, i).pixels == decoded(plain, i).pixels);
+      if (i < kept) CHECK(decoded(marked, i).pixels == decoded(files, i).pixels);
+    }
+  }
+  if (const char* const betons = std::getenv("JESSL_BETON_DIR")) {
+    // 4:4:4, 4:2:2, 4:2:0, grey, progressive, and those that are made: ffcv's library knows no others.
+    const auto known = jessl::data::subset(files, {0, 1, 2, 7, 9, 10, kept, kept + 1});
+    pack(known, std::string(betons) + "/restart_markers.beton", {.mode = PackMode::jpg});
+  }
 }
 
 TEST_CASE("pack: a JPEG that ffcv does not decode is made anew", "[data][pack]") {
@@ -275,6 +316,7 @@ TEST_CASE("pack: the images of ffcv's own files are the same to the bit", "[data
            {.mode = sample["image"]["mode"] == "raw" ? PackMode::raw : PackMode::jpg,
             .quality = field["jpeg_quality"],
             .recompress = true,
+            .restart_markers = false,
             .max_resolution = resolution,
             .threads = 1});
       CHECK(sha256(stored(Beton(folder / "file.beton"), 0)) == sample["image"]["stored_sha256"]);

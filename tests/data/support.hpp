@@ -2,6 +2,7 @@
 // What the tests of data share: files, small images and view makers.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -156,13 +157,46 @@ struct Stamp {
     return {channels, side - view, side};
   }
 
-  void make(const jessl::ImageView& image, const jessl::DrawKey& key, Scratch&, std::span<float> out) const {
+  [[nodiscard]] jessl::Region region(const jessl::Extent& image, const jessl::DrawKey&) const {
+    return {.height = image.height, .width = image.width};
+  }
+
+  void make(const jessl::RegionView& image, const jessl::DrawKey& key, Scratch&, std::span<float> out) const {
     const auto expected = static_cast<std::size_t>(shape(key.view, image.channels).count());
     JESSL_CHECK(out.size() == expected, jessl::ShapeError, "view ", int{key.view}, " has ", out.size(),
                 " values, expected ", expected);
     for (std::size_t i = 0; i < out.size(); ++i)
       out[i] = static_cast<float>(image.pixels[i % image.pixels.size()]) / 255.0F;
     out[0] = static_cast<float>(jessl::Draw(key).uniform());
+  }
+};
+
+/// Views that are random parts of the image, each a pixel in so many, and tell nothing of the pixels around them.
+struct Parts {
+  struct Scratch {};
+  static constexpr std::int64_t views = 3;
+
+  [[nodiscard]] jessl::ViewShape shape(std::int64_t, std::int64_t channels) const { return {channels, 7, 5}; }
+  [[nodiscard]] jessl::Region region(const jessl::Extent& image, const jessl::DrawKey& key) const {
+    jessl::Draw draw(key);
+    // The third view is small, the others are of any size.
+    const auto part = [&](std::int64_t side) {
+      return 1 + draw.below(key.view == 2 ? std::max(side / 6, std::int64_t{1}) : side);
+    };
+    const std::int64_t height = part(image.height);
+    const std::int64_t width = part(image.width);
+    return {draw.below(image.height - height + 1), draw.below(image.width - width + 1), height, width};
+  }
+  void make(const jessl::RegionView& part, const jessl::DrawKey& key, Scratch&, std::span<float> out) const {
+    const jessl::Region mine = region({part.image_height, part.image_width}, key);
+    JESSL_CHECK(part.region.contains(mine) && part.shrink == 1, jessl::ShapeError, "not the part that was asked for");
+    std::size_t i = 0;
+    for (std::int64_t c = 0; c < part.channels; ++c) {
+      for (std::int64_t y = 0; y < 7; ++y) {
+        for (std::int64_t x = 0; x < 5; ++x)
+          out[i++] = part.at(mine.top + y * (mine.height - 1) / 6, mine.left + x * (mine.width - 1) / 4, c);
+      }
+    }
   }
 };
 

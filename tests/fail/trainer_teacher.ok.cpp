@@ -12,7 +12,10 @@ struct Maker {
   static constexpr std::int64_t views = 2;
   struct Scratch {};
   [[nodiscard]] jessl::ViewShape shape(std::int64_t, std::int64_t channels) const { return {channels, 8, 8}; }
-  void make(const jessl::ImageView&, const jessl::DrawKey&, Scratch&, std::span<float>) const {}
+  jessl::Region region(const jessl::Extent& image, const jessl::DrawKey&) const {
+    return {.height = image.height, .width = image.width};
+  }
+  void make(const jessl::RegionView&, const jessl::DrawKey&, Scratch&, std::span<float>) const {}
 };
 
 using Trainer =

@@ -1,4 +1,4 @@
-// expect: jessl::Trainer requires 'Augmentation' to be a jessl::ViewMaker: views, shape(view, channels) and make(image, key, scratch, out)
+// expect: jessl::Trainer requires 'Augmentation' to be a jessl::ViewMaker: views, shape(view, channels), region(extent, key) and make(part, key, scratch, out)
 // torch
 // A view maker without working memory for its threads.
 #include <jessl/train/trainer.hpp>

@@ -4,58 +4,28 @@
 
 #include <concepts>
 #include <cstdint>
-#include <ostream>
 #include <span>
 #include <string_view>
 
 #include <jessl/augment/pixel.hpp>
 #include <jessl/core/draw.hpp>
+#include <jessl/core/image.hpp>
 #include <jessl/core/options.hpp>
 
 namespace jessl::augment {
 
-/// Height and width of an image in pixels. {0, 0} stands for "known only when the image is".
-///
-/// Shapes     none
-/// Errors     none
-/// Models     none
-/// Source     none
-struct Extent {
-  std::int64_t height = 0;  ///< pixels
-  std::int64_t width = 0;   ///< pixels
-
-  bool operator==(const Extent&) const = default;
-  [[nodiscard]] constexpr bool known() const { return height > 0 && width > 0; }
-
-  friend std::ostream& operator<<(std::ostream& out, const Extent& extent) {
-    return out << extent.height << 'x' << extent.width;
-  }
-};
-
-/// A rectangle of whole pixels; parts outside the image are black.
-///
-/// Shapes     none
-/// Errors     none
-/// Models     none
-/// Source     none
-struct Box {
-  std::int64_t top = 0;     ///< first row
-  std::int64_t left = 0;    ///< first column
-  std::int64_t height = 0;  ///< rows
-  std::int64_t width = 0;   ///< columns
-
-  bool operator==(const Box&) const = default;
-};
+using jessl::Extent;
+using jessl::Region;
 
 /// What a geometric operation does: cut `box` out, resample it to `size` (antialiased bilinear; not at all where the
-/// sizes are equal), then mirror left and right if `flip`.
+/// sizes are equal), then mirror left and right if `flip`. What of the box lies outside the image is black.
 ///
 /// Shapes     none
 /// Errors     none
 /// Models     none
 /// Source     none
 struct Placement {
-  Box box{};          ///< in the coordinates of the operation's input
+  Region box{};       ///< in the coordinates of the operation's input
   Extent size{};      ///< of the operation's output
   bool flip = false;  ///< mirror left and right
 

@@ -43,11 +43,12 @@ struct Scratch {
 /// the first-level cache; contrast, which needs the mean of the image before it, begins a new pass; a filter takes two
 /// of its own. The operations see the same values as if they were applied one by one.
 ///
-/// Shapes     image [H, W, C] of 8 bits -> [C, size of the last resize or crop], float
+/// Shapes     image [H, W, C] of 8 bits, or a part of it -> [C, size of the last resize or crop], float
 /// Precision  float32 from the source to the view, no rounding to 8 bits in between
 /// Randomness operation i draws from the stream of its position: the key with operation = i
 /// Errors     ConfigError on construction from an operation's check(); ConfigError from shape() and make() where
-///            nothing fixes the size; ShapeError from make() for an image or an output of the wrong size
+///            nothing fixes the size; ShapeError from make() for an image or an output of the wrong size, or a part
+///            without all of region()
 /// Models     jessl::ViewMaker with views = 1 (docs/augment/README.md)
 /// Source     none
 template <Operation... Ops>
@@ -84,21 +85,27 @@ class Pipeline {
     return sample(key, extent, std::index_sequence_for<Ops...>{});
   }
 
-  /// Writes the view that `key` names into `out`.
-  void make(const ImageView& image, const DrawKey& key, Scratch& scratch, std::span<float> out) const {
-    apply(image, sample(key, {image.height, image.width}), scratch, out);
+  /// The rows and columns of an image of that size from which the view that `key` names is made: those that the
+  /// geometric operations at the beginning read. All of them where there are none.
+  [[nodiscard]] Region region(const Extent& extent, const DrawKey& key) const {
+    return first_region(extent, key, std::make_index_sequence<end_of_run(0, true)>{});
+  }
+
+  /// Writes the view that `key` names into `out`. `part` holds that region or more.
+  void make(const RegionView& part, const DrawKey& key, Scratch& scratch, std::span<float> out) const {
+    apply(part, sample(key, {part.image_height, part.image_width}), scratch, out);
   }
 
   /// Writes the view with the given parameters into `out`.
-  void apply(const ImageView& image, const Params& params, Scratch& scratch, std::span<float> out) const {
-    check_image(image);
-    const ViewShape view = shape(0, image.channels);
+  void apply(const RegionView& part, const Params& params, Scratch& scratch, std::span<float> out) const {
+    check_part(part);
+    const ViewShape view = shape(0, part.channels);
     JESSL_CHECK(out.size() == static_cast<std::size_t>(view.count()), ShapeError, "jessl::augment::Pipeline: out has ",
                 out.size(), " values, expected ", view.count(), " for a view of shape ", view);
-    if (image.channels == 1) {
-      apply<1>(image, params, scratch, out);
+    if (part.channels == 1) {
+      apply<1>(part, params, scratch, out);
     } else {
-      apply<3>(image, params, scratch, out);
+      apply<3>(part, params, scratch, out);
     }
   }
 
@@ -176,22 +183,73 @@ class Pipeline {
     return text;
   }
 
-  static void check_image(const ImageView& image) {
-    JESSL_CHECK(image.channels == 1 || image.channels == 3, ShapeError, "jessl::augment::Pipeline: the image has ",
-                image.channels, " channels, expected 1 (grey) or 3 (RGB)");
-    JESSL_CHECK(image.height >= 1 && image.width >= 1, ShapeError, "jessl::augment::Pipeline: the image has ",
-                image.height, " rows and ", image.width, " columns, expected at least one pixel");
-    const auto expected = static_cast<std::size_t>(image.height * image.width * image.channels);
-    JESSL_CHECK(image.pixels.size() == expected, ShapeError, "jessl::augment::Pipeline: the image has ",
-                image.pixels.size(), " bytes, expected [height, width, channels] = [", image.height, ", ", image.width,
-                ", ", image.channels, "] = ", expected);
+  /// The placements of the operations I..., the first ones, followed from the image to the view and back again.
+  template <std::size_t... I>
+  [[nodiscard]] Region first_region(Extent extent, const DrawKey& key, std::index_sequence<I...>) const {
+    struct Placed {
+      Extent input{};
+      Placement placement{};
+    };
+    std::array<Placed, sizeof...(I)> placed;
+    [[maybe_unused]] const auto place = [&]<std::size_t Index>() {
+      Extent output = extent;
+      const auto params = sample_one<Index>(key, output);
+      placed[Index] = {extent, std::get<Index>(operations_).place(params, extent)};
+      extent = output;
+    };
+    (place.template operator()<I>(), ...);
+
+    detail::Range rows{0, extent.height};
+    detail::Range columns{0, extent.width};
+    for (std::size_t i = placed.size(); i-- > 0;) {
+      const auto& [input, placement] = placed[i];
+      const Region& box = placement.box;
+      rows = detail::inputs_of(rows, box.top, box.height, placement.size.height, false, input.height);
+      columns = detail::inputs_of(columns, box.left, box.width, placement.size.width, placement.flip, input.width);
+    }
+    // A view of nothing but black needs no pixel, but a part of an image has one.
+    if (rows.empty() || columns.empty()) return {.height = 1, .width = 1};
+    return {rows.begin, columns.begin, rows.end - rows.begin, columns.end - columns.begin};
+  }
+
+  static void check_part(const RegionView& part) {
+    const Region& region = part.region;
+    JESSL_CHECK(part.channels == 1 || part.channels == 3, ShapeError, "jessl::augment::Pipeline: the image has ",
+                part.channels, " channels, expected 1 (grey) or 3 (RGB)");
+    JESSL_CHECK(part.image_height >= 1 && part.image_width >= 1, ShapeError, "jessl::augment::Pipeline: the image has ",
+                part.image_height, " rows and ", part.image_width, " columns, expected at least one pixel");
+    JESSL_CHECK(part.shrink == 1, ShapeError, "jessl::augment::Pipeline: the image is shrunk by ", part.shrink,
+                ", expected full size");
+    const Region whole{.height = part.image_height, .width = part.image_width};
+    JESSL_CHECK(region.height >= 1 && region.width >= 1 && whole.contains(region), ShapeError,
+                "jessl::augment::Pipeline: the part has ", region.height, " rows from ", region.top, " and ",
+                region.width, " columns from ", region.left, ", expected a part of an image of ", part.image_height,
+                " rows and ", part.image_width, " columns");
+    const std::int64_t row = region.width * part.channels;
+    const std::int64_t expected = (region.height - 1) * part.stride + row;
+    JESSL_CHECK(part.stride >= row && part.pixels.size() == static_cast<std::size_t>(expected), ShapeError,
+                "jessl::augment::Pipeline: the image has ", part.pixels.size(),
+                " bytes, expected [height, width, channels] = [", region.height, ", ", region.width, ", ",
+                part.channels, "] = ", expected, " with ", part.stride, " from row to row");
   }
 
   template <std::size_t C>
-  void apply(const ImageView& image, const Params& params, Scratch& scratch, std::span<float> out) const {
-    const detail::Source<std::uint8_t> source{image.pixels.data(), image.width * image.channels, image.channels, 1};
+  void apply(const RegionView& part, const Params& params, Scratch& scratch, std::span<float> out) const {
+    const detail::Source<std::uint8_t> source{part.pixels.data(), part.region, part.stride, part.channels, 1};
     constexpr float white = 255.0F;
-    run<0, 0, C>(source, {image.height, image.width}, 1.0F / white, params, scratch, out);
+    run<0, 0, C>(source, {part.image_height, part.image_width}, 1.0F / white, params, scratch, out);
+  }
+
+  /// That the part of the image which is there has all that the taps read.
+  static void check_needed(const Region& region, const Scratch& scratch) {
+    const auto [top, bottom] = scratch.vertical.needed();
+    const auto [left, right] = scratch.horizontal.needed();
+    if (top == bottom || left == right) return;
+    const Region needed{top, left, bottom - top, right - left};
+    JESSL_CHECK(region.contains(needed), ShapeError, "jessl::augment::Pipeline: the part of the image has rows ",
+                region.top, " to ", region.bottom() - 1, " and columns ", region.left, " to ", region.right() - 1,
+                ", expected at least rows ", top, " to ", bottom - 1, " and columns ", left, " to ", right - 1,
+                ": those that region() asks for");
   }
 
   /// The operations from First on: a run of geometric ones, the run of pixel operations after it, and so on.
@@ -210,6 +268,7 @@ class Pipeline {
       extent = placement.size;
     };
     for_each_index<First, middle>(place);
+    check_needed(source.region, scratch);
 
     detail::Planes<C> image{out.data(), extent};
     if constexpr (last < size) {
@@ -219,7 +278,8 @@ class Pipeline {
     colour<middle, last, C>(image, params, scratch);
 
     if constexpr (last < size) {
-      const detail::Source<float> next{image.data, extent.width, 1, image.count()};
+      const detail::Source<float> next{
+          image.data, {.height = extent.height, .width = extent.width}, extent.width, 1, image.count()};
       run<last, Run + 1, C>(next, extent, 1.0F, params, scratch, out);
     }
   }

@@ -35,7 +35,7 @@ struct RandomResizedCrop {
   std::array<double, 2> ratio = {3.0 / 4.0, 4.0 / 3.0};  ///< width / height of the crop, > 0
 
   struct Params {
-    Box box{};  ///< the part of the image that is seen
+    Region box{};  ///< the part of the image that is seen
 
     bool operator==(const Params&) const = default;
   };
@@ -73,7 +73,7 @@ struct RandomResizedCrop {
   [[nodiscard]] static std::int64_t rounded(double value) { return static_cast<std::int64_t>(std::nearbyint(value)); }
 
   /// The largest central box of an allowed ratio.
-  [[nodiscard]] Box central(Extent extent) const {
+  [[nodiscard]] Region central(Extent extent) const {
     const double aspect = static_cast<double>(extent.width) / static_cast<double>(extent.height);
     std::int64_t h = extent.height;
     std::int64_t w = extent.width;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <jessl/augment/pipeline.hpp>
+#include <jessl/core/image.hpp>
 #include <jessl/core/views.hpp>
 
 namespace jessl::augment {
@@ -40,8 +41,14 @@ class Views {
     return result;
   }
 
-  void make(const ImageView& image, const DrawKey& key, Scratch& scratch, std::span<float> out) const {
-    with(key.view, [&](const auto& pipeline) { pipeline.make(image, key, scratch, out); });
+  [[nodiscard]] Region region(const Extent& extent, const DrawKey& key) const {
+    Region result;
+    with(key.view, [&](const auto& pipeline) { result = pipeline.region(extent, key); });
+    return result;
+  }
+
+  void make(const RegionView& part, const DrawKey& key, Scratch& scratch, std::span<float> out) const {
+    with(key.view, [&](const auto& pipeline) { pipeline.make(part, key, scratch, out); });
   }
 
   /// {"name": "views", "views": [...]}, a pipeline each.

@@ -5,25 +5,27 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <ostream>
 #include <span>
 #include <vector>
 
 namespace jessl {
 
-/// A view of somebody else's pixels: 8-bit, interleaved, 1 (grey) or 3 (RGB) channels.
+/// Height and width of an image in pixels. {0, 0} stands for "known only when the image is".
 ///
-/// Shapes     pixels: [height, width, channels]
+/// Shapes     none
 /// Errors     none
 /// Models     none
 /// Source     none
-struct ImageView {
-  std::int64_t width = 0;                  ///< pixels
-  std::int64_t height = 0;                 ///< pixels
-  std::int64_t channels = 0;               ///< 1 or 3
-  std::span<const std::uint8_t> pixels{};  ///< [height, width, channels], contiguous
+struct Extent {
+  std::int64_t height = 0;  ///< pixels
+  std::int64_t width = 0;   ///< pixels
 
-  [[nodiscard]] std::uint8_t at(std::int64_t y, std::int64_t x, std::int64_t channel) const {
-    return pixels[static_cast<std::size_t>((y * width + x) * channels + channel)];
+  bool operator==(const Extent&) const = default;
+  [[nodiscard]] constexpr bool known() const { return height > 0 && width > 0; }
+
+  friend std::ostream& operator<<(std::ostream& out, const Extent& extent) {
+    return out << extent.height << 'x' << extent.width;
   }
 };
 
@@ -85,6 +87,33 @@ struct RegionView {
   [[nodiscard]] std::span<const std::uint8_t> row(std::int64_t y) const {
     return pixels.subspan(static_cast<std::size_t>((y - region.top) * stride),
                           static_cast<std::size_t>(region.width * channels));
+  }
+};
+
+/// A view of somebody else's pixels: 8-bit, interleaved, 1 (grey) or 3 (RGB) channels.
+///
+/// Shapes     pixels: [height, width, channels]
+/// Errors     none
+/// Models     none
+/// Source     none
+struct ImageView {
+  std::int64_t width = 0;                  ///< pixels
+  std::int64_t height = 0;                 ///< pixels
+  std::int64_t channels = 0;               ///< 1 or 3
+  std::span<const std::uint8_t> pixels{};  ///< [height, width, channels], contiguous
+
+  [[nodiscard]] std::uint8_t at(std::int64_t y, std::int64_t x, std::int64_t channel) const {
+    return pixels[static_cast<std::size_t>((y * width + x) * channels + channel)];
+  }
+
+  /// The whole image as a part of itself: who takes parts takes images.
+  operator RegionView() const {  // NOLINT(google-explicit-constructor): nothing is lost and nothing copied
+    return {.region = {.height = height, .width = width},
+            .channels = channels,
+            .stride = width * channels,
+            .image_height = height,
+            .image_width = width,
+            .pixels = pixels};
   }
 };
 

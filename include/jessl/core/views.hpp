@@ -12,23 +12,30 @@
 
 namespace jessl {
 
-/// Makes the views of one image, each a pure function of the pixels and the key.
+/// Makes the views of one image, each a pure function of the pixels and the key, and says which pixels it needs.
 ///
 /// `views`               number of views per image, known at compile time, >= 1
 /// `Scratch`             working memory, one per thread; default constructible, grows once and is then reused
 /// `shape(v, channels)`  the [C, H, W] of view v for an image with that many channels; throws ConfigError if it can't be made
-/// `make(image, key, scratch, out)` writes view `key.view` as float32 [C, H, W] into `out`; `key.operation` is ignored.
-///                       Safe to call from several threads with one Scratch each; allocates nothing once warm.
+/// `region(extent, key)` the part of an image of that extent that view `key.view` is made from: one pixel or more, inside
+///                       the image; a pure function of its arguments, cheap beside a decode. A maker that needs all, or
+///                       can't say, returns the whole image.
+/// `make(part, key, scratch, out)` writes view `key.view` as float32 [C, H, W] into `out`. `part` holds that region or
+///                       more of the image, in full size; the values don't depend on how much more. An ImageView is the
+///                       part that is the whole image. Safe to call from several threads with one Scratch each;
+///                       allocates nothing once warm.
+/// `key.operation` is ignored by both.
 ///
-/// Errors     ShapeError when `out` has another size than `shape` says
+/// Errors     ShapeError when `out` has another size than `shape` says, or `part` is not what was asked for
 /// Source     none
 template <class A>
-concept ViewMaker = requires(const A& maker, const ImageView& image, const DrawKey& key, typename A::Scratch& scratch,
-                             std::span<float> out) {
+concept ViewMaker = requires(const A& maker, const RegionView& part, const Extent& extent, const DrawKey& key,
+                             typename A::Scratch& scratch, std::span<float> out) {
   { A::views } -> std::convertible_to<std::int64_t>;
   requires std::default_initializable<typename A::Scratch>;
   { maker.shape(std::int64_t{}, std::int64_t{}) } -> std::same_as<ViewShape>;
-  { maker.make(image, key, scratch, out) } -> std::same_as<void>;
+  { maker.region(extent, key) } -> std::same_as<Region>;
+  { maker.make(part, key, scratch, out) } -> std::same_as<void>;
 };
 
 }  // namespace jessl

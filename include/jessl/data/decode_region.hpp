@@ -96,6 +96,9 @@ namespace detail {
   } else {
     const bool is_jpeg = header.format == ImageFormat::jpg;
     result.shrink = is_jpeg ? shrink : 1;
+    // Room for the whole image, of which untouched pages cost nothing: then no larger box of it allocates again.
+    const std::int64_t stored = is_jpeg ? std::min<std::int64_t>(header.jpeg.components, 4) : header.channels;
+    decoder.image.pixels.reserve(static_cast<std::size_t>(header.region().area() * std::max(channels, stored)));
     const Region held = is_jpeg ? read_jpeg(image.bytes, header, box, shrink, way, decoder)
                                 : PNGReader(image.bytes).read(decoder.image, box);
     convert_channels(decoder.image, channels);

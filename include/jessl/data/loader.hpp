@@ -32,7 +32,9 @@
 #include <jessl/core/thread_pool.hpp>
 #include <jessl/core/views.hpp>
 #include <jessl/data/concept.hpp>
-#include <jessl/data/decode.hpp>
+#include <jessl/data/decode_plan.hpp>
+#include <jessl/data/decode_region.hpp>
+#include <jessl/data/peek.hpp>
 
 namespace jessl::data {
 
@@ -330,11 +332,14 @@ class LoaderEngine {
  private:
   static constexpr std::string_view who = "jessl::data::Loader";
   static constexpr std::int64_t substitutes_tried = 256;
+  static constexpr auto view_count = static_cast<std::size_t>(A::views);
 
   /// The working memory of one thread.
   struct Worker {
     std::vector<std::byte> storage{};
-    Image image{};
+    Decoder decoder{};
+    std::array<Region, view_count> needed{};   // of each view
+    std::array<Region, view_count> decoded{};  // of each view: that which it is made from
     typename A::Scratch views{};
   };
 
@@ -492,44 +497,83 @@ class LoaderEngine {
     }
   }
 
+  /// The views of one image of a batch; where it is damaged, those of its substitute.
   void make_views(Slot& slot, std::int64_t position, Worker& worker) {
     const auto place = static_cast<std::size_t>(position);
-    std::int64_t index = slot.indices[place];
-    const ImageView image = decode_or_substitute(index, worker);
-    slot.indices[place] = index;
+    std::int64_t& index = slot.indices[place];
+    if (!try_views(slot, place, worker)) {
+      const std::int64_t damaged = index;
+      // Not keyed on the epoch: the same image stands in for the damaged one all through a run.
+      Draw draw(
+          {.seed = options_.seed, .sample = static_cast<std::uint64_t>(damaged), .purpose = Purpose::substitution});
+      bool made = false;
+      for (std::int64_t attempt = 0; attempt < substitutes_tried && !made; ++attempt) {
+        index = draw.below(dataset_.size());
+        made = index != damaged && try_views(slot, place, worker);
+      }
+      JESSL_CHECK(made, DataError, who, ": image ", damaged, " (", dataset_.describe(damaged),
+                  ") is damaged, and so is every other that was drawn in its place, the last one image ", index, " (",
+                  dataset_.describe(index), ")");
+    }
     slot.labels[place] = dataset_.label(index);
-    for (std::size_t view = 0; view < slot.views.size(); ++view) {
-      const DrawKey key{.seed = options_.seed,
-                        .epoch = static_cast<std::uint32_t>(slot.epoch),
-                        .sample = static_cast<std::uint64_t>(index),
-                        .view = static_cast<std::uint8_t>(view)};
-      const auto count = static_cast<std::size_t>(ring_->shapes()[view].count());
-      maker_.make(image, key, worker.views, slot.views[view].subspan(place * count, count));
-    }
   }
 
-  /// The pixels of image `index`; where it is damaged, `index` becomes that of its substitute.
-  [[nodiscard]] ImageView decode_or_substitute(std::int64_t& index, Worker& worker) {
-    if (const auto image = try_decode(index, worker)) return *image;
-    const std::int64_t damaged = index;
-    // Not keyed on the epoch: the same image stands in for the damaged one all through a run.
-    Draw draw({.seed = options_.seed, .sample = static_cast<std::uint64_t>(damaged), .purpose = Purpose::substitution});
-    for (std::int64_t attempt = 0; attempt < substitutes_tried; ++attempt) {
-      index = draw.below(dataset_.size());
-      if (index == damaged) continue;
-      if (const auto image = try_decode(index, worker)) return *image;
+  /// Makes the views of image slot.indices[place], decoding what they need and no more; whether the image is undamaged.
+  [[nodiscard]] bool try_views(Slot& slot, std::size_t place, Worker& worker) {
+    const std::int64_t index = slot.indices[place];
+    const auto key = [&](std::size_t view) {
+      return DrawKey{.seed = options_.seed,
+                     .epoch = static_cast<std::uint32_t>(slot.epoch),
+                     .sample = static_cast<std::uint64_t>(index),
+                     .view = static_cast<std::uint8_t>(view)};
+    };
+    EncodedImage image;
+    ImageHeader header;
+    const auto read = [&] {
+      image = dataset_.read(index, worker.storage);
+      header = peek(image);
+    };
+    if (!undamaged(index, read)) return false;
+    for (std::size_t view = 0; view < view_count; ++view) {
+      const Region region = maker_.region({header.height, header.width}, key(view));
+      JESSL_CHECK(region.height >= 1 && region.width >= 1 && header.region().contains(region), ShapeError, who,
+                  ": region() of the view maker gives ", region.height, " rows from ", region.top, " and ",
+                  region.width, " columns from ", region.left, " for view ", view, " of image ", index, " (",
+                  dataset_.describe(index), "), expected one pixel or more inside its ", header.height, " rows and ",
+                  header.width, " columns");
+      worker.needed[view] = region;
     }
-    fail<DataError>(who, ": image ", damaged, " (", dataset_.describe(damaged),
-                    ") is damaged, and so is every other that was drawn in ", "its place, the last one image ", index,
-                    " (", dataset_.describe(index), ")");
+    plan_views(header, worker.needed, worker.decoded);
+
+    const auto first_of_its_region = [&](std::size_t view) {
+      return std::find(worker.decoded.begin(), worker.decoded.end(), worker.decoded[view]) ==
+             worker.decoded.begin() + static_cast<std::ptrdiff_t>(view);
+    };
+    for (std::size_t first = 0; first < view_count; ++first) {
+      if (!first_of_its_region(first)) continue;
+      RegionView part;
+      const auto decode = [&] {
+        part = decode_region(image, header, worker.decoded[first], dataset_.channels(), worker.decoder);
+      };
+      if (!undamaged(index, decode)) return false;
+      for (std::size_t view = first; view < view_count; ++view) {
+        if (worker.decoded[view] != worker.decoded[first]) continue;
+        const auto count = static_cast<std::size_t>(ring_->shapes()[view].count());
+        maker_.make(part, key(view), worker.views, slot.views[view].subspan(place * count, count));
+      }
+    }
+    return true;
   }
 
-  [[nodiscard]] std::optional<ImageView> try_decode(std::int64_t index, Worker& worker) {
+  /// Does a step of reading image `index`; whether the image let it. What view makers throw is another matter.
+  template <class Step>
+  [[nodiscard]] bool undamaged(std::int64_t index, const Step& step) {
     try {
-      return data::decode(dataset_.read(index, worker.storage), dataset_.channels(), worker.image);
+      step();
+      return true;
     } catch (const DataError& error) {
       report_damage(index, error.what());
-      return std::nullopt;
+      return false;
     }
   }
 
@@ -639,20 +683,23 @@ class Epoch {
 
 /// Batches of views of a data set's images.
 ///
-/// Each image is decoded once a batch, and all its views are made from that decode. With `ahead` >= 1, `workers`
-/// threads keep up to `ahead` batches ready beside the step: for a GPU. With `ahead` = 0 nothing runs in the
-/// background: a batch is made when it is asked for, by `workers` threads of which the caller is one, and which sleep
-/// otherwise: for training on the CPU, where the step needs the same cores. The bytes do not depend on either.
+/// Of each image the header is read, the view maker is asked which regions its views need, and these are decoded: apart,
+/// or together where that is cheaper (plan_views). The pixels are those of the whole image, to the bit. With `ahead` >=
+/// 1, `workers` threads keep up to `ahead` batches ready beside the step: for a GPU. With `ahead` = 0 nothing runs in
+/// the background: a batch is made when it is asked for, by `workers` threads of which the caller is one, and which
+/// sleep otherwise: for training on the CPU, where the step needs the same cores. The bytes do not depend on either.
 ///
 ///     data::Loader loader{dataset, augment::simclr({.size = 28}), {.batch_size = 256, .seed = 1}};
 ///     for (const data::Batch& batch : loader.epoch(0)) step(batch.views[0], batch.views[1]);
 ///
 /// Shapes     V x [B, C, H, W] a batch
-/// Cost       one decode an image; memory for ahead + 1 batches, taken once: nothing is allocated per image once warm
+/// Cost       an image: what its plan says, and its views; memory for ahead + 1 batches, taken once: nothing is
+///            allocated per image once warm
 /// Randomness the order from Purpose::order, substitutes from Purpose::substitution, views from Purpose::augmentation;
 ///            functions of (seed, epoch, sample, view, operation), the same for any `workers` and `ahead`
 /// Errors     ConfigError for settings out of range, more workers than the system gives threads, an empty data set, or
-///            more images a batch than the data set has (with drop_last); DataError for a damaged image (OnCorrupt::error), or too many (OnCorrupt::substitute)
+///            more images a batch than the data set has (with drop_last); DataError for a damaged image
+///            (OnCorrupt::error), or too many (OnCorrupt::substitute); ShapeError for a region outside the image
 /// Models     none
 /// Source     none
 template <class D, class A>
@@ -664,7 +711,7 @@ class Loader {
   static_assert(
       ViewMaker<A>,
       "jessl::data::Loader requires its second argument to be a jessl::ViewMaker: views, Scratch, shape(v, channels), "
-      "make(image, key, scratch, out); see jessl/core/views.hpp");
+      "region(extent, key), make(part, key, scratch, out); see jessl/core/views.hpp");
 
  public:
   static constexpr std::int64_t views = A::views;

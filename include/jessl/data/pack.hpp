@@ -31,6 +31,7 @@
 #include <jessl/data/detail/jpeg_header.hpp>
 #include <jessl/data/detail/jpeg_writer.hpp>
 #include <jessl/data/detail/pack_progress.hpp>
+#include <jessl/data/restart_markers.hpp>
 
 namespace jessl::data {
 
@@ -92,6 +93,7 @@ struct PackOptions {
   std::int64_t quality = 90;                      ///< of the JPEGs that are made, 1 to 100
   Chroma chroma = Chroma::half;                   ///< of the JPEGs that are made
   bool recompress = false;                        ///< make every JPEG anew; false: keep those that need no change
+  bool restart_markers = true;                    ///< in JPEGs, so that a part of one can be decoded alone
   std::int64_t max_resolution = 0;                ///< pixels of the longest side, larger ones shrink; 0: any
   std::optional<std::int64_t> smart_threshold{};  ///< bytes of pixels, >= 0; none: nothing becomes a JPEG in smart mode
   double compress_probability = 0.5;              ///< share of JPEGs in proportion mode, in [0, 1]
@@ -111,7 +113,7 @@ struct PackOptions {
 struct PackReport {
   std::int64_t samples = 0;  ///< images in the file
   std::int64_t raw = 0;      ///< of these stored as pixels
-  std::int64_t kept = 0;     ///< of these the source's JPEG, byte by byte
+  std::int64_t kept = 0;     ///< of these the source's JPEG, its pixels unchanged
   std::int64_t made = 0;     ///< of these a JPEG that was made
   std::int64_t skipped = 0;  ///< damaged images that were left out
   std::int64_t bytes = 0;    ///< of all images in the file
@@ -140,9 +142,11 @@ class Packer {
     const bool shrinks = shrink(pixels, options.max_resolution);
     if (!as_jpeg(pixels, i, options)) return store_raw(pixels, out);
     const auto header = source.format == ImageFormat::raw ? std::nullopt : read_jpeg_header(source.bytes);
-    if (header && ffcv_decodes(*header) && !shrinks && !options.recompress) return keep(source.bytes, pixels, out);
-    store(ImageFormat::jpg, pixels,
-          jpeg_.write(pixels, static_cast<int>(options.quality), options.chroma == Chroma::full), out);
+    if (header && ffcv_decodes(*header) && !shrinks && !options.recompress)
+      return keep(source.bytes, pixels, options, out);
+    const bool full_chroma = options.chroma == Chroma::full;
+    const std::int64_t interval = options.restart_markers ? restart_interval(pixels, full_chroma) : 0;
+    store(ImageFormat::jpg, pixels, jpeg_.write(pixels, static_cast<int>(options.quality), full_chroma, interval), out);
   }
 
  private:
@@ -152,10 +156,21 @@ class Packer {
     out.kept = false;
   }
 
-  /// The file of the source as it is. A lossless rewriting of it belongs here.
-  static void keep(std::span<const std::byte> file, const ImageView& pixels, PackedImage& out) {
-    store(ImageFormat::jpg, pixels, file, out);
+  /// The file of the source, with its coefficients and so its pixels as they are.
+  static void keep(std::span<const std::byte> file, const ImageView& pixels, const PackOptions& options,
+                   PackedImage& out) {
+    if (options.restart_markers) {
+      store(ImageFormat::jpg, pixels, add_restart_markers(file), out);
+    } else {
+      store(ImageFormat::jpg, pixels, file, out);
+    }
     out.kept = true;
+  }
+
+  /// As add_restart_markers' default, for a JPEG that is yet to be made.
+  [[nodiscard]] static std::int64_t restart_interval(const ImageView& pixels, bool full_chroma) {
+    const std::int64_t unit = pixels.channels == 1 || full_chroma ? 8 : 16;
+    return units_per_segment((pixels.width + unit - 1) / unit, RestartMarkers{}.segments_per_row);
   }
 
   /// As RGB, which is all that a .beton file knows.
@@ -246,22 +261,27 @@ inline void append_packed(BetonWriter& writer, const PackedImage& packed, const 
 ///
 /// An image larger than max_resolution is first shrunk by area averaging, to floor(m/s * width) x floor(m/s * height) for
 /// a longest side s. `mode` then says whether it is stored as pixels or as JPEG. A source that is a JPEG of 8-bit grey or
-/// colour already, baseline or progressive, and was not shrunk is kept byte by byte, unless `recompress` is set; all
+/// colour already, baseline or progressive, and was not shrunk keeps its coefficients, unless `recompress` is set; all
 /// others are encoded with `quality` and `chroma`. Every image is decoded once, so that a damaged one is found here.
+///
+/// With `restart_markers` each JPEG has restart segments (add_restart_markers), so that decode_region reads those under a
+/// box and no others; a JPEG that is kept is rewritten without loss. Without, it is kept byte by byte, and one that is
+/// made has ffcv's bytes.
 ///
 /// The bytes of the file depend on the data set and on all settings but `threads` and `progress`. It appears when it is
 /// complete; an interrupted packing leaves nothing under its name. data::subset packs a part.
 ///
 /// Shapes     none
 /// Units      max_resolution: pixels; smart_threshold, page_size: bytes
-/// Cost       a decode an image, and an encode where one is made; memory for 32 stored images a thread
+/// Cost       a decode an image, an encode where one is made, two and a half decodes where one is rewritten; memory for
+///            32 stored images a thread
 /// Randomness proportion mode: Purpose::packing, by (seed, index)
 /// Errors     ConfigError for settings out of range or an empty data set; DataError for a damaged image (unless
 ///            on_damaged is skip), for one that does not fit into a page, or when all were damaged; IOError as AtomicFile
 /// Models     none
 /// Source     ffcv's DatasetWriter and RGBImageField (arXiv 2306.12517)
-/// Differs    ffcv makes every JPEG anew, draws proportions from one sequence a process, and fails where
-///            max_resolution leaves a side without pixels; here it keeps one
+/// Differs    ffcv makes every JPEG anew, without restart markers, draws proportions from one sequence a process, and
+///            fails where max_resolution leaves a side without pixels; here it keeps one
 template <Dataset D>
 PackReport pack(const D& dataset, const std::filesystem::path& path, const PackOptions& options = {}) {
   detail::check_pack_options(options, dataset.size());
@@ -317,6 +337,6 @@ PackReport pack(const D& dataset, const std::filesystem::path& path, const PackO
 
 }  // namespace jessl::data
 
-BOOST_HANA_ADAPT_STRUCT(jessl::data::PackOptions, mode, quality, chroma, recompress, max_resolution, smart_threshold,
-                        compress_probability, seed, page_size, threads, on_damaged, progress);
+BOOST_HANA_ADAPT_STRUCT(jessl::data::PackOptions, mode, quality, chroma, recompress, restart_markers, max_resolution,
+                        smart_threshold, compress_probability, seed, page_size, threads, on_damaged, progress);
 BOOST_HANA_ADAPT_STRUCT(jessl::data::PackReport, samples, raw, kept, made, skipped, bytes);

@@ -179,8 +179,8 @@ class Trainer {
       !needs_predictor<L>() && !needs_teacher<L>(),
       "jessl::Trainer does not build predictors and teachers: call such a loss in a training loop of your own");
   static_assert(ViewMaker<A>,
-                "jessl::Trainer requires 'Augmentation' to be a jessl::ViewMaker: views, shape(view, channels) and "
-                "make(image, key, scratch, out); see docs/augment/README.md");
+                "jessl::Trainer requires 'Augmentation' to be a jessl::ViewMaker: views, shape(view, channels), "
+                "region(extent, key) and make(part, key, scratch, out); see docs/augment/README.md");
 
  public:
   Trainer(A augmentation, B backbone, P projector, L loss, O optimizer)

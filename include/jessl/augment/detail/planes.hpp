@@ -24,13 +24,19 @@ struct Planes {
   [[nodiscard]] float* plane(std::size_t channel) const { return data + static_cast<std::int64_t>(channel) * count(); }
 };
 
-/// An image that is read: 8 bits and interleaved, or planes of float.
+/// An image that is read, or the part of it that is there: 8 bits and interleaved, or planes of float.
 template <class T>
 struct Source {
-  const T* data = nullptr;
+  const T* data = nullptr;        // of the first pixel of the part
+  Region region{};                // where in the image the part lies
   std::int64_t row_stride = 0;    // values from one row to the next
   std::int64_t pixel_stride = 0;  // values from one pixel to the next
   std::int64_t plane_stride = 0;  // values from one channel to the next
+
+  /// From the first value of the part to that of a pixel of the image, which must lie in the part.
+  [[nodiscard]] std::ptrdiff_t offset(std::int64_t y, std::int64_t x) const {
+    return (y - region.top) * row_stride + (x - region.left) * pixel_stride;
+  }
 };
 
 /// sum[i] = sum over k of weights[k] * rows[offsets[k] + i], for `Width` values at a time, kept in registers.
@@ -74,7 +80,9 @@ struct Lines {
 /// target[c][y][x] = scale * sum over source rows and columns, as the taps of both axes say.
 ///
 /// A row at a time: first the source rows that make it are added up (long contiguous loops over just the columns that
-/// are needed), then its pixels are made from that line, which is still in the first-level cache.
+/// are needed), then its pixels are made from that line, which is still in the first-level cache. The taps count rows and
+/// columns of the image; what they need lies in the part of it that `source` has. Where that part begins changes no sum:
+/// a line begins at the first column that is needed, always.
 template <std::size_t C, class T>
 void resample(const Source<T>& source, const Taps& vertical, const Taps& horizontal, float scale, Lines& memory,
               const Planes<C>& target) {
@@ -91,7 +99,7 @@ void resample(const Source<T>& source, const Taps& vertical, const Taps& horizon
     const Taps::Row& row = vertical.rows()[static_cast<std::size_t>(y)];
     const std::span offsets(memory.offsets.data(), static_cast<std::size_t>(row.count));
     for (std::int64_t k = 0; k < row.count; ++k) {
-      offsets[static_cast<std::size_t>(k)] = (row.start + k) * source.row_stride + first * source.pixel_stride;
+      offsets[static_cast<std::size_t>(k)] = source.offset(row.start + k, first);
     }
     for (std::int64_t c = 0; c < lines; ++c) {
       weighted_sum(source.data + c * source.plane_stride, offsets, vertical.weights(row), line + c * line_length,

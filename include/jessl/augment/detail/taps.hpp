@@ -14,6 +14,59 @@
 
 namespace jessl::augment::detail {
 
+/// Places along one axis: [begin, end).
+struct Range {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+
+  bool operator==(const Range&) const = default;
+  [[nodiscard]] constexpr bool empty() const { return begin >= end; }
+};
+
+/// The triangle by which `length` values are resampled to `size`: twice as wide as an output, and at least as two inputs.
+class Triangle {
+ public:
+  constexpr Triangle(std::int64_t length, std::int64_t size)
+      : length_(length),
+        size_(size),
+        scale_(static_cast<double>(length) / static_cast<double>(size)),
+        per_support_(1.0 / std::max(scale_, 1.0)) {}
+
+  /// The inputs that an output is made of: those whose middles are nearer to its own than the half-width. In whole
+  /// numbers, so that who asks which inputs are needed and who weighs them never differ by a rounding.
+  [[nodiscard]] constexpr Range inputs(std::int64_t output) const {
+    const std::int64_t middle = length_ * (2 * output + 1);  // times 2 size, as all of these
+    const std::int64_t half_width = 2 * std::max(length_, size_);
+    return {std::max<std::int64_t>(0, (middle - half_width + size_) / (2 * size_)),
+            std::min(length_, (middle + half_width + size_) / (2 * size_))};
+  }
+
+  /// The weight of an input in an output, not normalised.
+  [[nodiscard]] double weight(std::int64_t input, std::int64_t output) const {
+    const double middle = scale_ * (static_cast<double>(output) + 0.5);
+    return std::max(0.0, 1.0 - std::abs(static_cast<double>(input) - middle + 0.5) * per_support_);
+  }
+
+ private:
+  std::int64_t length_;
+  std::int64_t size_;
+  double scale_;  // inputs an output stands for
+  double per_support_;
+};
+
+/// The inputs, of `extent` many, from which the outputs in `wanted` are made by cutting [first, first + length) out,
+/// resampling it to `size` values and mirroring these if `flip`: what Taps::apply does, without the weights.
+[[nodiscard]] constexpr Range inputs_of(Range wanted, std::int64_t first, std::int64_t length, std::int64_t size,
+                                        bool flip, std::int64_t extent) {
+  if (wanted.empty()) return {};
+  if (flip) wanted = {size - wanted.end, size - wanted.begin};
+  if (length != size) {
+    const Triangle triangle(length, size);
+    wanted = {triangle.inputs(wanted.begin).begin, triangle.inputs(wanted.end - 1).end};
+  }
+  return {std::max<std::int64_t>(0, first + wanted.begin), std::min(extent, first + wanted.end)};
+}
+
 /// One axis of a cut, resampling and mirroring: output[o] = sum over k of weights(o)[k] * input[row(o).start + k].
 ///
 /// Cutting, resampling and mirroring act on rows and columns separately and are linear, so that any sequence of them is
@@ -51,16 +104,15 @@ class Taps {
   [[nodiscard]] std::span<const Row> rows() const { return rows_; }
   [[nodiscard]] const float* weights(const Row& row) const { return weights_.data() + row.first_weight; }
 
-  /// The smallest range [begin, end) of inputs that all outputs together need; [0, 0) for none.
-  [[nodiscard]] std::pair<std::int64_t, std::int64_t> needed() const {
-    std::int64_t begin = input_;
-    std::int64_t end = 0;
+  /// The smallest range of inputs that all outputs together need; [0, 0) for none.
+  [[nodiscard]] Range needed() const {
+    Range range{input_, 0};
     for (const Row& row : rows_) {
       if (row.count == 0) continue;
-      begin = std::min(begin, row.start);
-      end = std::max(end, row.start + row.count);
+      range.begin = std::min(range.begin, row.start);
+      range.end = std::max(range.end, row.start + row.count);
     }
-    return begin < end ? std::pair{begin, end} : std::pair{std::int64_t{0}, std::int64_t{0}};
+    return range.empty() ? Range{} : range;
   }
 
  private:
@@ -92,21 +144,14 @@ class Taps {
     rows_.clear();
     weights_.clear();
 
-    const double scale = static_cast<double>(length_in) / static_cast<double>(size);
-    const double support = std::max(scale, 1.0);  // half-width of the triangle: wider than a pixel when shrinking
-    const double per_support = 1.0 / support;
+    const Triangle triangle(length_in, size);
     for (std::int64_t o = 0; o < size; ++o) {
-      const double centre = scale * (static_cast<double>(o) + 0.5);
-      const std::int64_t begin = std::max<std::int64_t>(0, static_cast<std::int64_t>(centre - support + 0.5));
-      const std::int64_t end = std::min(length_in, static_cast<std::int64_t>(centre + support + 0.5));
-      const auto weight = [&](std::int64_t i) {
-        return std::max(0.0, 1.0 - std::abs(static_cast<double>(i) - centre + 0.5) * per_support);
-      };
+      const auto [begin, end] = triangle.inputs(o);
       double sum = 0.0;
-      for (std::int64_t i = begin; i < end; ++i) sum += weight(i);
+      for (std::int64_t i = begin; i < end; ++i) sum += triangle.weight(i, o);
       const double per_sum = 1.0 / sum;
       add_row(first + begin, first + end,
-              [&](std::int64_t i) { return static_cast<float>(weight(i - first) * per_sum); });
+              [&](std::int64_t i) { return static_cast<float>(triangle.weight(i - first, o) * per_sum); });
     }
   }
 

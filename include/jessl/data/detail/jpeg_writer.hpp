@@ -30,8 +30,10 @@ class JPEGWriter {
   JPEGWriter& operator=(const JPEGWriter&) = delete;
   ~JPEGWriter() { jpeg_destroy_compress(&info_); }
 
-  /// The file; it is valid until the next call. `full_chroma`: 4:4:4 instead of 4:2:0.
-  [[nodiscard]] std::span<const std::byte> write(const ImageView& image, int quality, bool full_chroma) {
+  /// The file; it is valid until the next call. `full_chroma`: 4:4:4 instead of 4:2:0; `restart_interval`: coding units
+  /// from one restart marker to the next, 0 for no markers.
+  [[nodiscard]] std::span<const std::byte> write(const ImageView& image, int quality, bool full_chroma,
+                                                 std::int64_t restart_interval = 0) {
     JESSL_CHECK(image.width >= 1 && image.width <= JPEG_MAX_DIMENSION && image.height >= 1 &&
                     image.height <= JPEG_MAX_DIMENSION,
                 DataError, "jessl::data: an image of ", image.width, " x ", image.height,
@@ -50,6 +52,7 @@ class JPEGWriter {
       jpeg_set_defaults(&info_);
       jpeg_set_quality(&info_, quality, TRUE);
       if (full_chroma) info_.comp_info[0].h_samp_factor = info_.comp_info[0].v_samp_factor = 1;
+      info_.restart_interval = static_cast<unsigned>(restart_interval);
       jpeg_start_compress(&info_, TRUE);
       while (info_.next_scanline < info_.image_height) {
         // libjpeg reads its rows only, but does not say so.

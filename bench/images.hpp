@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// The photographs that benchmarks of the data path read: the JPEG files of the folder JESSL_BENCH_IMAGES, or, without
+// it, pictures of waves and noise.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <jessl/core/draw.hpp>
+#include <jessl/core/error.hpp>
+#include <jessl/core/image.hpp>
+#include <jessl/data/detail/jpeg_writer.hpp>
+
+namespace bench {
+
+using Bytes = std::vector<std::byte>;
+
+/// A picture with structure at all scales, as a JPEG of quality 90; every fourth one has 4:2:0, the others 4:4:4.
+inline Bytes made_up(std::int64_t width, std::int64_t height, std::uint64_t number) {
+  jessl::Draw draw({.seed = number, .purpose = jessl::Purpose::initialisation});
+  jessl::Image image(width, height, 3);
+  for (std::int64_t y = 0; y < height; ++y) {
+    for (std::int64_t x = 0; x < width; ++x) {
+      const double wave = 60.0 * std::sin(static_cast<double>(x) / 31.0) * std::cos(static_cast<double>(y) / 23.0) +
+                          30.0 * std::sin(static_cast<double>(x * y) / 997.0);
+      for (std::int64_t c = 0; c < 3; ++c) {
+        image.pixels[static_cast<std::size_t>((y * width + x) * 3 + c)] =
+            static_cast<std::uint8_t>(110 + 12 * c + std::lround(wave) + draw.below(16));
+      }
+    }
+  }
+  jessl::data::detail::JPEGWriter writer;
+  const auto file = writer.write(image.view(), 90, /*full_chroma=*/number % 4 != 0);
+  return {file.begin(), file.end()};
+}
+
+/// The JPEG files, in the order of their paths; read or made once.
+inline const std::vector<Bytes>& jpegs() {
+  static const std::vector<Bytes> all = [] {
+    std::vector<Bytes> result;
+    const char* const folder = std::getenv("JESSL_BENCH_IMAGES");
+    if (folder == nullptr) {
+      for (std::uint64_t i = 0; i < 40; ++i)
+        result.push_back(made_up(400 + static_cast<std::int64_t>(i % 3) * 50, 375, i));
+      return result;
+    }
+    std::vector<std::string> paths;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+      if (entry.is_regular_file()) paths.push_back(entry.path().string());
+    }
+    std::sort(paths.begin(), paths.end());
+    for (const std::string& path : paths) {
+      std::ifstream file(path, std::ios::binary);
+      const std::string text{std::istreambuf_iterator<char>(file), {}};
+      const auto bytes = std::as_bytes(std::span(text));
+      if (text.starts_with("\xFF\xD8")) result.emplace_back(bytes.begin(), bytes.end());
+    }
+    if (result.empty()) jessl::fail<jessl::IOError>("JESSL_BENCH_IMAGES: there is no JPEG file in ", folder);
+    return result;
+  }();
+  return all;
+}
+
+}  // namespace bench
