@@ -22,6 +22,7 @@
 #include <jessl/data/pixels.hpp>
 #include <jessl/data/restart_markers.hpp>
 #include <jessl/data/split.hpp>
+#include <jessl/data/storage.hpp>
 #include <jessl/data/subset.hpp>
 
 namespace jessl::data {

@@ -93,6 +93,7 @@ inline std::string write_mixed(const TemporaryFolder& folder) {
 /// Reads every value of every sample, and decodes the images; what was read, for comparing.
 inline std::string read_all(const jessl::data::Beton& file) {
   std::string all;
+  std::vector<std::byte> storage;
   for (std::int64_t i = 0; i < file.size(); ++i) {
     for (const jessl::data::BetonField& field : file.fields()) {
       const auto add = [&all](std::span<const std::byte> bytes) {
@@ -103,15 +104,15 @@ inline std::string read_all(const jessl::data::Beton& file) {
       } else if (field.kind == "float") {
         all += std::to_string(std::bit_cast<std::uint64_t>(file.real(i, field.name)));
       } else if (field.kind == "json") {
-        all += file.json(i, field.name);
+        all += file.json(i, field.name, storage);
       } else if (field.kind == "image") {
-        const jessl::data::BetonImage image = file.image(i, field.name);
+        const jessl::data::BetonImage image = file.image(i, field.name, storage);
         all += image.format;
         add(image.bytes);
         const jessl::data::Image decoded = jessl::data::decode(image);
         add(std::as_bytes(std::span(decoded.pixels)));
       } else {
-        add(file.bytes(i, field.name));
+        add(file.bytes(i, field.name, storage));
       }
       all += '|';
     }

@@ -246,6 +246,49 @@ TEST_CASE("Beton: copies share the mapped file, which lives as long as one of th
   CHECK(data_test::read_all(copy) == all);
 }
 
+TEST_CASE("Beton: wherever its bytes lie, it has the same values", "[data][beton]") {
+  const TemporaryFolder folder;
+  const std::string path = data_test::write_mixed(folder);
+  const Beton mapped{path};
+  const std::string all = data_test::read_all(mapped);
+  const Beton memory{path, {.storage = jessl::data::Storage::memory}};
+  // [storage]
+  const jessl::data::Beton file{path, {.storage = jessl::data::Storage::reads}};
+  std::vector<std::byte> storage;  // its memory is kept from value to value
+  const jessl::data::Image image = jessl::data::decode(file.image(2, "image", storage));
+  const std::string meta{file.json(2, "meta", storage)};
+  // [/storage]
+  CHECK(image.pixels == data_test::picture(6, 5, 3, 2).pixels);
+  CHECK(meta == "{\"id\": 2}");
+  CHECK(data_test::read_all(memory) == all);
+  CHECK(data_test::read_all(file) == all);
+  const auto blob = file.bytes(1, "blob", storage);
+  CHECK(blob.data() == storage.data());
+  CHECK(file.classes() == 3);
+  CHECK(memory.bytes(1, "blob").data() == memory.bytes(1, "blob").data());
+
+  CHECK_THROWS_AS(file.bytes(1, "blob"), jessl::ConfigError);
+  CHECK_THROWS_WITH(file.json(1, "meta"),
+                    "jessl::data::Beton: " + path +
+                        " is opened with storage = reads, which keeps no bytes: give a std::vector<std::byte> as the "
+                        "last argument, for those of this value");
+  CHECK_THROWS_AS(file.image(1, "image"), jessl::ConfigError);
+}
+
+TEST_CASE("Beton: a file cut while it is open is an error where samples are read one by one", "[data][beton]") {
+  const TemporaryFolder folder;
+  const std::string path = data_test::write_mixed(folder);
+  const std::string all = data_test::read_all(Beton(path));
+  const Beton reads{path, {.storage = jessl::data::Storage::reads}};
+  const Beton memory{path, {.storage = jessl::data::Storage::memory}};
+  std::filesystem::resize_file(path, 24);
+  CHECK_THROWS_AS(data_test::read_all(reads), DataError);
+  CHECK_THROWS_WITH(data_test::read_all(reads),
+                    Contains(path + " has nothing at byte ") && Contains("it became shorter"));
+  CHECK(reads.label(4) == 1);
+  CHECK(data_test::read_all(memory) == all);
+}
+
 TEST_CASE("Beton: a file that is absent, a folder or empty is an error", "[data][beton]") {
   const TemporaryFolder folder;
   CHECK_THROWS_WITH(Beton(folder / "absent"),
@@ -416,7 +459,8 @@ TEST_CASE("Beton: damaged bytes are an error or another value, never anything wo
   const auto attempt = [&](const Bytes& bytes) {
     const std::string path = folder.write("damaged.beton", bytes);
     try {
-      const Beton file(path);
+      const auto way = static_cast<jessl::data::Storage>(draw.below(3));
+      const Beton file(path, {.storage = way});
       static_cast<void>(data_test::read_all(file));
       static_cast<void>(file.classes());
     } catch (const DataError& error) {

@@ -25,12 +25,13 @@
 #include <jessl/data/detail/beton_layout.hpp>
 #include <jessl/data/detail/jpeg_header.hpp>
 #include <jessl/data/detail/little_endian.hpp>
-#include <jessl/data/detail/mapped_file.hpp>
 #include <jessl/data/detail/raw_images.hpp>
+#include <jessl/data/detail/stored_file.hpp>
+#include <jessl/data/storage.hpp>
 
 namespace jessl::data {
 
-/// Settings of a Beton: which of its fields are the images and the classes of a data set.
+/// Settings of a Beton: which of its fields are the images and the classes of a data set, and where its bytes lie.
 ///
 /// Shapes     none
 /// Errors     Beton checks them
@@ -40,9 +41,11 @@ struct BetonOptions {
   std::optional<std::string> image{};  ///< the field of the images; none: the first image field
   std::optional<std::string> label{};  ///< the field of the classes; none: the first int field if any; "": no labels
   std::int64_t channels = 3;           ///< 3: every image as RGB, 1: as grey
+  Storage storage = Storage::mapped;   ///< where the bytes of the samples lie: mapped, in memory, or read one by one
 };
 
-/// An image as it is stored in a .beton file. The bytes lie in the mapped file, which lives as long as a Beton of it.
+/// An image as it is stored in a .beton file. The bytes lie in the file as it is mapped or held in memory, which lives as
+/// long as a Beton of it, or in the storage that was given for them.
 ///
 /// Shapes     raw: [height, width, 3]
 /// Errors     none
@@ -152,13 +155,12 @@ class BetonAllocations {
 /// An open .beton file, checked as far as that needs no look at the samples.
 class BetonFile {
  public:
-  BetonFile(std::string path, std::string_view who) : path_(std::move(path)), who_(who), file_(path_, who_) {
+  BetonFile(std::string path, Storage storage, std::string_view who) : who_(who), file_(std::move(path), storage, who) {
     read_header();
     read_fields();
     find_records();
-    const std::span<const std::byte> table = bytes().subspan(static_cast<std::size_t>(table_));
     allocations_ = BetonAllocations(
-        table, samples_, records_end(), table_,
+        file_.read(table_, file_size() - table_, table_storage_), samples_, records_end(), table_,
         [this](std::uint64_t number, const BetonAllocations::Allocation& entry, const std::string& expected) {
           damaged("entry ", number, " of the allocation table, at byte ", table_ + number * beton_allocation,
                   ", is of sample ", entry.sample, " and covers ", entry.size, " bytes from byte ", entry.pointer, "; ",
@@ -166,9 +168,10 @@ class BetonFile {
         });
   }
 
-  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] const std::string& path() const { return file_.path(); }
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(samples_); }
   [[nodiscard]] std::int64_t page_size() const { return static_cast<std::int64_t>(page_); }
+  [[nodiscard]] bool held() const { return file_.held(); }
   [[nodiscard]] const std::vector<BetonField>& fields() const { return fields_; }
   [[nodiscard]] const BetonColumn& column(std::size_t field) const { return columns_[field]; }
 
@@ -181,10 +184,10 @@ class BetonFile {
       for (const BetonType kind : kinds) {
         expected += concat(expected.empty() ? "" : " or ", '"', beton_kinds[static_cast<std::size_t>(kind)].name, '"');
       }
-      fail<DataError>(who_, ": ", path_, ": the field \"", name, "\" is of kind \"", fields_[field].kind,
+      fail<DataError>(who_, ": ", path(), ": the field \"", name, "\" is of kind \"", fields_[field].kind,
                       "\", expected ", expected);
     }
-    fail<DataError>(who_, ": ", path_, ": there is no field \"", name, "\"; the fields are ", listed());
+    fail<DataError>(who_, ": ", path(), ": there is no field \"", name, "\"; the fields are ", listed());
   }
 
   /// Names and kinds of all fields, for messages.
@@ -196,9 +199,9 @@ class BetonFile {
 
   /// Where the value of a field stands in the record of a sample.
   [[nodiscard]] const std::byte* record(std::int64_t sample, std::size_t field) const {
-    JESSL_CHECK(sample >= 0 && sample < size(), DataError, who_, ": ", path_, ": there is no sample ", sample,
+    JESSL_CHECK(sample >= 0 && sample < size(), DataError, who_, ": ", path(), ": there is no sample ", sample,
                 "; the samples are 0 to ", size() - 1);
-    return bytes().data() + record_offset(sample, field);
+    return head_.data() + record_offset(sample, field);
   }
 
   [[nodiscard]] std::int64_t integer(std::int64_t sample, std::size_t field) const {
@@ -209,28 +212,29 @@ class BetonFile {
     return std::bit_cast<double>(load<std::uint64_t>(record(sample, field)));
   }
 
-  /// The stored bytes of a value of any other kind than image.
-  [[nodiscard]] std::span<const std::byte> value(std::int64_t sample, std::size_t field) const {
+  /// The stored bytes of a value of any other kind than image; in `storage` where the file is not held.
+  [[nodiscard]] std::span<const std::byte> value(std::int64_t sample, std::size_t field,
+                                                 std::vector<std::byte>& storage) const {
     const std::byte* const place = record(sample, field);
     const auto pointer = load<std::uint64_t>(place);
     const bool is_array_field = is_array(columns_[field].type);
     const std::uint64_t size = is_array_field ? columns_[field].array_bytes : load<std::uint64_t>(place + 8);
     if (size == 0) return {};  // an empty value's pointer means nothing
-    return allocated(sample, field, pointer, size);
+    return allocated(sample, field, pointer, size, storage);
   }
 
-  [[nodiscard]] std::string_view text(std::int64_t sample, std::size_t field) const {
-    const std::span<const std::byte> stored = value(sample, field);
+  [[nodiscard]] std::string_view text(std::int64_t sample, std::size_t field, std::vector<std::byte>& storage) const {
+    const std::span<const std::byte> stored = value(sample, field, storage);
     const std::string_view all{reinterpret_cast<const char*>(stored.data()), stored.size()};
     const std::size_t end = all.find('\0');
     if (end == std::string_view::npos && !all.empty()) {
-      damaged(named(sample, field), " at byte ", stored.data() - bytes().data(), " has no zero byte in its ",
-              stored.size(), " bytes, expected one at the end of the text");
+      damaged(named(sample, field), " at byte ", load<std::uint64_t>(record(sample, field)),
+              " has no zero byte in its ", stored.size(), " bytes, expected one at the end of the text");
     }
     return all.substr(0, end);
   }
 
-  [[nodiscard]] BetonImage image(std::int64_t sample, std::size_t field) const {
+  [[nodiscard]] BetonImage image(std::int64_t sample, std::size_t field, std::vector<std::byte>& storage) const {
     const std::byte* const place = record(sample, field);
     const auto mode = load<std::uint8_t>(place);
     const std::uint64_t width = load<std::uint16_t>(place + 1);
@@ -245,19 +249,19 @@ class BetonFile {
               record_offset(sample, field) + 1, ", expected at least 1 x 1");
     }
     const bool raw = mode == 1;
-    BetonImage image{.format = raw ? "raw" : "jpg",
-                     .width = static_cast<std::int64_t>(width),
-                     .height = static_cast<std::int64_t>(height),
-                     .bytes = allocated(sample, field, pointer,
-                                        raw ? std::optional(3 * width * height) : std::optional<std::uint64_t>())};
+    BetonImage image{
+        .format = raw ? "raw" : "jpg",
+        .width = static_cast<std::int64_t>(width),
+        .height = static_cast<std::int64_t>(height),
+        .bytes = allocated(sample, field, pointer,
+                           raw ? std::optional(3 * width * height) : std::optional<std::uint64_t>(), storage)};
     // Before anybody takes memory for what the record or the JPEG claims.
-    if (!raw) check_jpeg(sample, field, image);
+    if (!raw) check_jpeg(sample, field, image, pointer);
     return image;
   }
 
  private:
-  [[nodiscard]] std::span<const std::byte> bytes() const { return file_.bytes(); }
-  [[nodiscard]] std::uint64_t file_size() const { return bytes().size(); }
+  [[nodiscard]] std::uint64_t file_size() const { return file_.size(); }
   [[nodiscard]] std::uint64_t records_begin() const { return beton_header + beton_descriptor * fields_.size(); }
   [[nodiscard]] std::uint64_t records_end() const { return records_begin() + samples_ * record_; }
   [[nodiscard]] std::uint64_t record_offset(std::int64_t sample, std::size_t field) const {
@@ -266,18 +270,22 @@ class BetonFile {
 
   template <class... Parts>
   [[noreturn]] void damaged(const Parts&... parts) const {
-    fail<DataError>(who_, ": ", path_, " is damaged or no .beton file: ", parts...);
+    fail<DataError>(who_, ": ", path(), " is damaged or no .beton file: ", parts...);
   }
 
   [[nodiscard]] std::string named(std::int64_t sample, std::size_t field) const {
     return concat("sample ", sample, ", field \"", fields_[field].name, '"');
   }
 
+  /// Makes the file's bytes up to `end` the head, which is at hand wherever the others lie.
+  void take_head(std::uint64_t end) { head_ = file_.read(0, end, head_storage_); }
+
   void read_header() {
     if (file_size() < beton_header) {
       damaged("it has ", file_size(), " bytes, expected at least ", beton_header, " for the header");
     }
-    const std::byte* const header = bytes().data();
+    take_head(beton_header);
+    const std::byte* const header = head_.data();
     const auto version = load<std::uint16_t>(header);
     if (version != beton_version) damaged("byte 0 says version ", version, ", expected ", beton_version);
     const auto fields = load<std::uint16_t>(header + 2);
@@ -292,12 +300,13 @@ class BetonFile {
     }
     fields_.resize(fields);
     columns_.resize(fields);
+    take_head(records_begin());
   }
 
   void read_fields() {
     for (std::size_t field = 0; field < fields_.size(); ++field) {
       const std::uint64_t offset = beton_header + field * beton_descriptor;
-      const std::byte* const descriptor = bytes().data() + offset;
+      const std::byte* const descriptor = head_.data() + offset;
       const auto type = load<std::uint8_t>(descriptor);
       if (type >= beton_kinds.size()) {
         damaged("field ", field, " is of type ", int{type}, " at byte ", offset, ", expected 0 to ",
@@ -318,7 +327,7 @@ class BetonFile {
   }
 
   [[nodiscard]] std::string read_name(std::size_t field, std::uint64_t offset) const {
-    const char* const begin = reinterpret_cast<const char*>(bytes().data() + offset);
+    const char* const begin = reinterpret_cast<const char*>(head_.data() + offset);
     const char* const end = std::find(begin, begin + beton_name, '\0');
     if (begin == end) damaged("field ", field, " has no name at byte ", offset);
     const char* const strange = std::find_if(begin, end, [](char c) { return c < ' ' || c > '~'; });
@@ -331,7 +340,7 @@ class BetonFile {
 
   /// The shape and the type of an array's elements.
   void read_array(std::size_t field, std::uint64_t offset) {
-    const std::byte* const arguments = bytes().data() + offset;
+    const std::byte* const arguments = head_.data() + offset;
     const std::string& name = fields_[field].name;
     std::vector<std::uint64_t> shape(beton_axes);
     for (std::size_t axis = 0; axis < beton_axes; ++axis) shape[axis] = load<std::uint64_t>(arguments + 8 * axis);
@@ -385,11 +394,13 @@ class BetonFile {
       damaged("the allocation table, from byte ", table_, " to the end at byte ", file_size(), ", has ",
               file_size() - table_, " bytes, expected a multiple of ", beton_allocation, "; was the file cut short?");
     }
+    take_head(records_end());
   }
 
   /// The bytes of a value that its record says to begin at `pointer`; of `size` bytes, where that is known.
   [[nodiscard]] std::span<const std::byte> allocated(std::int64_t sample, std::size_t field, std::uint64_t pointer,
-                                                     std::optional<std::uint64_t> size) const {
+                                                     std::optional<std::uint64_t> size,
+                                                     std::vector<std::byte>& storage) const {
     const auto found = allocations_.find(pointer);
     if (!found) {
       damaged(named(sample, field), " should lie at byte ", pointer, ", as byte ", record_offset(sample, field),
@@ -403,11 +414,10 @@ class BetonFile {
       damaged(named(sample, field), " at byte ", pointer, " has ", found->size,
               " bytes in the allocation table, expected ", *size);
     }
-    return bytes().subspan(static_cast<std::size_t>(pointer), static_cast<std::size_t>(found->size));
+    return file_.read(pointer, found->size, storage);
   }
 
-  void check_jpeg(std::int64_t sample, std::size_t field, const BetonImage& image) const {
-    const auto offset = image.bytes.data() - bytes().data();
+  void check_jpeg(std::int64_t sample, std::size_t field, const BetonImage& image, std::uint64_t offset) const {
     const std::optional<JPEGHeader> header = read_jpeg_header(image.bytes);
     if (!header) {
       damaged(named(sample, field), " should be a JPEG of ", image.bytes.size(), " bytes at byte ", offset,
@@ -419,9 +429,11 @@ class BetonFile {
     }
   }
 
-  std::string path_;
   std::string_view who_;
-  MappedFile file_;
+  StoredFile file_;
+  std::vector<std::byte> head_storage_{};   // where the file is not held
+  std::vector<std::byte> table_storage_{};  // the same
+  std::span<const std::byte> head_{};       // header, fields and records
   std::uint32_t page_ = 0;
   std::uint64_t samples_ = 0;
   std::uint64_t table_ = 0;   // where the allocation table begins
@@ -440,14 +452,20 @@ class BetonFile {
 /// are handed out. Every value is checked against the allocation table, so that a damaged file is an error and
 /// never the pixels of another sample.
 ///
+/// With storage = memory, opening reads all of the file instead. With storage = reads it reads all but the samples: a
+/// sample's bytes come into the storage that is given for them.
+///
 /// As a data set it hands out the images of one field, with the classes of another.
 ///
 /// Shapes     none
 /// Cost       opening: one pass over the allocation table, 24 bytes a value; memory: none for a table that is sorted,
-///            else 8 bytes a value. classes(): one pass over the labels, at the first call
+///            else 8 bytes a value; storage = memory: the file; storage = reads: records and table, 24 bytes a value
+///            and what a sample's numbers take. classes(): one pass over the labels, at the first call
 /// Errors     DataError, with file, field, sample, byte offset, expected and actual value, for a file that cannot be
 ///            mapped or is damaged, at opening or when the sample is read; for a field that is not there or of another
-///            kind; for a negative label. ConfigError: channels. The file must not be cut while it is open
+///            kind; for a negative label. ConfigError: channels; a value asked for without storage where storage = reads.
+///            A mapped file must not be cut: the system ends the program that touches what is gone. With
+///            storage = reads that is a DataError, and with memory nothing
 /// Models     jessl::Dataset (docs/data/README.md)
 /// Source     the format of the Python package ffcv, version 2: Leclerc et al.: FFCV: Accelerating Training by Removing
 ///            Data Bottlenecks. CVPR 2023, arXiv 2306.12517
@@ -479,18 +497,34 @@ class Beton {
 
   /// The stored bytes of a "bytes", "array" or "tensor" field. They are not aligned: copy numbers out.
   [[nodiscard]] std::span<const std::byte> bytes(std::int64_t i, std::string_view field) const {
-    using enum detail::BetonType;
-    return file().value(i, file().find(field, {detail::BetonType::bytes, array, tensor}));
+    std::vector<std::byte> unused = no_storage();
+    return bytes(i, field, unused);
   }
 
   /// The text of a "json" field, in UTF-8.
   [[nodiscard]] std::string_view json(std::int64_t i, std::string_view field) const {
-    return file().text(i, file().find(field, {detail::BetonType::json}));
+    std::vector<std::byte> unused = no_storage();
+    return json(i, field, unused);
   }
 
   /// The stored image of an "image" field, for decode().
   [[nodiscard]] BetonImage image(std::int64_t i, std::string_view field) const {
-    return file().image(i, file().find(field, {detail::BetonType::image}));
+    std::vector<std::byte> unused = no_storage();
+    return image(i, field, unused);
+  }
+
+  // The same for every storage of the file: where it is reads, the bytes lie in `storage`, whose memory is kept.
+
+  [[nodiscard]] std::span<const std::byte> bytes(std::int64_t i, std::string_view field,
+                                                 std::vector<std::byte>& storage) const {
+    using enum detail::BetonType;
+    return file().value(i, file().find(field, {detail::BetonType::bytes, array, tensor}), storage);
+  }
+  [[nodiscard]] std::string_view json(std::int64_t i, std::string_view field, std::vector<std::byte>& storage) const {
+    return file().text(i, file().find(field, {detail::BetonType::json}), storage);
+  }
+  [[nodiscard]] BetonImage image(std::int64_t i, std::string_view field, std::vector<std::byte>& storage) const {
+    return file().image(i, file().find(field, {detail::BetonType::image}), storage);
   }
 
   // ---- As a data set.
@@ -520,11 +554,11 @@ class Beton {
     return value;
   }
 
-  [[nodiscard]] EncodedImage read(std::int64_t i, std::vector<std::byte>&) const {
+  [[nodiscard]] EncodedImage read(std::int64_t i, std::vector<std::byte>& storage) const {
     detail::check_index(i, size(), who);
     JESSL_CHECK(state_->image, DataError, who, ": ", file().path(), " has no field of images; its fields are ",
                 file().listed());
-    return file().image(i, *state_->image);
+    return file().image(i, *state_->image, storage);
   }
 
   [[nodiscard]] std::string describe(std::int64_t i) const {
@@ -537,7 +571,7 @@ class Beton {
 
   struct State {
     State(const std::string& path, const BetonOptions& options)
-        : file(path, who),
+        : file(path, options.storage, who),
           channels(options.channels),
           image(choose(options.image, detail::BetonType::image)),
           label(choose(options.label, detail::BetonType::integer)) {
@@ -565,6 +599,14 @@ class Beton {
 
   [[nodiscard]] const detail::BetonFile& file() const { return state_->file; }
 
+  /// For a file whose bytes are held, which nothing is read from.
+  [[nodiscard]] std::vector<std::byte> no_storage() const {
+    JESSL_CHECK(file().held(), ConfigError, who, ": ", file().path(),
+                " is opened with storage = reads, which keeps no "
+                "bytes: give a std::vector<std::byte> as the last argument, for those of this value");
+    return {};
+  }
+
   std::shared_ptr<const State> state_;
 };
 
@@ -572,4 +614,4 @@ static_assert(Dataset<Beton>);
 
 }  // namespace jessl::data
 
-BOOST_HANA_ADAPT_STRUCT(jessl::data::BetonOptions, image, label, channels);
+BOOST_HANA_ADAPT_STRUCT(jessl::data::BetonOptions, image, label, channels, storage);
