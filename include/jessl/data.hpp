@@ -24,10 +24,12 @@
 #include <jessl/data/split.hpp>
 #include <jessl/data/storage.hpp>
 #include <jessl/data/subset.hpp>
+#include <jessl/data/tar_shards.hpp>
 
 namespace jessl::data {
 
 /// Every kind of data set, for the law tests, benchmarks and the command line's choices.
-inline constexpr auto All = boost::hana::tuple_t<ArrayDataset, Beton, CIFAR10, IDX, ImageFolder, Subset<ArrayDataset>>;
+inline constexpr auto All =
+    boost::hana::tuple_t<ArrayDataset, Beton, CIFAR10, IDX, ImageFolder, Subset<ArrayDataset>, TarShards>;
 
 }  // namespace jessl::data

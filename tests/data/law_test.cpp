@@ -17,6 +17,7 @@
 
 #include "data/beton_support.hpp"
 #include "data/support.hpp"
+#include "data/tar_support.hpp"
 
 namespace data = jessl::data;
 
@@ -55,6 +56,10 @@ D example(const data_test::TemporaryFolder& folder) {
         folder.write("images", std::string("\0\0\x08\x03\0\0\0\x02\0\0\0\x01\0\0\0\x02", 16) + "abcd");
     const std::string labels = folder.write("labels", std::string("\0\0\x08\x01\0\0\0\x02\x01\x00", 10));
     return D(images, labels);
+  } else if constexpr (std::is_same_v<D, data::TarShards>) {
+    folder.write("0.tar", data_test::tar_sample("a", 0, 1) + data_test::tar_end());
+    folder.write("1.tar", data_test::tar_sample("a", 1, 0) + data_test::tar_sample("b", 2, 3) + data_test::tar_end());
+    return D(folder / "{0..1}.tar");
   } else {
     static_assert(std::is_same_v<D, data::ImageFolder>, "a new kind of data set needs an example here");
     for (int i = 0; i < 4; ++i)
