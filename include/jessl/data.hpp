@@ -17,7 +17,9 @@
 #include <jessl/data/idx.hpp>
 #include <jessl/data/image_folder.hpp>
 #include <jessl/data/loader.hpp>
+#include <jessl/data/order.hpp>
 #include <jessl/data/pack.hpp>
+#include <jessl/data/partition.hpp>
 #include <jessl/data/peek.hpp>
 #include <jessl/data/pixels.hpp>
 #include <jessl/data/restart_markers.hpp>

@@ -21,7 +21,8 @@ enum class Purpose : std::uint8_t {
   order = 1,           ///< the permutation of an epoch
   substitution = 2,    ///< which sample takes the place of a damaged one
   initialisation = 3,  ///< start values of weights, queues and prototypes
-  packing = 4          ///< which images of a data set are stored as JPEG
+  packing = 4,         ///< which images of a data set are stored as JPEG
+  selection = 5        ///< which images of a data set are in a part of it
 };
 
 /// Names one stream of draws. Two equal keys give equal numbers, on any thread, process or machine.

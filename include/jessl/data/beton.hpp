@@ -212,6 +212,13 @@ class BetonFile {
     return std::bit_cast<double>(load<std::uint64_t>(record(sample, field)));
   }
 
+  /// The page of a value that is stored in one; numbers of pages count from the start of the file. It is what the record
+  /// says: whether that can be is found out when the value is read.
+  [[nodiscard]] std::int64_t page(std::int64_t sample, std::size_t field) const {
+    const std::byte* const place = record(sample, field) + (columns_[field].type == BetonType::image ? 5 : 0);
+    return static_cast<std::int64_t>(load<std::uint64_t>(place) / page_);
+  }
+
   /// The stored bytes of a value of any other kind than image; in `storage` where the file is not held.
   [[nodiscard]] std::span<const std::byte> value(std::int64_t sample, std::size_t field,
                                                  std::vector<std::byte>& storage) const {
@@ -466,7 +473,7 @@ class BetonFile {
 ///            kind; for a negative label. ConfigError: channels; a value asked for without storage where storage = reads.
 ///            A mapped file must not be cut: the system ends the program that touches what is gone. With
 ///            storage = reads that is a DataError, and with memory nothing
-/// Models     jessl::Dataset (docs/data/README.md)
+/// Models     jessl::PagedDataset (docs/data/README.md)
 /// Source     the format of the Python package ffcv, version 2: Leclerc et al.: FFCV: Accelerating Training by Removing
 ///            Data Bottlenecks. CVPR 2023, arXiv 2306.12517
 /// Differs    ffcv checks the version alone; types of a program's own (255) are refused
@@ -556,9 +563,13 @@ class Beton {
 
   [[nodiscard]] EncodedImage read(std::int64_t i, std::vector<std::byte>& storage) const {
     detail::check_index(i, size(), who);
-    JESSL_CHECK(state_->image, DataError, who, ": ", file().path(), " has no field of images; its fields are ",
-                file().listed());
-    return file().image(i, *state_->image, storage);
+    return file().image(i, image_field(), storage);
+  }
+
+  /// The page that the image lies in, for orders that go page by page.
+  [[nodiscard]] std::int64_t page(std::int64_t i) const {
+    detail::check_index(i, size(), who);
+    return file().page(i, image_field());
   }
 
   [[nodiscard]] std::string describe(std::int64_t i) const {
@@ -607,10 +618,16 @@ class Beton {
     return {};
   }
 
+  [[nodiscard]] std::size_t image_field() const {
+    JESSL_CHECK(state_->image, DataError, who, ": ", file().path(), " has no field of images; its fields are ",
+                file().listed());
+    return *state_->image;
+  }
+
   std::shared_ptr<const State> state_;
 };
 
-static_assert(Dataset<Beton>);
+static_assert(PagedDataset<Beton>);
 
 }  // namespace jessl::data
 

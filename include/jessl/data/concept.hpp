@@ -5,9 +5,11 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
+#include <jessl/core/draw.hpp>
 #include <jessl/core/image.hpp>
 
 namespace jessl {
@@ -34,6 +36,32 @@ concept Dataset = std::copy_constructible<D> &&
   { data.label(i) } -> std::same_as<std::int64_t>;
   { data.read(i, storage) } -> std::same_as<EncodedImage>;
   { data.describe(i) } -> std::same_as<std::string>;
+};
+
+/// A data set whose images lie together in pages: pieces of storage that are better read as a whole.
+///
+/// `page(i)`           the page of image i: any number, the same for all images that lie together. Cheap: it is asked for
+///                     each image once an epoch
+///
+/// Errors     DataError for an index outside the data set
+/// Source     none
+template <class D>
+concept PagedDataset = Dataset<D> && requires(const D& data, std::int64_t i) {
+  { data.page(i) } -> std::same_as<std::int64_t>;
+};
+
+/// The order in which an epoch goes through a data set.
+///
+/// `arrange(data, key, indices)` writes each index of the data set once into `indices`, which has as many places. A pure
+///                     function of the data set's layout, the order's settings, key.seed and key.epoch; every number it
+///                     draws is of the purpose Purpose::order
+///
+/// Errors     ConfigError for settings out of range
+/// Source     none
+template <class O, class D>
+concept Order = Dataset<D> &&
+    requires(const O& order, const D& data, const DrawKey& key, std::span<std::int64_t> indices) {
+  { order.arrange(data, key, indices) } -> std::same_as<void>;
 };
 
 }  // namespace jessl

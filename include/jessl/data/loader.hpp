@@ -8,12 +8,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <iterator>
 #include <limits>
 #include <memory>
 #include <mutex>
 #include <new>
-#include <numeric>
 #include <optional>
 #include <set>
 #include <span>
@@ -34,6 +34,8 @@
 #include <jessl/data/concept.hpp>
 #include <jessl/data/decode_plan.hpp>
 #include <jessl/data/decode_region.hpp>
+#include <jessl/data/order.hpp>
+#include <jessl/data/partition.hpp>
 #include <jessl/data/peek.hpp>
 
 namespace jessl::data {
@@ -67,10 +69,11 @@ struct LoaderOptions {
   std::int64_t workers = hardware_threads();  ///< threads that make views, >= 1
   std::int64_t ahead = 2;  ///< batches made before they are asked for, >= 0; 0: each when it is asked for
   bool drop_last = true;   ///< leave out a last batch that is not full
-  bool shuffle = true;     ///< a new order each epoch; false: 0, 1, 2, ...
+  bool shuffle = true;     ///< in the order that the loader is given; false: 0, 1, 2, ...
   std::uint64_t seed = 0;  ///< of the order, the substitutes and the views
   OnCorrupt on_corrupt = OnCorrupt::substitute;  ///< what to do about damaged images
   double max_corrupt_share = 0.1;                ///< more damaged images than this share of all end the run, in [0, 1]
+  Partition partition{};  ///< which of several processes this is; batch_size is that of all together
 };
 
 namespace detail {
@@ -242,12 +245,15 @@ namespace detail {
 template <class D, class A>
 class LoaderEngine {
  public:
-  LoaderEngine(D dataset, A maker, const LoaderOptions& options)
+  using Arrange = std::function<void(const D&, const DrawKey&, std::span<std::int64_t>)>;
+
+  LoaderEngine(D dataset, A maker, const LoaderOptions& options, Arrange arrange)
       : dataset_(std::move(dataset)),
         maker_(std::move(maker)),
         options_(checked(options, dataset_.size())),
-        ring_(
-            std::make_shared<Ring>(options_.ahead + 1, std::min(options_.batch_size, dataset_.size()), view_shapes())),
+        arrange_(std::move(arrange)),
+        ring_(std::make_shared<Ring>(
+            options_.ahead + 1, options_.partition.most_rows(options_.batch_size, dataset_.size()), view_shapes())),
         order_(static_cast<std::size_t>(dataset_.size())),
         crew_(*this) {
     queue_.reserve(static_cast<std::size_t>(options_.ahead));
@@ -292,11 +298,8 @@ class LoaderEngine {
     epoch_ = epoch;
     halt(lock);
     check_current(generation);
-    std::iota(order_.begin(), order_.end(), std::int64_t{0});
-    if (options_.shuffle) {
-      Draw draw({.seed = options_.seed, .epoch = static_cast<std::uint32_t>(epoch), .purpose = Purpose::order});
-      draw.shuffle(std::span(order_));
-    }
+    arrange_(dataset_, {.seed = options_.seed, .epoch = static_cast<std::uint32_t>(epoch), .purpose = Purpose::order},
+             order_);
     to_begin_ = to_hand_out_ = first_batch;
     running_ = true;
     ring_->work.notify_all();
@@ -372,6 +375,7 @@ class LoaderEngine {
                 options.batch_size, " and the data set has ", size,
                 " images, so that with drop_last there is no batch at all; set batch_size to at most ", size,
                 " or drop_last to false");
+    options.partition.check(who, options.batch_size);
     return options;
   }
 
@@ -385,7 +389,7 @@ class LoaderEngine {
   /// Small, so that the threads finish together; large, so that handing out costs nothing beside images of
   /// microseconds.
   [[nodiscard]] std::int64_t chunk_size() const {
-    return std::clamp<std::int64_t>(options_.batch_size / (4 * options_.workers), 1, 16);
+    return std::clamp<std::int64_t>(options_.batch_size / options_.partition.ranks / (4 * options_.workers), 1, 16);
   }
 
   // ---- The order of the work. The mutex is held.
@@ -396,8 +400,7 @@ class LoaderEngine {
   }
 
   void begin_batch(Slot& slot, std::int64_t number) const {
-    const std::int64_t first = number * options_.batch_size;
-    const std::int64_t size = std::min(options_.batch_size, dataset_.size() - first);
+    const auto [first, size] = options_.partition.rows(number, options_.batch_size, dataset_.size());
     slot.epoch = epoch_;
     slot.number = number;
     slot.indices.assign(order_.begin() + first, order_.begin() + first + size);
@@ -405,7 +408,8 @@ class LoaderEngine {
     for (std::size_t v = 0; v < slot.views.size(); ++v) {
       slot.views[v] = slot.memory[v].first(static_cast<std::size_t>(size * ring_->shapes()[v].count()));
     }
-    slot.chunks = slot.unfinished = (size + chunk_size() - 1) / chunk_size();
+    // A share may be empty; it is handed out all the same, so that all ranks take as many steps.
+    slot.chunks = slot.unfinished = std::max((size + chunk_size() - 1) / chunk_size(), std::int64_t{1});
     slot.next_chunk = 0;
   }
 
@@ -600,6 +604,7 @@ class LoaderEngine {
   const D dataset_;
   const A maker_;
   const LoaderOptions options_;
+  const Arrange arrange_;
   const std::shared_ptr<Ring> ring_;
 
   std::vector<std::int64_t> order_;  // of the running epoch
@@ -692,6 +697,8 @@ class Epoch {
 ///     data::Loader loader{dataset, augment::simclr({.size = 28}), {.batch_size = 256, .seed = 1}};
 ///     for (const data::Batch& batch : loader.epoch(0)) step(batch.views[0], batch.views[1]);
 ///
+/// The order of an epoch is that of the fourth argument, data::order::Shuffled unless told otherwise.
+///
 /// Shapes     V x [B, C, H, W] a batch
 /// Cost       an image: what its plan says, and its views; memory for ahead + 1 batches, taken once: nothing is
 ///            allocated per image once warm
@@ -718,8 +725,15 @@ class Loader {
   static_assert(views >= 1 && views <= 255,
                 "jessl::data::Loader requires a view maker of 1 to 255 views; see jessl/core/views.hpp");
 
-  explicit Loader(D dataset, A maker, const LoaderOptions& options = {})
-      : engine_(std::make_shared<detail::LoaderEngine<D, A>>(std::move(dataset), std::move(maker), options)) {}
+  template <class O = order::Shuffled>
+  explicit Loader(D dataset, A maker, const LoaderOptions& options = {}, O order = {})
+      : engine_(std::make_shared<detail::LoaderEngine<D, A>>(std::move(dataset), std::move(maker), options,
+                                                             arrange(options, std::move(order)))) {
+    static_assert(
+        Order<O, D>,
+        "jessl::data::Loader requires its fourth argument to be a jessl::Order: arrange(data, key, indices); see "
+        "docs/data/order.md");
+  }
   Loader(Loader&&) noexcept = default;
   Loader& operator=(Loader&&) noexcept = default;
 
@@ -744,10 +758,23 @@ class Loader {
   [[nodiscard]] const A& maker() const { return engine_->maker(); }
 
  private:
+  /// What the engine needs of an order.
+  template <class O>
+  [[nodiscard]] static typename detail::LoaderEngine<D, A>::Arrange arrange(const LoaderOptions& options, O order) {
+    if (!options.shuffle) return arrange({}, order::Sequential{});
+    if constexpr (!Order<O, D>) {
+      return {};  // the constructor's assertion alone is to be read
+    } else {
+      return [order = std::move(order)](const D& data, const DrawKey& key, std::span<std::int64_t> indices) {
+        order.arrange(data, key, indices);
+      };
+    }
+  }
+
   std::shared_ptr<detail::LoaderEngine<D, A>> engine_;
 };
 
 }  // namespace jessl::data
 
 BOOST_HANA_ADAPT_STRUCT(jessl::data::LoaderOptions, batch_size, workers, ahead, drop_last, shuffle, seed, on_corrupt,
-                        max_corrupt_share);
+                        max_corrupt_share, partition);

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Some images of a data set, in an order of one's own.
+// Some images of a data set: by number, by what a function says, by label, or a share of each class.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <numeric>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 #include <jessl/data/concept.hpp>
@@ -18,9 +24,10 @@
 
 namespace jessl::data {
 
-/// The images of another data set that a list of indices names; made by subset().
+/// The images of another data set that a list of indices names; made by subset(), filter(), by_label() and fraction().
 ///
-/// Classes stay those of the whole set, so that labels mean the same. Copies share the list.
+/// Classes stay those of the whole set, so that labels mean the same, and so do pages, where it has them. Copies share
+/// the list.
 ///
 /// Shapes     none
 /// Errors     DataError for an index outside the data set
@@ -47,6 +54,7 @@ class Subset {
     return whole_.read(index(i), storage);
   }
   [[nodiscard]] std::string describe(std::int64_t i) const { return whole_.describe(index(i)); }
+  [[nodiscard]] std::int64_t page(std::int64_t i) const requires PagedDataset<D> { return whole_.page(index(i)); }
 
   /// The data set that this is a part of.
   [[nodiscard]] const D& whole() const { return whole_; }
@@ -86,6 +94,54 @@ template <Dataset D>
   std::vector<std::int64_t> indices(static_cast<std::size_t>(count));
   std::iota(indices.begin(), indices.end(), first);
   return subset(whole, std::move(indices));
+}
+
+/// The images for which `keep(index, label)` is true, in their order.
+template <Dataset D, std::predicate<std::int64_t, std::int64_t> Keep>
+[[nodiscard]] auto filter(const D& whole, const Keep& keep) {
+  std::vector<std::int64_t> indices;
+  for (std::int64_t i = 0; i < whole.size(); ++i) {
+    if (keep(i, whole.label(i))) indices.push_back(i);
+  }
+  return subset(whole, std::move(indices));
+}
+
+/// The images whose label is one of `labels`, in their order. Classes keep their numbers.
+template <Dataset D>
+[[nodiscard]] auto by_label(const D& whole, std::vector<std::int64_t> labels) {
+  JESSL_CHECK(whole.classes() >= 1, DataError, "jessl::data::by_label: the data set has no labels");
+  for (std::size_t k = 0; k < labels.size(); ++k) {
+    JESSL_CHECK(labels[k] >= 0 && labels[k] < whole.classes(), DataError, "jessl::data::by_label: labels[", k, "] is ",
+                labels[k], ", expected 0 to ", whole.classes() - 1, ", the classes of the data set");
+  }
+  std::sort(labels.begin(), labels.end());
+  return filter(whole, [&labels](std::int64_t, std::int64_t label) {
+    return std::binary_search(labels.begin(), labels.end(), label);
+  });
+}
+
+/// A share of the images of each class, chosen at random, in their order.
+///
+/// A function of the data set's labels and the seed alone; a smaller share is part of a larger one of the same seed. Of a
+/// class of n images it has share * n, rounded, and at least one unless the share is 0. Without labels all images
+/// are of one class.
+template <Dataset D>
+[[nodiscard]] auto fraction(const D& whole, double share, std::uint64_t seed = 0) {
+  JESSL_CHECK(share >= 0 && share <= 1, ConfigError, "jessl::data::fraction: share is ", share,
+              ", expected one in [0, 1]");
+  std::map<std::int64_t, std::vector<std::int64_t>> classes;
+  for (std::int64_t i = 0; i < whole.size(); ++i) classes[whole.label(i)].push_back(i);
+  std::vector<std::int64_t> chosen;
+  for (auto& [label, images] : classes) {
+    // Label -1, which stands for none, is stream 0.
+    Draw({.seed = seed, .sample = static_cast<std::uint64_t>(label + 1), .purpose = Purpose::selection})
+        .shuffle(std::span(images));
+    const auto rounded = static_cast<std::size_t>(std::llround(share * static_cast<double>(images.size())));
+    const std::size_t count = share == 0 ? 0 : std::max(rounded, std::size_t{1});
+    chosen.insert(chosen.end(), images.begin(), images.begin() + static_cast<std::ptrdiff_t>(count));
+  }
+  std::sort(chosen.begin(), chosen.end());
+  return subset(whole, std::move(chosen));
 }
 
 }  // namespace jessl::data

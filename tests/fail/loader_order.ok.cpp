@@ -1,0 +1,12 @@
+#include <jessl/augment/eval.hpp>
+#include <jessl/data/array_dataset.hpp>
+#include <jessl/data/loader.hpp>
+
+struct Backwards {
+  void arrange(const jessl::data::ArrayDataset&, const jessl::DrawKey&, std::span<std::int64_t>) const {}
+};
+
+int main() {
+  const jessl::data::ArrayDataset dataset({.pixels = {1}, .height = 1, .width = 1});
+  jessl::data::Loader loader{dataset, jessl::augment::eval({.size = 8}), {.batch_size = 1}, Backwards{}};
+}
