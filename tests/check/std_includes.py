@@ -14,7 +14,7 @@ ROOT = TOP / "include" / "jessl"
 
 # What the standard says is in a header, as far as it is used here. A name that is in none of them is a finding too.
 CONTENTS = {
-    "algorithm": "all_of any_of none_of clamp copy copy_n count count_if equal equal_range fill fill_n find find_if "
+    "algorithm": "binary_search all_of any_of none_of clamp copy copy_n count count_if equal equal_range fill fill_n find find_if "
                  "find_if_not for_each is_sorted lexicographical_compare lower_bound max max_element min min_element minmax "
                  "minmax_element mismatch nth_element partial_sort partition push_heap pop_heap make_heap remove remove_if replace "
                  "reverse rotate search sort sort_heap stable_sort swap_ranges transform unique upper_bound generate adjacent_find",
@@ -58,7 +58,7 @@ CONTENTS = {
     "memory": "allocator make_shared make_unique shared_ptr unique_ptr weak_ptr addressof construct_at destroy_at "
               "allocator_traits enable_shared_from_this static_pointer_cast",
     "mutex": "lock_guard mutex once_flag call_once scoped_lock unique_lock defer_lock",
-    "new": "align_val_t bad_alloc launder",
+    "new": "align_val_t bad_alloc launder nothrow",
     "numbers": "numbers",
     "numeric": "accumulate gcd iota lcm partial_sum reduce inner_product exclusive_scan midpoint",
     "optional": "optional nullopt make_optional nullopt_t",
