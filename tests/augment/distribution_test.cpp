@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The draws of the operations have the distributions that torchvision's have. Seeds are fixed: nothing here is left to
 // chance; the bounds are those that a right generator passes for 999 seeds of 1000.
+#include "statistics.hpp"
 #include "support.hpp"
 
 #include <array>
@@ -17,35 +18,6 @@ using namespace jessl::augment;
 namespace {
 
 constexpr int count = 20000;
-
-/// Kolmogorov-Smirnov: the largest distance from the uniform distribution on [low, high].
-double distance_from_uniform(std::vector<double> values, double low, double high) {
-  std::sort(values.begin(), values.end());
-  const auto n = static_cast<double>(values.size());
-  double largest = 0.0;
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const double expected = (values[i] - low) / (high - low);
-    largest = std::max({largest, std::abs(expected - static_cast<double>(i) / n),
-                        std::abs(expected - static_cast<double>(i + 1) / n)});
-  }
-  return largest;
-}
-
-/// The largest distance between two empirical distributions.
-double distance(std::vector<double> a, std::vector<double> b) {
-  std::sort(a.begin(), a.end());
-  std::sort(b.begin(), b.end());
-  double largest = 0.0;
-  for (const std::vector<double>& points : {a, b}) {
-    for (const double x : points) {
-      const auto below = [&](const std::vector<double>& v) {
-        return static_cast<double>(std::upper_bound(v.begin(), v.end(), x) - v.begin()) / static_cast<double>(v.size());
-      };
-      largest = std::max(largest, std::abs(below(a) - below(b)));
-    }
-  }
-  return largest;
-}
 
 const double one_sample_bound = 1.95 / std::sqrt(static_cast<double>(count));
 const double two_sample_bound = 1.95 * std::sqrt(2.0 / static_cast<double>(count));

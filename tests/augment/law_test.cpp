@@ -25,9 +25,9 @@ void for_each_operation(const F& f) {
 template <class Op>
 auto alone(const Op& operation) {
   if constexpr (GeometricOperation<Op>) {
-    return compose(operation, CenterCrop{.size = 12, .width = 14});
+    return compose(operation, CenterCrop{.size = 18, .width = 16});
   } else {
-    return compose(CenterCrop{.size = 12, .width = 14}, operation);
+    return compose(CenterCrop{.size = 18, .width = 16}, operation);  // more than 255 pixels: fewer can't be equalized
   }
 }
 
@@ -35,9 +35,13 @@ template <class Op>
 constexpr bool is_random =
     !std::is_same_v<Op, Resize> && !std::is_same_v<Op, CenterCrop> && !std::is_same_v<Op, Normalize>;
 
-/// Makes a setting absurd: NaN, or -1 for a count.
+/// Makes a setting absurd: NaN, -1 for a count, a value without a name for an enumeration.
 void spoil(double& value) { value = std::numeric_limits<double>::quiet_NaN(); }
 void spoil(std::int64_t& value) { value = -1; }
+template <jessl::NamedEnum E>
+void spoil(E& value) {
+  value = static_cast<E>(99);
+}
 template <std::size_t N>
 void spoil(std::array<double, N>& values) {
   spoil(values.back());
@@ -51,7 +55,7 @@ TEST_CASE("Operations: each is an Operation of exactly one kind, with a name of 
     using Op = decltype(operation);
     INFO(Op::name);
     CHECK(int{GeometricOperation<Op>} + int{PointwiseOperation<Op>} + int{IndexedOperation<Op>} +
-              int{ColourOperation<Op>} + int{FilterOperation<Op>} ==
+              int{AdaptiveOperation<Op>} + int{ColourOperation<Op>} + int{FilterOperation<Op>} ==
           1);
     CHECK(names.insert(std::string(Op::name)).second);
   });
@@ -166,6 +170,12 @@ TEST_CASE("Operations: settings outside their range are refused", "[augment][law
   CHECK_THROWS_AS((GaussianNoise{.sigma = -1.0}.check()), jessl::ConfigError);
   CHECK_THROWS_AS((RandomSolarize{.threshold = 128.0}.check()), jessl::ConfigError);
   CHECK_THROWS_AS((Normalize{.std = {1.0, 0.0, 1.0}}.check()), jessl::ConfigError);
+  CHECK_THROWS_AS((RandomPosterize{.bits = 0}.check()), jessl::ConfigError);
+  CHECK_THROWS_AS((RandomPosterize{.bits = 9}.check()), jessl::ConfigError);
+  CHECK_THROWS_AS((RandomAdjustSharpness{.sharpness = -0.5}.check()), jessl::ConfigError);
+  CHECK_THROWS_AS((Cutout{.size = 0}.check()), jessl::ConfigError);
+  CHECK_THROWS_AS((RandomErasing{.scale = {0.5, 1.1}}.check()), jessl::ConfigError);
+  CHECK_THROWS_AS((RandomErasing{.ratio = {2.0, 1.0}}.check()), jessl::ConfigError);
   CHECK_THROWS_WITH((RandomHorizontalFlip{.p = 1.5}.check()),
                     "jessl::augment::RandomHorizontalFlip: p = 1.5 is not a probability; choose a value in [0, 1]");
 }

@@ -109,6 +109,48 @@ struct Centre {
   }
 };
 
+/// An adaptive operation: divides by the largest value.
+struct Brightest {
+  static constexpr std::string_view name = "Brightest";
+  struct Params {};
+  struct Statistics {
+    float largest = 0.0F;
+    void add(std::size_t, std::span<const float> values) {
+      for (const float value : values) largest = std::max(largest, value);
+    }
+    void finish() {}
+  };
+
+  [[nodiscard]] jessl::Json to_json() const { return {{"name", name}}; }
+  void check() const {}
+  [[nodiscard]] Params sample(jessl::Draw&) const { return {}; }
+  [[nodiscard]] bool active(const Params&) const { return true; }
+
+  template <class T, std::size_t C>
+  [[nodiscard]] constexpr Pixel<T, C> apply(Pixel<T, C> pixel, const Params&, const Statistics& seen) const {
+    for (std::size_t c = 0; c < C; ++c) pixel[c] = pixel[c] / T(seen.largest);
+    return pixel;
+  }
+};
+
+/// A patch: the left half is black.
+struct LeftHalf : Checkerboard {
+  static constexpr std::string_view name = "LeftHalf";
+  struct Params {
+    jessl::Region half{};
+  };
+  [[nodiscard]] Params sample(jessl::Draw&, Extent extent) const {
+    return {{.height = extent.height, .width = extent.width / 2}};
+  }
+  [[nodiscard]] bool active(const Params&) const { return true; }
+  [[nodiscard]] jessl::Region patch(const Params& params) const { return params.half; }
+
+  template <class T, std::size_t C>
+  [[nodiscard]] constexpr Pixel<T, C> apply(Pixel<T, C>, const Params&, std::int64_t) const {
+    return {};
+  }
+};
+
 /// A filter: the mean of three.
 struct Box3 {
   static constexpr std::string_view name = "Box3";
@@ -133,7 +175,9 @@ static_assert(GeometricOperation<archetype::UpperHalf>);
 static_assert(PointwiseOperation<archetype::Negative>);
 static_assert(IndexedOperation<archetype::Checkerboard>);
 static_assert(ColourOperation<archetype::Centre>);
-static_assert(FilterOperation<archetype::Box3>);
+static_assert(FilterOperation<archetype::Box3> && !BlendOperation<archetype::Box3>);
+static_assert(AdaptiveOperation<archetype::Brightest>);
+static_assert(PatchOperation<archetype::LeftHalf> && !PatchOperation<archetype::Checkerboard>);
 static_assert(!Operation<int>);
 
 static_assert(jessl::ViewMaker<decltype(compose(CenterCrop{}))>);
@@ -192,14 +236,24 @@ TEST_CASE("Pipeline: fused operations give what they give one by one", "[augment
   }
   SECTION("the archetypes") {
     check_fusion(compose(CenterCrop{.size = 21}, archetype::UpperHalf{}, archetype::Negative{},
-                         archetype::Checkerboard{}, archetype::Box3{}, archetype::Centre{}));
+                         archetype::Checkerboard{}, archetype::Box3{}, archetype::Brightest{}, archetype::LeftHalf{},
+                         archetype::Centre{}));
+  }
+  SECTION("what looks at the image first, what is confined to a part of it, and what follows Normalize") {
+    // Posterization and equalization come first: where values have been resampled, a float rounded in another order may
+    // fall to the other side of a step.
+    check_fusion(compose(CenterCrop{.size = 19}, RandomPosterize{.bits = 5, .p = 0.7}, RandomInvert{},
+                         RandomEqualize{.p = 0.7}, RandomAutocontrast{.p = 0.7},
+                         RandomAdjustSharpness{.sharpness = 1.8, .p = 0.7}, ColorJitter{.hue_model = HueModel::yiq},
+                         Cutout{.size = 8, .fill = {0.2, 0.4, 0.9}}, RandomAutocontrast{}, Normalize{},
+                         RandomErasing{.p = 0.8, .filling = Filling::noise}, Cutout{.size = 3}));
   }
 }
 
 TEST_CASE("Pipeline: blocks of the cache are not visible in a large image", "[augment][pipeline]") {
   const jessl::Image image = noise_image(70, 61, 3);
-  const auto pipeline =
-      compose(Resize{.size = 47, .width = 53}, ColorJitter{.p = 1.0}, GaussianNoise{.sigma = 0.1}, Normalize{});
+  const auto pipeline = compose(Resize{.size = 47, .width = 53}, ColorJitter{.p = 1.0}, GaussianNoise{.sigma = 0.1},
+                                RandomAutocontrast{.p = 1.0}, Cutout{.size = 44, .fill = {1.0, 0.5, 0.0}}, Normalize{});
   const auto params = pipeline.sample({.seed = 3}, {61, 70});
   CHECK(largest_difference(view_with(pipeline, image, params), apply_one_by_one(pipeline, image, params)) < 1e-5);
 }
@@ -386,6 +440,20 @@ TEST_CASE("Pipeline: a bad setting is refused on construction", "[augment][pipel
   CHECK_THROWS_AS(simclr({.size = 28, .jitter = 3.0}), jessl::ConfigError);
 }
 
+TEST_CASE("Pipeline: what leaves [0, 1] stands where nothing expects that range", "[augment][pipeline]") {
+  using Catch::Matchers::Contains;
+  const CenterCrop whole{.size = 8};
+  CHECK_THROWS_AS(compose(whole, RandomErasing{.filling = Filling::noise}, Normalize{}), jessl::ConfigError);
+  CHECK_THROWS_WITH(
+      compose(whole, RandomErasing{.filling = Filling::noise}, Cutout{}, RandomInvert{}),
+      Contains("RandomErasing: its values lie outside [0, 1], but RandomInvert") && Contains("after Normalize"));
+  CHECK_THROWS_AS(compose(whole, Cutout{.fill = {0.0, 1.5, 0.0}}, RandomSolarize{}), jessl::ConfigError);
+  CHECK_NOTHROW(compose(whole, Cutout{.fill = {0.0, 1.0, 0.0}}, RandomErasing{}, RandomSolarize{}));
+  CHECK_NOTHROW(
+      compose(whole, Normalize{}, Cutout{.fill = {-2.0, 0.0, 0.0}}, RandomErasing{.filling = Filling::noise}));
+  CHECK_NOTHROW(compose(whole, RandomErasing{.filling = Filling::noise}, Cutout{}));
+}
+
 TEST_CASE("Pipeline: its JSON lists the operations in order with their settings", "[augment][pipeline]") {
   const auto pipeline = compose(CenterCrop{.size = 8}, RandomGrayscale{.p = 0.25});
   CHECK(
@@ -409,9 +477,11 @@ TEST_CASE("Pipeline: a tiny image works", "[augment][pipeline]") {
 }
 
 TEST_CASE("Pipeline: allocates nothing once warm, whatever the draws", "[augment][pipeline]") {
-  const auto maker = two_views(simclr({.size = 20}).pipeline<0>(),
-                               compose(ColorJitter{}, RandomResizedCrop{.size = 13}, GaussianBlur{},
-                                       RandomHorizontalFlip{}, GaussianNoise{}, Normalize{}));
+  const auto maker =
+      two_views(simclr({.size = 20}).pipeline<0>(),
+                compose(ColorJitter{}, RandomResizedCrop{.size = 13}, GaussianBlur{}, RandomHorizontalFlip{},
+                        GaussianNoise{}, RandomPosterize{}, RandomEqualize{}, RandomAutocontrast{},
+                        RandomAdjustSharpness{}, Cutout{.size = 5}, Normalize{}, RandomErasing{}));
   const jessl::Image image = noise_image(40, 31, 3);
   std::vector<float> first(3 * 20 * 20);
   std::vector<float> second(3 * 13 * 13);

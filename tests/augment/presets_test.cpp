@@ -115,6 +115,40 @@ TEST_CASE("eval: shows large images' middle and all of small ones, without chanc
   CHECK(eval().shape(0, 3) == jessl::ViewShape{3, 224, 224});
 }
 
+TEST_CASE("identity: shows all of the image, without chance", "[augment][presets]") {
+  const jessl::Image image = noise_image(32, 32, 3);
+  const auto maker = views(simclr({.size = 24}).pipeline<0>(),
+                           identity({.size = 32, .mean = {0.0, 0.0, 0.0}, .std = {1.0, 1.0, 1.0}}));
+  static_assert(decltype(maker)::views == 2);
+  CHECK(maker.shape(0, 3) == jessl::ViewShape{3, 24, 24});
+  const auto out = view(maker, image, {.seed = 3, .epoch = 4, .sample = 5, .view = 1});
+  for (std::int64_t y = 0; y < 32; ++y) {
+    for (std::int64_t x = 0; x < 32; ++x) {
+      for (std::int64_t c = 0; c < 3; ++c) {
+        REQUIRE(static_cast<double>(out[static_cast<std::size_t>((c * 32 + y) * 32 + x)]) ==
+                Approx(image.view().at(y, x, c) / 255.0).margin(1e-6));
+      }
+    }
+  }
+  // From 64 pixels on, eval() cuts the border off, and identity() doesn't: a bright frame is seen by one of them alone.
+  jessl::Image framed(70, 80, 1);
+  for (std::int64_t y = 0; y < 80; ++y) {
+    for (std::int64_t x = 0; x < 70; ++x) {
+      if (y < 4 || y >= 76 || x < 3 || x >= 67) framed.pixels[static_cast<std::size_t>(y * 70 + x)] = 255;
+    }
+  }
+  const auto corner = [&](const auto& made) { return view(made, framed).front(); };
+  CHECK(corner(identity({.size = 64, .mean = {0.0, 0.0, 0.0}, .std = {1.0, 1.0, 1.0}})) == Approx(1.0).margin(1e-6));
+  CHECK(corner(eval({.size = 64, .mean = {0.0, 0.0, 0.0}, .std = {1.0, 1.0, 1.0}})) < 0.5F);
+}
+
+TEST_CASE("evaluation: finds the Normalize that RandomErasing follows", "[augment][presets]") {
+  const Normalize normalize{.mean = {0.1, 0.2, 0.3}, .std = {0.4, 0.5, 0.6}};
+  const auto maker = two_views(compose(RandomResizedCrop{.size = 16}, normalize, RandomErasing{}));
+  CHECK(jessl::to_json(evaluation(maker)) ==
+        jessl::to_json(eval({.size = 16, .mean = normalize.mean, .std = normalize.std})));
+}
+
 TEST_CASE("compose: an own pipeline reads like a configuration", "[augment][presets]") {
   // [compose]
   using namespace jessl::augment;

@@ -185,6 +185,22 @@ inline Plain filtered(Plain& image, const std::vector<float>& kernel) {
   return result;
 }
 
+/// What the operation wants to know of the image, channel by channel.
+template <class Op>
+typename Op::Statistics statistics_of(const Plain& image) {
+  typename Op::Statistics statistics;
+  const std::vector<float> values(image.values.begin(), image.values.end());
+  const std::size_t plane = values.size() / static_cast<std::size_t>(image.channels);
+  for (std::size_t c = 0; c < static_cast<std::size_t>(image.channels); ++c)
+    statistics.add(c, std::span(values).subspan(c * plane, plane));
+  statistics.finish();
+  return statistics;
+}
+
+inline bool inside(const jessl::Region& region, std::int64_t y, std::int64_t x) {
+  return y >= region.top && y < region.bottom() && x >= region.left && x < region.right();
+}
+
 template <std::size_t C, class Op>
 void apply_one(const Op& operation, const typename Op::Params& params, Plain& image) {
   if constexpr (augment::GeometricOperation<Op>) {
@@ -200,7 +216,31 @@ void apply_one(const Op& operation, const typename Op::Params& params, Plain& im
     if constexpr (augment::FilterOperation<Op>) {
       std::vector<float> kernel(static_cast<std::size_t>(2 * operation.radius(image.extent) + 1));
       operation.kernel(params, kernel);
-      image = filtered(image, kernel);
+      Plain result = filtered(image, kernel);
+      if constexpr (augment::BlendOperation<Op>) {
+        const std::int64_t border = operation.radius(image.extent);
+        const auto [height, width] = image.extent;
+        const jessl::Region middle{border, border, height - 2 * border, width - 2 * border};
+        for (std::int64_t c = 0; c < image.channels; ++c) {
+          for (std::int64_t y = 0; y < height; ++y) {
+            for (std::int64_t x = 0; x < width; ++x) {
+              const auto value = static_cast<float>(image.at(c, y, x));
+              const float blended = operation.blend(value, static_cast<float>(result.at(c, y, x)), params);
+              result.at(c, y, x) = static_cast<double>(inside(middle, y, x) ? blended : value);
+            }
+          }
+        }
+      }
+      image = result;
+    } else if constexpr (augment::AdaptiveOperation<Op>) {
+      const auto seen = statistics_of<Op>(image);
+      for_each_pixel<C>(image, [&](auto pixel, std::int64_t) { return operation.apply(pixel, params, seen); });
+    } else if constexpr (augment::PatchOperation<Op>) {
+      const std::int64_t width = image.extent.width;
+      for_each_pixel<C>(image, [&](auto pixel, std::int64_t index) {
+        const bool covered = inside(operation.patch(params), index / width, index % width);
+        return covered ? operation.apply(pixel, params, index) : pixel;
+      });
     } else if constexpr (augment::IndexedOperation<Op>) {
       for_each_pixel<C>(image, [&](auto pixel, std::int64_t index) { return operation.apply(pixel, params, index); });
     } else {

@@ -7,8 +7,10 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <numbers>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include <jessl/augment/concept.hpp>
 #include <jessl/augment/detail/check.hpp>
@@ -17,6 +19,23 @@ namespace jessl::augment {
 
 /// The four adjustments of ColorJitter.
 enum class Adjustment : std::uint8_t { brightness, contrast, saturation, hue };
+
+/// How ColorJitter turns the hue. All three leave grey as it is and turn red towards green for a positive shift.
+enum class HueModel : std::uint8_t {
+  hsv,       ///< the hue of HSV: value and saturation stay, luma doesn't (torchvision)
+  yiq,       ///< the chroma plane of YIQ: luma stays
+  grey_axis  ///< the axis of greys in RGB: the sum of the channels stays (FFCV-SSL)
+};
+
+}  // namespace jessl::augment
+
+template <>
+struct jessl::EnumNames<jessl::augment::HueModel> {
+  static constexpr std::array<std::pair<augment::HueModel, std::string_view>, 3> value{
+      {{augment::HueModel::hsv, "hsv"}, {augment::HueModel::yiq, "yiq"}, {augment::HueModel::grey_axis, "grey_axis"}}};
+};
+
+namespace jessl::augment {
 
 namespace detail {
 
@@ -49,6 +68,33 @@ template <class T>
   return {{channel(T(5.0F)), channel(T(3.0F)), channel(T(1.0F))}};
 }
 
+/// The pixel with its chroma turned by the angle of that cosine and sine in the plane of I and Q, then clamped.
+///
+/// That plane is the one of U = 0.492 (blue - luma) and V = 0.877 (red - luma), turned by 33 degrees, so that a rotation
+/// is the same in both. Luma here has the weights of YIQ, which add up to 1.
+template <class T>
+[[nodiscard]] constexpr Pixel<T, 3> yiq_turned(const Pixel<T, 3>& pixel, T cosine, T sine) {
+  const T v_per_u = T(0.877283F / 0.492111F);
+  const T luma = T(0.299F) * pixel[0] + T(0.587F) * pixel[1] + T(0.114F) * pixel[2];
+  const T red = pixel[0] - luma;
+  const T blue = pixel[2] - luma;
+  const T new_red = cosine * red + sine / v_per_u * blue;
+  const T new_blue = cosine * blue - sine * v_per_u * red;
+  const T new_green = (T(0.299F) * new_red + T(0.114F) * new_blue) * T(-1.0F / 0.587F);
+  return {{clamped(luma + new_red), clamped(luma + new_green), clamped(luma + new_blue)}};
+}
+
+/// The pixel turned about the axis of greys by the angle of that cosine and sine, then clamped.
+template <class T>
+[[nodiscard]] constexpr Pixel<T, 3> turned_about_grey(const Pixel<T, 3>& pixel, T cosine, T sine) {
+  const T third = T(1.0F / 3.0F);
+  const T grey = (T(1.0F) - cosine) * third * (pixel[0] + pixel[1] + pixel[2]);
+  const T across = sine * T(std::numbers::inv_sqrt3_v<float>);
+  const auto turned = [&](T own, T next, T last) { return clamped(cosine * own + grey + across * (last - next)); };
+  return {{turned(pixel[0], pixel[1], pixel[2]), turned(pixel[1], pixel[2], pixel[0]),
+           turned(pixel[2], pixel[0], pixel[1])}};
+}
+
 }  // namespace detail
 
 /// Changes brightness, contrast, saturation and hue by random amounts in random order.
@@ -69,11 +115,12 @@ struct ColorJitter {
   static constexpr std::string_view name = "ColorJitter";
   static constexpr int max_steps = 4;
 
-  double brightness = 0.8;  ///< factor in [max(0, 1 - this), 1 + this], >= 0
-  double contrast = 0.8;    ///< as brightness
-  double saturation = 0.8;  ///< as brightness
-  double hue = 0.2;         ///< shift in [-this, this] turns of the colour circle, in [0, 0.5]
-  double p = 0.8;           ///< probability that anything changes, in [0, 1]
+  double brightness = 0.8;             ///< factor in [max(0, 1 - this), 1 + this], >= 0
+  double contrast = 0.8;               ///< as brightness
+  double saturation = 0.8;             ///< as brightness
+  double hue = 0.2;                    ///< shift in [-this, this] turns of the colour circle, in [0, 0.5]
+  double p = 0.8;                      ///< probability that anything changes, in [0, 1]
+  HueModel hue_model = HueModel::hsv;  ///< how the hue is turned
 
   struct Params {
     int count = 0;                              ///< how many adjustments happen
@@ -93,6 +140,7 @@ struct ColorJitter {
     check_strength("saturation", saturation);
     JESSL_CHECK(hue >= 0.0 && hue <= 0.5, ConfigError, "jessl::augment::", name, ": hue = ", hue,
                 ", expected a value in [0, 0.5]; 0.5 is half the colour circle in either direction");
+    detail::check_named(name, "hue_model", hue_model);
   }
 
   [[nodiscard]] Params sample(Draw& draw) const {
@@ -137,17 +185,36 @@ struct ColorJitter {
           }
         });
       case Adjustment::hue:
-        return visit([turn = T(static_cast<float>(params.hue))](auto pixel) {
-          if constexpr (pixel.channels == 1) {
-            return pixel;
-          } else {
-            return detail::hue_turned(pixel, turn);
-          }
-        });
+        return turn_hue<T>(params, visit);
     }
   }
 
  private:
+  template <class T, class Visit>
+  constexpr void turn_hue(const Params& params, Visit&& visit) const {
+    const auto on_colour = [&visit](auto turned) {
+      visit([turned](auto pixel) {
+        if constexpr (pixel.channels == 1) {
+          return pixel;
+        } else {
+          return turned(pixel);
+        }
+      });
+    };
+    const double angle = 2.0 * std::numbers::pi * params.hue;
+    const T cosine = T(static_cast<float>(std::cos(angle)));
+    const T sine = T(static_cast<float>(std::sin(angle)));
+    switch (hue_model) {
+      case HueModel::hsv:
+        return on_colour(
+            [turn = T(static_cast<float>(params.hue))](auto pixel) { return detail::hue_turned(pixel, turn); });
+      case HueModel::yiq:
+        return on_colour([=](auto pixel) { return detail::yiq_turned(pixel, cosine, sine); });
+      case HueModel::grey_axis:
+        return on_colour([=](auto pixel) { return detail::turned_about_grey(pixel, cosine, sine); });
+    }
+  }
+
   static void check_strength(std::string_view setting, double value) {
     JESSL_CHECK(value >= 0.0 && std::isfinite(value), ConfigError, "jessl::augment::", name, ": ", setting, " = ",
                 value, ", expected a number >= 0; the factor is then in [max(0, 1 - it), 1 + it]");
@@ -174,4 +241,4 @@ struct ColorJitter {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::ColorJitter, brightness, contrast, saturation, hue, p);
+BOOST_HANA_ADAPT_STRUCT(jessl::augment::ColorJitter, brightness, contrast, saturation, hue, p, hue_model);

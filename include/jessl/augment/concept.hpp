@@ -3,6 +3,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -70,16 +71,20 @@ concept GeometricOperation = BasicOperation<O> &&
   { operation.output(extent) } -> std::same_as<Extent>;
 };
 
-/// An operation whose parameters don't depend on the image.
+/// An operation whose parameters don't depend on the pixels.
 ///
-/// `sample(draw)`    the parameters
+/// `sample(draw)`    the parameters; or `sample(draw, extent)`, where they depend on the size of the image
 /// `active(params)`  whether they change anything; an inactive operation costs nothing
 template <class O>
-concept PixelOperation = BasicOperation<O> &&
-    requires(const O& operation, Draw& draw, const typename O::Params& params) {
-  { operation.sample(draw) } -> std::same_as<typename O::Params>;
+concept PixelOperation = BasicOperation<O> && requires(const O& operation, const typename O::Params& params) {
   { operation.active(params) } -> std::same_as<bool>;
-};
+} &&(
+    requires(const O& operation, Draw& draw) {
+      { operation.sample(draw) } -> std::same_as<typename O::Params>;
+    } ||
+    requires(const O& operation, Draw& draw, Extent extent) {
+      { operation.sample(draw, extent) } -> std::same_as<typename O::Params>;
+    });
 
 /// A function of one pixel.
 ///
@@ -100,6 +105,31 @@ concept IndexedOperation = PixelOperation<O> &&
              std::int64_t index) {
   { operation.apply(grey, params, index) } -> std::same_as<Pixel<float, 1>>;
   { operation.apply(rgb, params, index) } -> std::same_as<Pixel<float, 3>>;
+};
+
+/// An indexed operation that is confined to a rectangle, and costs no more than that.
+///
+/// `patch(params)`  the rectangle; pixels outside it stay as they are
+template <class O>
+concept PatchOperation = IndexedOperation<O> && requires(const O& operation, const typename O::Params& params) {
+  { operation.patch(params) } -> std::same_as<Region>;
+};
+
+/// A function of one pixel and of the image that it finds: of a histogram, of the darkest and the brightest value.
+///
+/// `O::Statistics`                     what it must know of the image; as it is constructed, it has seen no pixel
+/// `statistics.add(channel, values)`   takes values of one channel in; every value of the image comes once
+/// `statistics.finish()`               all have come
+/// `apply(pixel, params, statistics)`  the new pixel, for grey and RGB
+template <class O>
+concept AdaptiveOperation = PixelOperation<O> && std::default_initializable<typename O::Statistics> &&
+    requires(const O& operation, const typename O::Params& params, Pixel<float, 1> grey, Pixel<float, 3> rgb,
+             const typename O::Statistics& seen, typename O::Statistics& statistics, std::size_t channel,
+             std::span<const float> values) {
+  { statistics.add(channel, values) } -> std::same_as<void>;
+  { statistics.finish() } -> std::same_as<void>;
+  { operation.apply(grey, params, seen) } -> std::same_as<Pixel<float, 1>>;
+  { operation.apply(rgb, params, seen) } -> std::same_as<Pixel<float, 3>>;
 };
 
 /// Takes the function of one pixel that a step of a ColourOperation stands for; here to spell out the concept.
@@ -141,22 +171,38 @@ concept FilterOperation = PixelOperation<O> &&
   { operation.kernel(params, weights) } -> std::same_as<void>;
 };
 
-/// Whether nothing may come after the operation, because it leaves the range [0, 1].
+/// A filter that makes a value from what it was and what the kernel makes of it. Where the kernel would reach over the
+/// border, the value stays.
+///
+/// `blend(value, filtered, params)`  the new value, of any channel
+template <class O>
+concept BlendOperation = FilterOperation<O> && requires(const O& operation, const typename O::Params& params) {
+  { operation.blend(0.0F, 0.0F, params) } -> std::same_as<float>;
+};
+
+/// Whether the operation leaves the range [0, 1], so that only what takes any value may come after it.
 template <class O>
 inline constexpr bool is_final = requires {
   requires O::final_operation;
 };
 
+/// Whether the operation takes values of any range, and may thus come after Normalize.
+template <class O>
+inline constexpr bool takes_any_range = requires {
+  requires O::any_range;
+};
+
 /// An operation of a pipeline: a plain aggregate whose parameters are a pure function of a Draw, and which is of one of
-/// five kinds. The kind tells `compose` what it can be fused with.
+/// six kinds. The kind tells `compose` what it can be fused with.
 ///
 /// Shapes     see the kinds
 /// Randomness the Draw it is given, and nothing else
 /// Errors     ConfigError from check()
-/// Models     GeometricOperation, PointwiseOperation, IndexedOperation, ColourOperation, FilterOperation
+/// Models     GeometricOperation, PointwiseOperation, IndexedOperation, AdaptiveOperation, ColourOperation,
+///            FilterOperation
 /// Source     none
 template <class O>
-concept Operation =
-    GeometricOperation<O> || PointwiseOperation<O> || IndexedOperation<O> || ColourOperation<O> || FilterOperation<O>;
+concept Operation = GeometricOperation<O> || PointwiseOperation<O> || IndexedOperation<O> || AdaptiveOperation<O> ||
+    ColourOperation<O> || FilterOperation<O>;
 
 }  // namespace jessl::augment

@@ -13,19 +13,19 @@
 
 namespace jessl::augment {
 
-/// The Normalize at the end of a pipeline; the one that changes nothing where there is none.
+/// The Normalize of a pipeline; the one that changes nothing where there is none.
 ///
 /// Errors     none
 /// Models     none
 /// Source     none
 template <class... Ops>
 [[nodiscard]] Normalize normalization(const Pipeline<Ops...>& pipeline) {
-  const auto& last = std::get<sizeof...(Ops) - 1>(pipeline.operations());
-  if constexpr (std::is_same_v<std::remove_cvref_t<decltype(last)>, Normalize>) {
-    return last;
-  } else {
-    return {.mean = {0.0, 0.0, 0.0}, .std = {1.0, 1.0, 1.0}};
-  }
+  Normalize found{.mean = {0.0, 0.0, 0.0}, .std = {1.0, 1.0, 1.0}};
+  const auto look = [&found](const auto& operation) {
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(operation)>, Normalize>) found = operation;
+  };
+  std::apply([&](const auto&... operation) { (look(operation), ...); }, pipeline.operations());
+  return found;
 }
 
 /// The Normalize of the first view.

@@ -40,15 +40,15 @@ struct Scratch {
 ///
 /// Neighbouring geometric operations are one resampling from the 8-bit source (values become v / 255). Pointwise
 /// operations, colour operations and Normalize between two filters are one pass, applied block by block to pixels in
-/// the first-level cache; contrast, which needs the mean of the image before it, begins a new pass; a filter takes two
-/// of its own. The operations see the same values as if they were applied one by one.
+/// the first-level cache; what needs to know the image before it (contrast its mean, equalization its histogram) begins
+/// a new pass, and is told by the one before; a filter takes two of its own. The operations see the same values as if they were applied one by one.
 ///
 /// Shapes     image [H, W, C] of 8 bits, or a part of it -> [C, size of the last resize or crop], float
 /// Precision  float32 from the source to the view, no rounding to 8 bits in between
 /// Randomness operation i draws from the stream of its position: the key with operation = i
-/// Errors     ConfigError on construction from an operation's check(); ConfigError from shape() and make() where
-///            nothing fixes the size; ShapeError from make() for an image or an output of the wrong size, or a part
-///            without all of region()
+/// Errors     ConfigError on construction from an operation's check(), and for values outside [0, 1] where the next
+///            operation expects that range; ConfigError from shape() and make() where nothing fixes the size; ShapeError
+///            from make() for an image or an output of the wrong size, or a part without all of region()
 /// Models     jessl::ViewMaker with views = 1 (docs/augment/README.md)
 /// Source     none
 template <Operation... Ops>
@@ -62,6 +62,7 @@ class Pipeline {
 
   explicit Pipeline(Ops... operations) : operations_(std::move(operations)...) {
     std::apply([](const auto&... operation) { (operation.check(), ...); }, operations_);
+    for_each_index<0, size>([this]<std::size_t I>() { check_range<I>(); });
   }
 
   /// The operations, a tuple in order.
@@ -126,17 +127,37 @@ class Pipeline {
   template <std::size_t I>
   using Op = std::tuple_element_t<I, std::tuple<Ops...>>;
 
-  [[nodiscard]] static constexpr bool only_last_is_final() {
+  /// The first operation from `first` on that doesn't take values of any range.
+  [[nodiscard]] static constexpr std::size_t end_of_any_range(std::size_t first) {
+    constexpr std::array any_range = {takes_any_range<Ops>...};
+    while (first < size && any_range[first]) ++first;
+    return first;
+  }
+
+  [[nodiscard]] static constexpr bool finals_are_last() {
     constexpr std::array final_operations = {is_final<Ops>...};
-    for (std::size_t i = 0; i + 1 < size; ++i) {
-      if (final_operations[i]) return false;
+    for (std::size_t i = 0; i < size; ++i) {
+      if (final_operations[i] && end_of_any_range(i + 1) < size) return false;
     }
     return true;
   }
   static_assert(
-      only_last_is_final(),
+      finals_are_last(),
       "jessl::augment::compose: Normalize must be the last operation, because the others expect values in [0, 1]; "
-      "see docs/augment/README.md");
+      "only Cutout and RandomErasing may follow it; see docs/augment/README.md");
+
+  /// That an operation whose settings leave the range [0, 1] comes where nothing expects that range.
+  template <std::size_t I>
+  void check_range() const {
+    if constexpr (requires(const Op<I>& operation) { operation.leaves_range(); }) {
+      constexpr std::size_t next = end_of_any_range(I + 1);
+      if constexpr (next < size) {
+        JESSL_CHECK(!std::get<I>(operations_).leaves_range(), ConfigError, "jessl::augment::", Op<I>::name,
+                    ": its values lie outside [0, 1], but ", Op<next>::name,
+                    ", which comes later, expects that range; put ", Op<I>::name, " after Normalize");
+      }
+    }
+  }
 
   /// The first operation from `first` on that is (not) geometric.
   [[nodiscard]] static constexpr std::size_t end_of_run(std::size_t first, bool geometric) {
@@ -159,6 +180,8 @@ class Pipeline {
       auto params = operation.sample(draw, extent);
       extent = operation.place(params, extent).size;
       return params;
+    } else if constexpr (requires { operation.sample(draw, extent); }) {
+      return operation.sample(draw, extent);
     } else {
       return operation.sample(draw);
     }
@@ -300,7 +323,18 @@ class Pipeline {
     }
   }
 
-  /// The pixel operations [First, Last): collects steps into passes; a filter or a mean ends a pass.
+  struct NoStatistics {};
+
+  template <std::size_t I>
+  [[nodiscard]] static auto no_statistics() {
+    if constexpr (AdaptiveOperation<Op<I>>) {
+      return typename Op<I>::Statistics{};
+    } else {
+      return NoStatistics{};
+    }
+  }
+
+  /// The pixel operations [First, Last): collects steps into passes; a filter, or a look at the image, ends a pass.
   template <std::size_t First, std::size_t Last, std::size_t C>
   void colour(const detail::Planes<C>& image, const Params& params, Scratch& scratch) const {
     constexpr std::size_t capacity = []<std::size_t... I>(std::index_sequence<I...>) {
@@ -309,14 +343,27 @@ class Pipeline {
     (std::make_index_sequence<Last - First>{});
     std::array<Step, capacity> steps;
     std::size_t count = 0;
+    auto statistics = []<std::size_t... I>(std::index_sequence<I...>) {
+      return std::make_tuple(no_statistics<First + I>()...);
+    }
+    (std::make_index_sequence<Last - First>{});
 
-    // Runs the steps collected so far as one pass; gives the mean luma afterwards if asked to.
-    const auto pass = [&](bool measure) {
+    // Runs the steps collected so far as one pass; shows the image afterwards to the operation that asks for it, and
+    // gives its mean luma if that is a colour operation.
+    constexpr std::size_t nobody = size;
+    const auto pass = [&](std::size_t asking) {
       double sum = 0.0;
-      if (count > 0 || measure) {
+      if (count > 0 || asking != nobody) {
         detail::for_each_block<C>(image, [&](const detail::Block<C>& block) {
-          for (std::size_t s = 0; s < count; ++s) step<First, Last>(steps[s], params, block);
-          if (measure) sum += block.luma_sum();
+          for (std::size_t s = 0; s < count; ++s) step<First, Last>(steps[s], params, statistics, block);
+          for_each_index<First, Last>([&]<std::size_t I>() {
+            if (asking != I) return;
+            if constexpr (AdaptiveOperation<Op<I>>) {
+              for (std::size_t c = 0; c < C; ++c) std::get<I - First>(statistics).add(c, block.values(c));
+            } else if constexpr (ColourOperation<Op<I>>) {
+              sum += block.luma_sum();
+            }
+          });
         });
       }
       count = 0;
@@ -328,27 +375,38 @@ class Pipeline {
       const auto& own = std::get<I>(params);
       if constexpr (ColourOperation<Op<I>>) {
         for (int s = 0; s < operation.steps(own); ++s) {
-          const float mean = operation.needs_mean(own, s) ? pass(true) : 0.0F;
+          const float mean = operation.needs_mean(own, s) ? pass(I) : 0.0F;
           steps[count++] = {I, s, mean};
         }
       } else if (operation.active(own)) {
         if constexpr (FilterOperation<Op<I>>) {
-          pass(false);
+          pass(nobody);
           const std::int64_t weights = 2 * operation.radius(image.extent) + 1;
           const std::span kernel(detail::Lines::at_least(scratch.lines.kernel, weights),
                                  static_cast<std::size_t>(weights));
           operation.kernel(own, kernel);
-          detail::convolve<C>(image, kernel, scratch.lines);
+          if constexpr (BlendOperation<Op<I>>) {
+            detail::convolve<C>(image, kernel, scratch.lines, [&operation, own](float value, float filtered) {
+              return operation.blend(value, filtered, own);
+            });
+          } else {
+            detail::convolve<C>(image, kernel, scratch.lines);
+          }
         } else {
+          if constexpr (AdaptiveOperation<Op<I>>) {
+            pass(I);
+            std::get<I - First>(statistics).finish();
+          }
           steps[count++] = {I, 0, 0.0F};
         }
       }
     });
-    pass(false);
+    pass(nobody);
   }
 
-  template <std::size_t First, std::size_t Last, std::size_t C>
-  void step(const Step& which, const Params& params, const detail::Block<C>& block) const {
+  template <std::size_t First, std::size_t Last, std::size_t C, class Statistics>
+  void step(const Step& which, const Params& params, const Statistics& statistics,
+            const detail::Block<C>& block) const {
     for_each_index<First, Last>([&]<std::size_t I>() {
       if (which.operation != I) return;
       const Op<I>& operation = std::get<I>(operations_);
@@ -358,9 +416,18 @@ class Pipeline {
         operation.step(own, which.step, which.mean, [&](auto function) { block.transform(function); });
       } else if constexpr (PointwiseOperation<Op<I>>) {
         block.transform([operation, own](auto pixel) { return operation.apply(pixel, own); });
+      } else if constexpr (AdaptiveOperation<Op<I>>) {
+        const auto& seen = std::get<I - First>(statistics);
+        block.transform([operation, own, &seen](auto pixel) { return operation.apply(pixel, own, seen); });
       } else if constexpr (IndexedOperation<Op<I>>) {
-        block.transform_indexed(
-            [operation, own](auto pixel, std::int64_t index) { return operation.apply(pixel, own, index); });
+        const auto function = [operation, own](auto pixel, std::int64_t index) {
+          return operation.apply(pixel, own, index);
+        };
+        if constexpr (PatchOperation<Op<I>>) {
+          block.transform_patch(operation.patch(own), function);
+        } else {
+          block.transform_indexed(function);
+        }
       }
     });
   }
@@ -386,7 +453,7 @@ template <class... Ops>
   static_assert((Operation<Ops> && ...),
                 "jessl::augment::compose requires each argument to be a jessl::augment::Operation: a geometric, "
                 "pointwise, indexed, "
-                "colour or filter operation; see docs/augment/README.md");
+                "adaptive, colour or filter operation; see docs/augment/README.md");
   return Pipeline<Ops...>(std::move(operations)...);
 }
 

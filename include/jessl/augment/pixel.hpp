@@ -2,7 +2,9 @@
 // One pixel in float, and the few functions from which colour operations are built.
 #pragma once
 
+#include <array>
 #include <cstddef>
+#include <cstdint>
 
 namespace jessl::augment {
 
@@ -36,6 +38,25 @@ namespace detail {
 template <class T>
 [[nodiscard]] constexpr T clamped(T value) {
   return minimum(maximum(value, T(0.0F)), T(1.0F));
+}
+
+/// The whole part of a value in [0, 2^31).
+[[nodiscard]] constexpr float whole(float value) { return static_cast<float>(static_cast<std::int32_t>(value)); }
+
+/// The nearest of the 256 values of an 8-bit image, as a whole number from 0 to 255, whatever the value is.
+template <class T>
+[[nodiscard]] constexpr T in_8_bits(T value) {
+  return whole(T(255.0F) * clamped(value) + T(0.5F));
+}
+
+/// A pixel of one colour; grey is the mean of red, green and blue, as in Normalize.
+template <class T, std::size_t C>
+[[nodiscard]] constexpr Pixel<T, C> coloured(const std::array<double, 3>& rgb) {
+  if constexpr (C == 1) {
+    return {{T(static_cast<float>((rgb[0] + rgb[1] + rgb[2]) / 3.0))}};
+  } else {
+    return {{T(static_cast<float>(rgb[0])), T(static_cast<float>(rgb[1])), T(static_cast<float>(rgb[2]))}};
+  }
 }
 
 /// Luma as torchvision weighs it; a grey pixel is its own luma.

@@ -2,12 +2,15 @@
 // The checks of settings that several operations share.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include <jessl/core/error.hpp>
+#include <jessl/core/options.hpp>
 
 namespace jessl::augment::detail {
 
@@ -20,6 +23,28 @@ inline void check_probability(std::string_view who, std::string_view setting, do
 inline void check_range(std::string_view who, std::string_view setting, const std::array<double, 2>& range) {
   JESSL_CHECK(range[0] > 0.0 && range[0] <= range[1] && std::isfinite(range[1]), ConfigError, "jessl::augment::", who,
               ": ", setting, " = {", range[0], ", ", range[1], "}, expected {low, high} with 0 < low <= high");
+}
+
+/// A colour of any range.
+inline void check_fill(std::string_view who, std::string_view setting, const std::array<double, 3>& colour) {
+  for (std::size_t c = 0; c < colour.size(); ++c) {
+    JESSL_CHECK(std::isfinite(colour[c]), ConfigError, "jessl::augment::", who, ": ", setting, "[", c,
+                "] = ", colour[c], ", expected a finite number");
+  }
+}
+
+/// Whether a colour lies outside [0, 1], as it may after Normalize.
+[[nodiscard]] inline bool leaves_range(const std::array<double, 3>& colour) {
+  return std::any_of(colour.begin(), colour.end(), [](double value) { return value < 0.0 || value > 1.0; });
+}
+
+/// A value of an enumeration that has a name.
+template <NamedEnum E>
+void check_named(std::string_view who, std::string_view setting, E value) {
+  constexpr auto& known = EnumNames<E>::value;
+  JESSL_CHECK(std::any_of(known.begin(), known.end(), [&](const auto& entry) { return entry.first == value; }),
+              ConfigError, "jessl::augment::", who, ": ", setting, " = ", static_cast<std::int64_t>(value),
+              ", which is none of its ", known.size(), " values");
 }
 
 /// The size of an output: `size` alone, or {size, width}.

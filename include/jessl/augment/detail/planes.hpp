@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include <jessl/augment/concept.hpp>
@@ -127,9 +128,13 @@ void resample(const Source<T>& source, const Taps& vertical, const Taps& horizon
   return within < length ? within : period - within;
 }
 
-/// Convolves each plane with the separable symmetric kernel whose weights are given (an odd number of them).
-template <std::size_t C>
-void convolve(const Planes<C>& image, std::span<const float> kernel, Lines& memory) {
+/// The blend of a filter that has none of its own.
+struct Filtered {};
+
+/// Convolves each plane with the separable symmetric kernel whose weights are given (an odd number of them). With a
+/// blend, value = blend(value, filtered), and only where the whole kernel lies in the image.
+template <std::size_t C, class Blend = Filtered>
+void convolve(const Planes<C>& image, std::span<const float> kernel, Lines& memory, const Blend& blend = {}) {
   const auto [height, width] = image.extent;
   // Taps that cannot change a float32 sum of values in [0, 1] are left out: a narrow Gaussian in a wide kernel is
   // cheap.
@@ -159,7 +164,13 @@ void convolve(const Planes<C>& image, std::span<const float> kernel, Lines& memo
     for (std::int64_t y = 0; y < height; ++y) {
       for (std::int64_t k = 0; k < taps; ++k)
         offsets[static_cast<std::size_t>(k)] = reflected(y + k - radius, height) * width;
-      weighted_sum(static_cast<const float*>(across), offsets, weights, plane + y * width, width);
+      if constexpr (std::is_same_v<Blend, Filtered>) {
+        weighted_sum(static_cast<const float*>(across), offsets, weights, plane + y * width, width);
+      } else if (y >= middle && y < height - middle) {
+        weighted_sum(static_cast<const float*>(across), offsets, weights, line, width);
+        float* const row = plane + y * width;
+        for (std::int64_t x = middle; x < width - middle; ++x) row[x] = blend(row[x], line[x]);
+      }
     }
   }
 }
@@ -172,6 +183,7 @@ struct Block {
   std::array<float*, C> plane{};
   std::int64_t begin = 0;  // index of the first pixel in the image
   std::int64_t count = 0;
+  std::int64_t width = 0;  // of the image
 
   /// pixel = function(pixel, index) for each pixel.
   template <class F>
@@ -190,6 +202,26 @@ struct Block {
         blue[i] = pixel[2];
       }
     }
+  }
+
+  /// pixel = function(pixel, index) for each pixel that lies in the patch.
+  template <class F>
+  void transform_patch(const Region& patch, F function) const {
+    if (count == 0) return;
+    const std::int64_t last_row = std::min(patch.bottom(), (begin + count - 1) / width + 1);
+    for (std::int64_t y = std::max(patch.top, begin / width); y < last_row; ++y) {
+      const std::int64_t first = std::max(begin, y * width + std::max<std::int64_t>(0, patch.left));
+      const std::int64_t last = std::min(begin + count, y * width + std::min(width, patch.right()));
+      if (first >= last) continue;
+      Block run{plane, first, last - first, width};
+      for (std::size_t c = 0; c < C; ++c) run.plane[c] += first - begin;
+      run.transform_indexed(function);
+    }
+  }
+
+  /// The values of one channel.
+  [[nodiscard]] std::span<const float> values(std::size_t channel) const {
+    return {plane[channel], static_cast<std::size_t>(count)};
   }
 
   /// pixel = function(pixel) for each pixel.
@@ -227,6 +259,7 @@ void for_each_block(const Planes<C>& image, Visit&& visit) {
   for (std::int64_t begin = 0; begin < count; begin += Block<C>::capacity) {
     Block<C> block;
     block.begin = begin;
+    block.width = image.extent.width;
     block.count = std::min(Block<C>::capacity, count - begin);
     for (std::size_t c = 0; c < C; ++c) block.plane[c] = image.plane(c) + begin;
     visit(block);
