@@ -2,6 +2,7 @@
 // MixUp: blends each image of a batch with another one.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 

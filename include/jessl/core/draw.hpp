@@ -22,8 +22,8 @@ enum class Purpose : std::uint8_t {
   substitution = 2,    ///< which sample takes the place of a damaged one
   initialisation = 3,  ///< start values of weights, queues and prototypes
   packing = 4,         ///< which images of a data set are stored as JPEG
-  selection = 5,        ///< which images of a data set are in a part of it
-  mixing = 6            ///< how the images of a batch are mixed
+  selection = 5,       ///< which images of a data set are in a part of it
+  mixing = 6           ///< how the images of a batch are mixed
 };
 
 /// Names one stream of draws. Two equal keys give equal numbers, on any thread, process or machine.
