@@ -15,9 +15,12 @@
 #include <jessl/data/image_folder.hpp>
 #include <jessl/data/loader.hpp>
 #include <jessl/data/restart_markers.hpp>
+#include <jessl/data/storage.hpp>
+#include <jessl/data/tar_shards.hpp>
 
 #include "data/jpeg_maker.hpp"
 #include "data/support.hpp"
+#include "data/tar_support.hpp"
 
 namespace {
 
@@ -115,6 +118,20 @@ TEST_CASE("Loader: allocates nothing once warm, whatever parts the views need", 
   const jessl::data::ImageFolder dataset(folder.path());
   CHECK(allocations_when_warm(dataset, 1, 0, data_test::Parts{}) == 0);
   CHECK(allocations_when_warm(dataset, 1, 2, data_test::Parts{}) == 0);
+}
+
+TEST_CASE("Loader: allocates nothing once warm, from tar files", "[data][allocation]") {
+  const data_test::TemporaryFolder folder;
+  for (int shard = 0; shard < 2; ++shard) {
+    std::string bytes;
+    for (int i = 0; i < 10; ++i) bytes += data_test::tar_sample(std::to_string(i), 10 * shard + i, i);
+    folder.write(std::to_string(shard) + ".tar", bytes + data_test::tar_end());
+  }
+  using jessl::data::Storage;
+  for (const Storage way : {Storage::mapped, Storage::memory, Storage::reads}) {
+    const jessl::data::TarShards dataset(folder / "{0..1}.tar", {.storage = way});
+    CHECK(allocations_when_warm(dataset, 1, 0) == 0);
+  }
 }
 
 TEST_CASE("decode_region: allocates nothing once warm", "[data][allocation]") {
