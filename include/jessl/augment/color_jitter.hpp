@@ -107,9 +107,11 @@ template <class T>
 /// Units      brightness, contrast, saturation: half-width of the factor's range, >= 0; hue: turns, in [0, 0.5]
 /// Cost       two passes over the pixels (one up to the mean that contrast needs), one where contrast is 0
 /// Randomness its own stream of the view
-/// Errors     ConfigError from check() for p outside [0, 1], hue outside [0, 0.5], another setting below 0
+/// Errors     ConfigError from check() for p outside [0, 1], hue outside [0, 0.5], another setting below 0, a hue model
+///            that is none
 /// Models     jessl::augment::ColourOperation (docs/augment/README.md)
-/// Source     Chen et al., SimCLR, ICML 2020, arXiv 2002.05709, appendix A; torchvision ColorJitter in RandomApply
+/// Source     Chen et al., SimCLR, ICML 2020, arXiv 2002.05709, appendix A; torchvision ColorJitter in RandomApply;
+///            HueModel::grey_axis: Bordes et al., arXiv 2303.01986 (FFCV-SSL, whose shifts are never negative)
 /// Differs    has RandomApply's p of its own; computes in float without rounding to 8 bits
 struct ColorJitter {
   static constexpr std::string_view name = "ColorJitter";

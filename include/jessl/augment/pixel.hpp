@@ -40,7 +40,7 @@ template <class T>
   return minimum(maximum(value, T(0.0F)), T(1.0F));
 }
 
-/// The whole part of a value in [0, 2^31).
+/// The whole part of a value between -2^31 and 2^31.
 [[nodiscard]] constexpr float whole(float value) { return static_cast<float>(static_cast<std::int32_t>(value)); }
 
 /// The nearest of the 256 values of an 8-bit image, as a whole number from 0 to 255, whatever the value is.

@@ -44,11 +44,14 @@ struct RandomPosterize {
 
   template <class T, std::size_t C>
   [[nodiscard]] constexpr Pixel<T, C> apply(Pixel<T, C> pixel, const Params&) const {
+    using detail::maximum;
+    using detail::minimum;
     using detail::whole;
-    const T step = T(static_cast<float>(std::int64_t{1} << (all_bits - bits)));
-    const T per_step = T(1.0F) / step;  // a power of two: exact
+    const auto step = static_cast<float>(std::int64_t{1} << (all_bits - bits));  // a power of two: exact
+    const T brightest = T((256.0F - step) * (1.0F / 255.0F));
     for (std::size_t c = 0; c < C; ++c) {
-      pixel[c] = whole(detail::in_8_bits(pixel[c]) * per_step) * step * T(1.0F / 255.0F);
+      const T level = whole((T(255.0F) * pixel[c] + T(0.5F)) * T(1.0F / step));
+      pixel[c] = minimum(maximum(level * T(step * (1.0F / 255.0F)), T(0.0F)), brightest);  // last: else no vectors
     }
     return pixel;
   }

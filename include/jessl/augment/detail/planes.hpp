@@ -185,9 +185,10 @@ struct Block {
   std::int64_t count = 0;
   std::int64_t width = 0;  // of the image
 
-  /// pixel = function(pixel, index) for each pixel.
+  /// pixel = function(pixel, index) for each pixel. A function of its own for each `function`, which is inlined into it
+  /// whatever else the program holds: else the loop would not be vectorised.
   template <class F>
-  void transform_indexed(F function) const {
+  [[gnu::noinline, gnu::flatten]] void transform_indexed(F function) const {
     if constexpr (C == 1) {
       float* __restrict const grey = plane[0];
       for (std::int64_t i = 0; i < count; ++i) grey[i] = function(Pixel<float, 1>{{grey[i]}}, begin + i)[0];
@@ -231,7 +232,7 @@ struct Block {
   }
 
   /// The sum of luma, in lanes, so that the compiler may add several at once and the result is the same everywhere.
-  [[nodiscard]] double luma_sum() const {
+  [[nodiscard, gnu::noinline, gnu::flatten]] double luma_sum() const {
     constexpr std::int64_t lanes = 16;
     std::array<float, lanes> sums{};
     const auto luma_at = [&](std::int64_t i) {
