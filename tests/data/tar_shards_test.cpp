@@ -596,7 +596,7 @@ TEST_CASE("TarShards: a file cut off anywhere is an error or ends at a member", 
   const std::string all = read_all(shard.open(good));
   const std::size_t end = good.size() - 1024;
   int shorter = 0;
-  for (std::size_t size = 0; size < good.size(); size += size % 512 == 0 || size % 512 > 500 ? 1 : 37) {
+  for (std::size_t size = 0; size < good.size(); size += size % 512 == 0 || size % 512 > 500 ? 1U : 37U) {
     INFO("cut to " << size);
     const auto way = static_cast<Storage>(size % 3);
     try {

@@ -66,8 +66,7 @@ class TarShard {
       : who_(who),
         // Headers lie far apart: through a map, each would bring what stands around it.
         file_(path, options.storage == Storage::mapped ? Storage::reads : options.storage, who) {
-    std::vector<Sample> samples = group(options);
-    keep(samples, options);
+    keep(group(options), options);
     if (options.storage == Storage::mapped) file_.map();
   }
 
@@ -174,7 +173,7 @@ class TarShard {
   }
 
   /// Takes the images over, and reads their labels.
-  void keep(std::vector<Sample>& samples, const TarShardsOptions& options) {
+  void keep(const std::vector<Sample>& samples, const TarShardsOptions& options) {
     std::vector<std::byte> storage;
     for (const Sample& sample : samples) {
       if (!sample.image) {
@@ -240,7 +239,7 @@ class TarShard {
       refuse(part, "has ", found == json.end() ? "no member" : concat("a ", found->type_name(), " as its member"),
              " \"", wanted, "\", expected an integer, the label");
     }
-    const bool fits = found->is_number_unsigned() ? found->get<std::uint64_t>() <= std::uint64_t{label_most} : false;
+    const bool fits = found->is_number_unsigned() && found->get<std::uint64_t>() <= std::uint64_t{label_most};
     if (!fits) refuse_number(part, found->dump());
     return found->get<std::int64_t>();
   }
