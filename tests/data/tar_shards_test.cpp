@@ -71,7 +71,10 @@ class Shard {
   [[nodiscard]] TarShards open(const std::string& bytes, const TarShardsOptions& options = {}) const {
     return TarShards(write(bytes), options);
   }
-  [[nodiscard]] std::string write(const std::string& bytes) const { return folder_.write("shard.tar", bytes); }
+  [[nodiscard]] std::string write(const std::string& bytes) const {
+    std::filesystem::remove(path());  // file systems flush a file that is overwritten, thousands of times here
+    return folder_.write("shard.tar", bytes);
+  }
 
   /// Opening it must fail with this text, and the file's path.
   void refuses(const std::string& bytes, const std::string& text, const TarShardsOptions& options = {}) const {
@@ -644,7 +647,7 @@ TEST_CASE("TarShards: damaged bytes are an error or another image, never anythin
     }
   };
   const auto size = static_cast<std::int64_t>(good.size());
-  for (int round = 0; round < 1500; ++round) {
+  for (int round = 0; round < 800; ++round) {
     std::string bytes = good;
     for (std::int64_t k = draw.below(3); k >= 0; --k) {
       bytes[static_cast<std::size_t>(draw.below(size))] ^= static_cast<char>(1 << draw.below(8));
@@ -652,7 +655,7 @@ TEST_CASE("TarShards: damaged bytes are an error or another image, never anythin
     attempt(bytes);
   }
   // Headers whose checksum is right, but not what it vouches for.
-  for (int round = 0; round < 4000; ++round) {
+  for (int round = 0; round < 2000; ++round) {
     std::string bytes = good;
     for (std::int64_t k = draw.below(2); k >= 0; --k) {
       const std::int64_t block =
@@ -669,12 +672,12 @@ TEST_CASE("TarShards: damaged bytes are an error or another image, never anythin
     attempt(bytes);
   }
   // What stands in names, records and labels.
-  for (int round = 0; round < 1500; ++round) {
+  for (int round = 0; round < 800; ++round) {
     std::string bytes = good;
     const std::int64_t block = headers[static_cast<std::size_t>(draw.below(static_cast<std::int64_t>(headers.size())))];
     bytes[static_cast<std::size_t>(std::min(512 * (block + 1) + draw.below(40), size - 1))] =
         static_cast<char>(draw.below(256));
     attempt(bytes);
   }
-  CHECK(errors > 2000);
+  CHECK(errors > 1000);
 }
