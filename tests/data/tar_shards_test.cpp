@@ -71,10 +71,7 @@ class Shard {
   [[nodiscard]] TarShards open(const std::string& bytes, const TarShardsOptions& options = {}) const {
     return TarShards(write(bytes), options);
   }
-  [[nodiscard]] std::string write(const std::string& bytes) const {
-    std::filesystem::remove(path());  // file systems flush a file that is overwritten, thousands of times here
-    return folder_.write("shard.tar", bytes);
-  }
+  [[nodiscard]] std::string write(const std::string& bytes) const { return folder_.write("shard.tar", bytes); }
 
   /// Opening it must fail with this text, and the file's path.
   void refuses(const std::string& bytes, const std::string& text, const TarShardsOptions& options = {}) const {

@@ -2,6 +2,7 @@
 // The least of a program of another project that uses jessl with LibTorch.
 #include <cstdio>
 
+#include <torch/version.h>
 #include <jessl/core/tensor.hpp>
 
 int main() {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <ATen/Parallel.h>
+#include <torch/version.h>
 #include <jessl/jessl.hpp>
 
 #ifndef _OPENMP

@@ -39,10 +39,12 @@ class TemporaryFolder {
     return std::distance(std::filesystem::directory_iterator(path_), std::filesystem::directory_iterator());
   }
 
-  /// Writes a file, and the folders above it; returns its path.
+  /// Writes a file, and the folders above it; returns its path. A file that is there is removed first: file systems flush
+  /// one that is overwritten, which takes milliseconds.
   std::string write(const std::string& name, std::span<const std::byte> bytes) const {
     const std::filesystem::path file = path_ / name;
     std::filesystem::create_directories(file.parent_path());
+    std::filesystem::remove(file);
     std::ofstream(file, std::ios::binary)
         .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     return file.string();
