@@ -154,8 +154,11 @@ struct Touch {
   struct Scratch {};
   static constexpr std::int64_t views = 1;
   [[nodiscard]] jessl::ViewShape shape(std::int64_t, std::int64_t channels) const { return {channels, 1, 1}; }
-  void make(const jessl::ImageView& image, const jessl::DrawKey&, Scratch&, std::span<float> out) const {
-    out[0] = static_cast<float>(std::accumulate(image.pixels.begin(), image.pixels.end(), 0U));
+  [[nodiscard]] jessl::Region region(const jessl::Extent& extent, const jessl::DrawKey&) const {
+    return {.height = extent.height, .width = extent.width};
+  }
+  void make(const jessl::RegionView& part, const jessl::DrawKey&, Scratch&, std::span<float> out) const {
+    out[0] = static_cast<float>(std::accumulate(part.pixels.begin(), part.pixels.end(), 0U));
   }
 };
 
