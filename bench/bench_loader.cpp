@@ -103,6 +103,24 @@ struct Whole {
   }
 };
 
+/// Another maker's views, from whole decoded images: what decoding less is worth.
+template <class A>
+struct FromWhole {
+  using Scratch = typename A::Scratch;
+  static constexpr std::int64_t views = A::views;
+  A maker;
+
+  [[nodiscard]] jessl::ViewShape shape(std::int64_t view, std::int64_t channels) const {
+    return maker.shape(view, channels);
+  }
+  [[nodiscard]] jessl::Region region(const jessl::Extent& extent, const jessl::DrawKey&) const {
+    return {.height = extent.height, .width = extent.width};
+  }
+  void make(const jessl::RegionView& part, const jessl::DrawKey& key, Scratch& scratch, std::span<float> out) const {
+    maker.make(part, key, scratch, out);
+  }
+};
+
 /// The images over and over, 512 at least, so that the ends of epochs, where threads wait for each other, are few.
 template <class D>
 auto repeated(const D& dataset) {
@@ -141,6 +159,8 @@ void run(benchmark::State& state, const D& dataset, const A& maker) {
     const std::string name = "loader/simclr/" + std::to_string(size);
     add(name + "/folder", [size](benchmark::State& state) { run(state, stored().folder(), simclr(size)); });
     add(name + "/beton", [size](benchmark::State& state) { run(state, stored().beton(), simclr(size)); });
+    add(name + "/beton_decoded_whole",
+        [size](benchmark::State& state) { run(state, stored().beton(), FromWhole{simclr(size)}); });
   }
   add("loader/rrc/224/folder", [](benchmark::State& state) { run(state, stored().folder(), crop(224)); });
   add("loader/rrc/224/beton", [](benchmark::State& state) { run(state, stored().beton(), crop(224)); });

@@ -44,6 +44,7 @@ using jessl::data::Batch;
 using jessl::data::Loader;
 using jessl::data::LoaderOptions;
 using jessl::data::OnCorrupt;
+using jessl::data::order::Sequential;
 
 namespace {
 
@@ -224,7 +225,7 @@ TEST_CASE("Loader: every image comes once an epoch, in another order each epoch"
 
   Loader other{dataset, Stamp{}, {.batch_size = 8, .drop_last = false, .seed = 2}};
   CHECK(first != indices_of(all(other, 0)));
-  Loader sequential{dataset, Stamp{}, {.batch_size = 8, .drop_last = false, .shuffle = false}};
+  Loader sequential{dataset, Stamp{}, {.batch_size = 8, .drop_last = false}, Sequential{}};
   CHECK(indices_of(all(sequential, 3)) == everything);
 }
 
@@ -544,7 +545,7 @@ TEST_CASE("Loader: a damaged image is warned of once, counted, and another takes
   for (const std::int64_t ahead : {0, 2}) {
     const data_test::Warnings warnings;
     const Damaged dataset(40, {17});
-    Loader loader{dataset, Stamp{}, {.batch_size = 8, .workers = 2, .ahead = ahead, .shuffle = false, .seed = 4}};
+    Loader loader{dataset, Stamp{}, {.batch_size = 8, .workers = 2, .ahead = ahead, .seed = 4}, Sequential{}};
     const std::vector<Copy> first = all(loader, 0);
     const std::int64_t substitute = first[2].indices[1];
     CHECK(substitute != 17);
@@ -582,7 +583,8 @@ TEST_CASE("Loader: where no image is good, that is an error and not a search wit
   const data_test::Warnings warnings;
   Loader loader{Damaged(3, {0, 1, 2}),
                 Stamp{},
-                {.batch_size = 1, .workers = 1, .ahead = 0, .shuffle = false, .max_corrupt_share = 1.0}};
+                {.batch_size = 1, .workers = 1, .ahead = 0, .max_corrupt_share = 1.0},
+                Sequential{}};
   CHECK_THROWS_AS(all(loader, 0), jessl::DataError);
   CHECK_THROWS_WITH(
       all(loader, 0),
@@ -594,7 +596,8 @@ TEST_CASE("Loader: more damaged images than max_corrupt_share end the run, again
     const data_test::Warnings warnings;
     Loader loader{Damaged(20, {2, 9, 11}),
                   Stamp{},
-                  {.batch_size = 4, .workers = 1, .ahead = ahead, .shuffle = false, .max_corrupt_share = 0.1}};
+                  {.batch_size = 4, .workers = 1, .ahead = ahead, .max_corrupt_share = 0.1},
+                  Sequential{}};
     for (int round = 0; round < 2; ++round) {
       CHECK_THROWS_AS(all(loader, 0), jessl::DataError);
       CHECK_THROWS_WITH(
@@ -609,7 +612,8 @@ TEST_CASE("Loader: with OnCorrupt::error a damaged image is an error, in the pla
   for (const std::int64_t ahead : {0, 1, 4}) {
     Loader loader{Damaged(40, {17}),
                   Stamp{},
-                  {.batch_size = 8, .workers = 2, .ahead = ahead, .shuffle = false, .on_corrupt = OnCorrupt::error}};
+                  {.batch_size = 8, .workers = 2, .ahead = ahead, .on_corrupt = OnCorrupt::error},
+                  Sequential{}};
     auto epoch = loader.epoch(0);
     CHECK(epoch.next()->number == 0);
     CHECK(epoch.next()->number == 1);
@@ -628,7 +632,8 @@ TEST_CASE("Loader: an exception in a worker reaches the caller, with its type, a
     for (const std::int64_t ahead : {0, 1, 3}) {
       Loader loader{data_test::pictures(64),
                     Failing{{}, 33},
-                    {.batch_size = 16, .workers = workers, .ahead = ahead, .shuffle = false}};
+                    {.batch_size = 16, .workers = workers, .ahead = ahead},
+                    Sequential{}};
       for (int round = 0; round < 5; ++round) {
         std::int64_t batches = 0;
         try {
@@ -702,7 +707,7 @@ TEST_CASE("Loader: decodes parts, and the views are those of whole images to the
 TEST_CASE("Loader: gives each view the part that it asked for", "[data][loader]") {
   const auto dataset = data_test::pictures(6, 20, 3);
   auto regions = std::make_shared<Recorded>();
-  Loader loader{dataset, Recording{regions}, {.batch_size = 6, .workers = 1, .ahead = 0, .shuffle = false}};
+  Loader loader{dataset, Recording{regions}, {.batch_size = 6, .workers = 1, .ahead = 0}, Sequential{}};
   (void)all(loader, 0);
   REQUIRE(regions->parts.size() == 12);
   // Raw pixels cost nothing to decode, so that each view gets what it asked for and nothing more.
@@ -718,10 +723,10 @@ TEST_CASE("Loader: a region that is not one of the image is refused with its num
   const auto dataset = data_test::pictures(3);
   for (const jessl::Region& wanted :
        {jessl::Region{0, 0, 7, 6}, jessl::Region{0, 1, 6, 6}, jessl::Region{-1, 0, 6, 6}, jessl::Region{2, 2, 0, 1}}) {
-    const LoaderOptions options{.batch_size = 3, .workers = 1, .ahead = 0, .shuffle = false};
+    const LoaderOptions options{.batch_size = 3, .workers = 1, .ahead = 0};
     Astray maker;
     maker.wanted = wanted;
-    Loader loader{dataset, maker, options};
+    Loader loader{dataset, maker, options, Sequential{}};
     CHECK_THROWS_AS(all(loader, 0), jessl::ShapeError);
     CHECK_THROWS_WITH(
         all(loader, 0),
@@ -742,15 +747,15 @@ TEST_CASE("Loader: damage is noticed where a view needs the pixels, and then all
     folder.write("images/" + std::to_string(i) + ".jpg", jpeg);
   }
   const jessl::data::ImageFolder files(folder / "images");
-  const LoaderOptions options{.batch_size = 4, .workers = 1, .ahead = 0, .shuffle = false, .max_corrupt_share = 0.25};
+  const LoaderOptions options{.batch_size = 4, .workers = 1, .ahead = 0, .max_corrupt_share = 0.25};
   const data_test::Warnings warnings;
 
-  Loader upper{files, Corners<1>{}, options};
+  Loader upper{files, Corners<1>{}, options, Sequential{}};
   CHECK(all(upper, 0)[0].indices == std::vector<std::int64_t>{0, 1, 2, 3});
   CHECK(upper.corrupt() == 0);
   CHECK(warnings.heard().empty());
 
-  Loader both{files, Corners<2>{}, options};
+  Loader both{files, Corners<2>{}, options, Sequential{}};
   const Copy batch = all(both, 0)[0];
   CHECK(both.corrupt() == 1);
   CHECK(warnings.heard().size() == 1);

@@ -24,12 +24,13 @@ namespace {
 using Indices = std::vector<std::int64_t>;
 
 /// The indices that each step of an epoch has, by the ranks in turn.
-std::vector<Indices> joint_batches(LoaderOptions options, std::int64_t size, std::int64_t ranks,
-                                   std::int64_t first = 0) {
+template <class O = jessl::data::order::Shuffled>
+std::vector<Indices> joint_batches(LoaderOptions options, std::int64_t size, std::int64_t ranks, std::int64_t first = 0,
+                                   O order = {}) {
   std::vector<Indices> batches;
   for (std::int64_t rank = 0; rank < ranks; ++rank) {
     options.partition = {.rank = rank, .ranks = ranks};
-    Loader loader{data_test::pictures(size), Stamp{}, options};
+    Loader loader{data_test::pictures(size), Stamp{}, options, order};
     std::size_t step = 0;
     for (const Batch& batch : loader.epoch(3, first)) {
       if (rank == 0) batches.emplace_back();
@@ -88,10 +89,9 @@ TEST_CASE("Partition: the joint batches are the same whatever the number of rank
 TEST_CASE("Partition: an evaluation sees each image once, also where some ranks have none left", "[data][partition]") {
   for (std::int64_t ranks = 1; ranks <= 8; ++ranks) {
     for (const std::int64_t size : {1, 3, 7, 33}) {
-      const LoaderOptions options{
-          .batch_size = 2 * ranks, .workers = 1, .ahead = 1, .drop_last = false, .shuffle = false};
+      const LoaderOptions options{.batch_size = 2 * ranks, .workers = 1, .ahead = 1, .drop_last = false};
       Indices seen;
-      for (const Indices& batch : joint_batches(options, size, ranks))
+      for (const Indices& batch : joint_batches(options, size, ranks, 0, jessl::data::order::Sequential{}))
         seen.insert(seen.end(), batch.begin(), batch.end());
       Indices all(static_cast<std::size_t>(size));
       std::iota(all.begin(), all.end(), 0);

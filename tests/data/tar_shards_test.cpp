@@ -351,6 +351,10 @@ TEST_CASE("TarShards: braces stand for several paths, as in a shell", "[data][ta
     CHECK_THROWS_AS(expand(many), jessl::ConfigError);
     CHECK_THROWS_WITH(expand(many), "test: \"" + std::string(many) + "\" stands for more than 1000000 paths");
   }
+  std::string deep;
+  for (int i = 0; i < 1001; ++i) deep += "{a,b}";
+  CHECK_THROWS_AS(expand(deep), jessl::ConfigError);
+  CHECK_THROWS_WITH(expand(deep), Catch::Contains("the pattern has 1001 braces, expected at most 1000"));
   const TemporaryFolder folder;
   folder.write("{0..1}.tar", tar_sample("a", 0, 0) + tar_end());  // means itself where it is there
   CHECK(TarShards(folder / "{0..1}.tar").size() == 1);

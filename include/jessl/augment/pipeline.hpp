@@ -41,7 +41,8 @@ struct Scratch {
 /// Neighbouring geometric operations are one resampling from the 8-bit source (values become v / 255). Pointwise
 /// operations, colour operations and Normalize between two filters are one pass, applied block by block to pixels in
 /// the first-level cache; what needs to know the image before it (contrast its mean, equalization its histogram) begins
-/// a new pass, and is told by the one before; a filter takes two of its own. The operations see the same values as if they were applied one by one.
+/// a new pass, and is told by the one before; a filter takes two of its own. The operations see the same values as if they
+/// were applied one by one.
 ///
 /// Shapes     image [H, W, C] of 8 bits, or a part of it -> [C, size of the last resize or crop], float
 /// Precision  float32 from the source to the view, no rounding to 8 bits in between

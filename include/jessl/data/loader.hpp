@@ -69,7 +69,6 @@ struct LoaderOptions {
   std::int64_t workers = hardware_threads();  ///< threads that make views, >= 1
   std::int64_t ahead = 2;  ///< batches made before they are asked for, >= 0; 0: each when it is asked for
   bool drop_last = true;   ///< leave out a last batch that is not full
-  bool shuffle = true;     ///< in the order that the loader is given; false: 0, 1, 2, ...
   std::uint64_t seed = 0;  ///< of the order, the substitutes and the views
   OnCorrupt on_corrupt = OnCorrupt::substitute;  ///< what to do about damaged images
   double max_corrupt_share = 0.1;                ///< more damaged images than this share of all end the run, in [0, 1]
@@ -728,7 +727,7 @@ class Loader {
   template <class O = order::Shuffled>
   explicit Loader(D dataset, A maker, const LoaderOptions& options = {}, O order = {})
       : engine_(std::make_shared<detail::LoaderEngine<D, A>>(std::move(dataset), std::move(maker), options,
-                                                             arrange(options, std::move(order)))) {
+                                                             arrange(std::move(order)))) {
     static_assert(
         Order<O, D>,
         "jessl::data::Loader requires its fourth argument to be a jessl::Order: arrange(data, key, indices); see "
@@ -760,8 +759,7 @@ class Loader {
  private:
   /// What the engine needs of an order.
   template <class O>
-  [[nodiscard]] static typename detail::LoaderEngine<D, A>::Arrange arrange(const LoaderOptions& options, O order) {
-    if (!options.shuffle) return arrange({}, order::Sequential{});
+  [[nodiscard]] static typename detail::LoaderEngine<D, A>::Arrange arrange(O order) {
     if constexpr (!Order<O, D>) {
       return {};  // the constructor's assertion alone is to be read
     } else {
@@ -776,5 +774,5 @@ class Loader {
 
 }  // namespace jessl::data
 
-BOOST_HANA_ADAPT_STRUCT(jessl::data::LoaderOptions, batch_size, workers, ahead, drop_last, shuffle, seed, on_corrupt,
+BOOST_HANA_ADAPT_STRUCT(jessl::data::LoaderOptions, batch_size, workers, ahead, drop_last, seed, on_corrupt,
                         max_corrupt_share, partition);

@@ -38,6 +38,7 @@
 #include <jessl/core/views.hpp>
 #include <jessl/data/concept.hpp>
 #include <jessl/data/loader.hpp>
+#include <jessl/data/order.hpp>
 #include <jessl/io/checkpoint.hpp>
 #include <jessl/loss/concept.hpp>
 #include <jessl/optim/concept.hpp>
@@ -302,9 +303,9 @@ class Trainer {
                          .workers = threads,
                          .ahead = 0,
                          .drop_last = false,
-                         .shuffle = false,
                          .on_corrupt = options.on_corrupt,
-                         .max_corrupt_share = options.max_corrupt_share});
+                         .max_corrupt_share = options.max_corrupt_share},
+                        data::order::Sequential{});
     const Autocast autocast(device().type(), options.precision);
     Eigen::Index row = 0;
     for (const data::Batch& batch : loader.epoch(0)) {
@@ -563,7 +564,6 @@ class Trainer {
                          .workers = chosen.workers,
                          .ahead = chosen.ahead,
                          .drop_last = true,
-                         .shuffle = true,
                          .seed = options.seed,
                          .on_corrupt = options.on_corrupt,
                          .max_corrupt_share = options.max_corrupt_share});

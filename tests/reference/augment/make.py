@@ -8,8 +8,6 @@ tensor in [0, 1], and are stored as 16-bit q with value = low + q (high - low) /
 same operations on 8-bit Pillow images, and are stored as 8-bit [H, W, C].
 """
 
-import json
-import pathlib
 
 import numpy as np
 import PIL.Image
@@ -17,22 +15,10 @@ import torch
 import torchvision.transforms.functional as F
 from torchvision.transforms import InterpolationMode
 
-here = pathlib.Path(__file__).parent
-blob = bytearray()
-index = {"images": {}, "cases": []}
+from record import Record, smooth
 
-
-def store(array):
-    offset = len(blob)
-    blob.extend(np.ascontiguousarray(array).tobytes())
-    return offset
-
-
-def smooth(height, width, channels):
-    y, x = np.mgrid[0:height, 0:width]
-    waves = [np.sin(0.31 * x + 0.2 * c) * np.cos(0.23 * y - 0.7 * c) + 0.3 * np.sin(0.11 * x * (c + 1)) for c in range(channels)]
-    return np.clip(np.round(127.5 + 98.0 * np.stack(waves, axis=-1)), 0, 255).astype(np.uint8)
-
+record = Record("cases")
+index, store, as_float = record.index, record.store, record.as_float
 
 rng = np.random.default_rng(7)
 images = {
@@ -41,14 +27,7 @@ images = {
     "smooth_grey": smooth(16, 20, 1),
     "noise_grey": rng.integers(0, 256, (33, 27, 1), dtype=np.uint8),
 }
-images["noise_rgb"][0, :5] = [[0, 0, 0], [255, 255, 255], [128, 128, 128], [255, 0, 0], [127, 127, 128]]
-for name, image in images.items():
-    height, width, channels = image.shape
-    index["images"][name] = {"height": height, "width": width, "channels": channels, "offset": store(image)}
-
-
-def as_float(name):
-    return torch.from_numpy(images[name]).permute(2, 0, 1).to(torch.float32) / 255.0
+record.add_pictures(images)
 
 
 def as_pillow(name):
@@ -126,8 +105,4 @@ for name in everything:
 
         case(name, "color_jitter", jitter, order=order, values=values)
 
-(here / "torchvision.bin").write_bytes(blob)
-lines = ",\n".join("    " + json.dumps(entry) for entry in index["cases"])
-pictures = ",\n".join(f"    {json.dumps(name)}: {json.dumps(entry)}" for name, entry in index["images"].items())
-(here / "torchvision.json").write_text(f'{{\n  "images": {{\n{pictures}\n  }},\n  "cases": [\n{lines}\n  ]\n}}\n')
-print(len(index["cases"]), "cases,", len(blob), "bytes")
+record.write("torchvision")

@@ -11,31 +11,17 @@ definition, in double precision. Draws are 16-bit [count, columns]: whether anyt
 width of the box; the same of CutMix's box without the first; MixUp's lambda times 65535.
 """
 
-import json
 import math
-import pathlib
 
 import numpy as np
 import torch
 import torchvision.transforms._functional_tensor as F
 from torchvision.transforms import v2
 
-here = pathlib.Path(__file__).parent
-blob = bytearray()
-index = {"images": {}, "cases": [], "batches": [], "draws": []}
+from record import Record, smooth
 
-
-def store(array):
-    offset = len(blob)
-    blob.extend(np.ascontiguousarray(array).tobytes())
-    return offset
-
-
-def smooth(height, width, channels):
-    y, x = np.mgrid[0:height, 0:width]
-    waves = [np.sin(0.31 * x + 0.2 * c) * np.cos(0.23 * y - 0.7 * c) + 0.3 * np.sin(0.11 * x * (c + 1)) for c in range(channels)]
-    return np.clip(np.round(127.5 + 98.0 * np.stack(waves, axis=-1)), 0, 255).astype(np.uint8)
-
+record = Record("cases", "batches", "draws")
+index, store, as_float = record.index, record.store, record.as_float
 
 rng = np.random.default_rng(11)
 images = {
@@ -47,19 +33,8 @@ images = {
     "constant_rgb": np.full((8, 9, 3), 77, dtype=np.uint8),
     "tiny_rgb": rng.integers(0, 256, (2, 5, 3), dtype=np.uint8),
 }
-images["noise_rgb"][0, :5] = [[0, 0, 0], [255, 255, 255], [128, 128, 128], [255, 0, 0], [127, 127, 128]]
 images["constant_rgb"][3, 4, 1] = 78  # one channel of two neighbouring values
-for name, image in images.items():
-    height, width, channels = image.shape
-    index["images"][name] = {"height": height, "width": width, "channels": channels, "offset": store(image)}
-
-
-def as_bytes(name):
-    return torch.from_numpy(images[name]).permute(2, 0, 1).contiguous()
-
-
-def as_float(name):
-    return as_bytes(name).to(torch.float32) / 255.0
+record.add_pictures(images)
 
 
 def quantised(values, low, high):
@@ -80,7 +55,7 @@ def case(name, op, bytes_result=None, floats=None, low=0.0, high=1.0, **params):
 
 def turned(name, matrix):
     """Each pixel times the matrix, clamped."""
-    return np.clip(np.einsum("ij,jhw->ihw", matrix, as_bytes(name).numpy() / 255.0), 0.0, 1.0)
+    return np.clip(np.einsum("ij,jhw->ihw", matrix, record.as_bytes(name).numpy() / 255.0), 0.0, 1.0)
 
 
 yiq = np.array([[0.299, 0.587, 0.114], [0.595716, -0.274453, -0.321263], [0.211456, -0.522591, 0.311135]])
@@ -102,13 +77,13 @@ def grey_axis_matrix(turns):
 
 for name in images:
     for bits in (1, 3, 4, 8):
-        case(name, "posterize", F.posterize(as_bytes(name), bits), bits=bits)
-    case(name, "invert", F.invert(as_bytes(name)))
-    case(name, "equalize", F.equalize(as_bytes(name)))
-    assert torch.equal(F.equalize(as_bytes(name)), v2.functional.equalize(as_bytes(name)))
-    case(name, "autocontrast", F.autocontrast(as_bytes(name)), F.autocontrast(as_float(name)))
+        case(name, "posterize", F.posterize(record.as_bytes(name), bits), bits=bits)
+    case(name, "invert", F.invert(record.as_bytes(name)))
+    case(name, "equalize", F.equalize(record.as_bytes(name)))
+    assert torch.equal(F.equalize(record.as_bytes(name)), v2.functional.equalize(record.as_bytes(name)))
+    case(name, "autocontrast", F.autocontrast(record.as_bytes(name)), F.autocontrast(as_float(name)))
     for factor in (0.0, 0.4, 2.0):
-        case(name, "sharpness", F.adjust_sharpness(as_bytes(name), factor), F.adjust_sharpness(as_float(name), factor), factor=factor)
+        case(name, "sharpness", F.adjust_sharpness(record.as_bytes(name), factor), F.adjust_sharpness(as_float(name), factor), factor=factor)
 for name in ("noise_rgb", "smooth_rgb", "dark_rgb"):
     for turns in (-0.31, 0.07, 0.25, 0.5):
         case(name, "hue_yiq", floats=turned(name, yiq_matrix(turns)), value=turns)
@@ -167,11 +142,4 @@ for alpha in (0.2, 1.0, 3.0):
     draws("cutmix", cut, alpha=alpha)
     draws("mixup", lambda: [round(mixup.make_params(image)["lam"] * 65535)], alpha=alpha)
 
-(here / "photometric.bin").write_bytes(blob)
-parts = []
-for key in ("cases", "batches", "draws"):
-    lines = ",\n".join("    " + json.dumps(entry) for entry in index[key])
-    parts.append(f'  "{key}": [\n{lines}\n  ]')
-pictures = ",\n".join(f"    {json.dumps(name)}: {json.dumps(entry)}" for name, entry in index["images"].items())
-(here / "photometric.json").write_text(f'{{\n  "images": {{\n{pictures}\n  }},\n' + ",\n".join(parts) + "\n}\n")
-print(len(index["cases"]), "cases,", len(index["batches"]), "batches,", len(index["draws"]), "draws,", len(blob), "bytes")
+record.write("photometric")

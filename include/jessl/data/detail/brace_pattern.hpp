@@ -24,13 +24,17 @@ class BracePattern {
  public:
   /// The texts that `pattern` stands for, in order.
   ///
-  /// Errors     ConfigError for more than a million
+  /// Errors     ConfigError for more than a million, or more than a thousand braces
   [[nodiscard]] static std::vector<std::string> expand(std::string_view pattern, std::string_view who) {
+    const auto braces = std::count(pattern.begin(), pattern.end(), '{');
+    JESSL_CHECK(braces <= most_braces, ConfigError, who, ": the pattern has ", braces, " braces, expected at most ",
+                most_braces, "; give a list of paths instead");
     return BracePattern(pattern, who).expand(pattern);
   }
 
  private:
   static constexpr std::size_t most = 1'000'000;
+  static constexpr std::ptrdiff_t most_braces = 1000;  // each is a call within the one before
 
   BracePattern(std::string_view pattern, std::string_view who) : pattern_(pattern), who_(who) {}
 
