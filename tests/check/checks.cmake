@@ -15,37 +15,39 @@ add_test(NAME check/messages COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_D
 add_test(NAME check/std_includes COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_DIR}/std_includes.py ${PROJECT_SOURCE_DIR})
 add_test(NAME check/self_test COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_DIR}/self_test.py)
 
-# Every header compiles as the only line of a source file, and all those files link into one program: a function that
-# is not inline is then defined twice. The plain families are compiled without LibTorch's folders in the search path.
-# The precompiled headers bring other libraries alone; check/std_includes sees to what they would hide of the standard one.
-file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include/jessl ${PROJECT_SOURCE_DIR}/include/jessl/*.hpp)
+# The commands that compile the precompiled headers' own sources are those of the checks that call the compiler themselves.
+set(plain_like ${CMAKE_BINARY_DIR}/compile_commands.json ${CMAKE_CURRENT_SOURCE_DIR}/plain_pch.cpp)
+set(torch_like ${CMAKE_BINARY_DIR}/compile_commands.json ${CMAKE_CURRENT_SOURCE_DIR}/torch_pch.cpp)
+
+# Every header compiles as the only line of a source file: the plain families without LibTorch's folders in the search
+# path. The precompiled headers bring other libraries alone; check/std_includes sees to what they would hide of the
+# standard one.
+file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/include/jessl/*.hpp)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/torch_headers.txt)
 file(STRINGS ${CMAKE_CURRENT_LIST_DIR}/torch_headers.txt torch_headers REGEX "^[^#]")
-set(plain_sources "")
-set(torch_sources "")
-foreach(header IN LISTS headers)
-  string(REGEX REPLACE "[/.]" "_" name ${header})
-  set(source ${CMAKE_CURRENT_BINARY_DIR}/headers/${name}.cpp)
-  file(CONFIGURE OUTPUT ${source} CONTENT "#include <jessl/@header@>  // IWYU pragma: keep\n" @ONLY)
-  if(header MATCHES "^(core|data|augment|eval)(/|\\.hpp)" AND NOT header IN_LIST torch_headers)
-    list(APPEND plain_sources ${source})
-  elseif(header MATCHES "/" OR header STREQUAL jessl.hpp)  # jessl.hpp includes the families' headers
-    list(APPEND torch_sources ${source})
-  endif()
+list(TRANSFORM torch_headers PREPEND jessl/)
+set(plain_headers ${headers})
+list(FILTER plain_headers INCLUDE REGEX "^jessl/(core|data|augment|eval)(/|\\.hpp)")
+list(REMOVE_ITEM plain_headers ${torch_headers})
+set(torch_headers ${headers})
+list(REMOVE_ITEM torch_headers ${plain_headers})
+foreach(kind IN ITEMS plain torch)
+  add_test(NAME check/headers_${kind} COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_DIR}/headers_alone.py
+    ${${kind}_like} ${${kind}_headers})
+  set_tests_properties(check/headers_${kind} PROPERTIES PROCESSORS 2)
 endforeach()
-add_library(jessl_plain_headers OBJECT ${plain_sources})
-target_link_libraries(jessl_plain_headers PRIVATE jessl_plain_test_options)
-target_precompile_headers(jessl_plain_headers REUSE_FROM jessl_plain_pch)
-add_library(jessl_torch_headers OBJECT ${torch_sources})
-target_link_libraries(jessl_torch_headers PRIVATE jessl_torch_test_options)
-target_precompile_headers(jessl_torch_headers REUSE_FROM jessl_torch_pch)
 
+# Two sources with all headers link into one program: a function that is not inline is then defined twice.
+list(TRANSFORM headers REPLACE "(.+)" "#include <\\1>  // IWYU pragma: keep\n" OUTPUT_VARIABLE lines)
+string(CONCAT text ${lines})
 list(LENGTH headers count)
+file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/headers/again.cpp CONTENT "${text}" @ONLY)
 file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/headers/main.cpp
-  CONTENT "#include <cstdio>\nint main() { std::puts(\"@count@ headers compile alone and link together\"); }\n" @ONLY)
-add_executable(jessl_headers ${CMAKE_CURRENT_BINARY_DIR}/headers/main.cpp)
-target_link_libraries(jessl_headers PRIVATE jessl_plain_headers jessl_torch_headers jessl::jessl jessl_own)
-add_test(NAME check/headers COMMAND jessl_headers)
+  CONTENT "${text}#include <cstdio>\nint main() { std::puts(\"@count@ headers link together\"); }\n" @ONLY)
+add_executable(jessl_headers ${CMAKE_CURRENT_BINARY_DIR}/headers/main.cpp ${CMAKE_CURRENT_BINARY_DIR}/headers/again.cpp)
+target_link_libraries(jessl_headers PRIVATE jessl_torch_test_options)
+target_precompile_headers(jessl_headers REUSE_FROM jessl_torch_pch)
+add_test(NAME check/headers_together COMMAND jessl_headers)
 
 # tests/fail/<name>.cpp must not compile, and say why; tests/fail/<name>.ok.cpp must. A case with a line "// torch" is
 # compiled like the LibTorch tests, the others without LibTorch.
@@ -61,9 +63,7 @@ foreach(case IN LISTS cases)
     list(APPEND plain_cases ${case})
   endif()
 endforeach()
-set(plain_like ${CMAKE_CURRENT_SOURCE_DIR}/plain_pch.cpp)
-set(torch_like ${CMAKE_CURRENT_SOURCE_DIR}/torch_pch.cpp)
 foreach(kind IN ITEMS plain torch)
   add_test(NAME fail/${kind} COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_DIR}/compile_fails.py
-    ${CMAKE_BINARY_DIR}/compile_commands.json ${${kind}_like} ${${kind}_cases})
+    ${${kind}_like} ${${kind}_cases})
 endforeach()

@@ -8,18 +8,14 @@ they do. A case that opens a namespace of others (BOOST_HANA_ADAPT_STRUCT does) 
 
 Usage: compile_fails.py <compile_commands.json> <file whose flags to use> <case.cpp>...
 """
-import json
 import pathlib
 import re
-import shlex
-import subprocess
 import sys
-import tempfile
+
+from compiler import Compiler
 
 database, like, *cases = (pathlib.Path(a).resolve() for a in sys.argv[1:])
-entry = next((e for e in json.loads(database.read_text()) if pathlib.Path(e["file"]).resolve() == like), None)
-if entry is None:
-    sys.exit(f"{database} does not know {like}")
+compiler = Compiler(database, like)
 
 INCLUDE = re.compile(r"^#include .*$", re.M)
 ERROR = re.compile(r"(?:error|static assertion failed): ")
@@ -37,15 +33,8 @@ def together(sources):
 
 def compile(sources):
     """Compiles the sources in one go; gives the compiler's status and what it wrote."""
-    command = shlex.split(entry["command"])
-    command = command[:command.index("-o")]  # what follows names the object and the source
-    command += ["-Wno-return-type"]  # in a namespace, main() has to return something
-    with tempfile.NamedTemporaryFile("w", suffix=".cpp") as file:
-        file.write(together(sources) if len(sources) > 1 else f'#include "{sources[0]}"\n')
-        file.flush()
-        command += ["-fsyntax-only", "-fdiagnostics-color=never", file.name]
-        done = subprocess.run(command, cwd=entry["directory"], capture_output=True, text=True)
-    return done.returncode, done.stderr
+    text = together(sources) if len(sources) > 1 else f'#include "{sources[0]}"\n'
+    return compiler.check(text, "-Wno-return-type")  # in a namespace, main() has to return something
 
 
 def errors_of(case, output):

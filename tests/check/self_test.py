@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Checks the checks: each must find the faults planted in a small tree, and nothing in the same tree without them."""
+import json
 import pathlib
 import subprocess
 import sys
@@ -91,6 +92,16 @@ for script, name, text, finding in FAULTS:
 _, _, written = run("code_blocks.py", {"examples/e.cpp": "// [part]\nint c;\n// [/part]\n"}, "--write")
 if written != GOOD["README.md"].replace("int b", "int c"):
     wrong.append(f"code_blocks.py --write wrote: {written}")
+
+with tempfile.TemporaryDirectory() as top:
+    source, database = pathlib.Path(top, "source.cpp").resolve(), pathlib.Path(top, "database.json")
+    database.write_text(json.dumps([{"directory": top, "file": str(source), "command": f"c++ -std=c++20 -I{top} -o x -c {source}"}]))
+    pathlib.Path(top, "good.hpp").write_text("#include <vector>\ninline std::vector<int> a;\n")
+    pathlib.Path(top, "bad.hpp").write_text("inline std::vector<int> b;\n")
+    for header, finding in [("good.hpp", "1 headers compile alone"), ("bad.hpp", "bad.hpp does not compile alone")]:
+        done = subprocess.run([sys.executable, HERE / "headers_alone.py", database, source, header], capture_output=True, text=True)
+        if finding not in done.stdout + done.stderr or (done.returncode == 0) != (header == "good.hpp"):
+            wrong.append(f"headers_alone.py should say '{finding}', but says: {done.stdout}{done.stderr}")
 
 left_out = f"; not tried, because they skip here: {', '.join(skipped)}" if skipped else ""
 print("\n".join(wrong) or f"{sum(fault[0] not in skipped for fault in FAULTS)} planted faults were found{left_out}")

@@ -20,11 +20,11 @@ using jessl::eval::KNN;
 using Labels = std::vector<std::int64_t>;
 
 /// The shares of the votes, straight from the definition.
-Eigen::MatrixXd plain_scores(const RowMatrix& x, const Labels& y, const RowMatrix& queries, std::int64_t classes,
+Eigen::MatrixXd plain_scores(const RowMatrix& x, const Labels& y, const RowMatrix& queries, std::int64_t class_count,
                              std::int64_t k, double temperature) {
   const Eigen::MatrixXd bank = x.cast<double>().rowwise().normalized();
   const Eigen::MatrixXd similarity = queries.cast<double>().rowwise().normalized() * bank.transpose();
-  Eigen::MatrixXd votes = Eigen::MatrixXd::Zero(queries.rows(), classes);
+  Eigen::MatrixXd votes = Eigen::MatrixXd::Zero(queries.rows(), class_count);
   std::vector<Eigen::Index> order(static_cast<std::size_t>(x.rows()));
   for (Eigen::Index i = 0; i < queries.rows(); ++i) {
     std::iota(order.begin(), order.end(), Eigen::Index{0});
