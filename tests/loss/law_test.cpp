@@ -76,11 +76,11 @@ TEST_CASE("every loss is reduced in float32 under autocast, and gives the gradie
     CHECK(inside.template item<double>() == outside);
     CHECK(at::autocast::is_autocast_enabled(at::kCPU));
 
-    const auto half = a.to(torch::kBFloat16).requires_grad_();
-    const auto value = loss(half, b.to(torch::kBFloat16));
+    const auto reduced = a.to(torch::kBFloat16).requires_grad_();
+    const auto value = loss(reduced, b.to(torch::kBFloat16));
     CHECK(value.scalar_type() == torch::kFloat32);
     value.backward();
-    CHECK(half.grad().scalar_type() == torch::kBFloat16);
+    CHECK(reduced.grad().scalar_type() == torch::kBFloat16);
   });
 }
 
