@@ -22,6 +22,7 @@
 #include <jessl/augment/mixup.hpp>
 #include <jessl/augment/normalize.hpp>
 #include <jessl/augment/pipeline.hpp>
+#include <jessl/augment/progressive.hpp>
 #include <jessl/augment/random_adjust_sharpness.hpp>
 #include <jessl/augment/random_autocontrast.hpp>
 #include <jessl/augment/random_equalize.hpp>

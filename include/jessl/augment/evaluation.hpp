@@ -8,6 +8,7 @@
 #include <jessl/augment/eval.hpp>
 #include <jessl/augment/normalize.hpp>
 #include <jessl/augment/pipeline.hpp>
+#include <jessl/augment/progressive.hpp>
 #include <jessl/augment/views.hpp>
 #include <jessl/core/error.hpp>
 
@@ -36,6 +37,17 @@ template <class... Ops>
 template <class... Pipelines>
 [[nodiscard]] Normalize normalization(const Views<Pipelines...>& views) {
   return normalization(views.template pipeline<0>());
+}
+
+/// The Normalize of the first view.
+///
+/// Errors     none
+/// Models     none
+/// Source     none
+template <class Maker>
+requires requires(const Maker& maker) { normalization(maker); }
+[[nodiscard]] Normalize normalization(const Progressive<Maker>& progressive) {
+  return normalization(progressive.largest());
 }
 
 /// The maker of the view by which an encoder trained on `maker`'s first view is evaluated: the same size and

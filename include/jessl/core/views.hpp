@@ -17,6 +17,8 @@ namespace jessl {
 /// `views`               number of views per image, known at compile time, >= 1
 /// `Scratch`             working memory, one per thread; default constructible, grows once and is then reused
 /// `shape(v, channels)`  the [C, H, W] of view v for an image with that many channels; throws ConfigError if it can't be made
+/// `shape(v, channels, epoch)` only where a view's shape depends on the epoch: that shape, nowhere larger than
+///                       shape(v, channels), which a loader takes memory for
 /// `region(extent, key)` the part of an image of that extent that view `key.view` is made from: one pixel or more, inside
 ///                       the image; a pure function of its arguments, cheap beside a decode. A maker that needs all, or
 ///                       can't say, returns the whole image.
@@ -37,5 +39,21 @@ concept ViewMaker = requires(const A& maker, const RegionView& part, const Exten
   { maker.region(extent, key) } -> std::same_as<Region>;
   { maker.make(part, key, scratch, out) } -> std::same_as<void>;
 };
+
+/// The [C, H, W] of view `view` in an epoch.
+///
+/// Errors     as maker.shape()
+/// Models     none
+/// Source     none
+template <ViewMaker A>
+[[nodiscard]] ViewShape shape_in_epoch(const A& maker, std::int64_t view, std::int64_t channels, std::int64_t epoch) {
+  if constexpr (requires {
+                  { maker.shape(view, channels, epoch) } -> std::same_as<ViewShape>;
+                }) {
+    return maker.shape(view, channels, epoch);
+  } else {
+    return maker.shape(view, channels);
+  }
+}
 
 }  // namespace jessl

@@ -102,6 +102,7 @@ class AlignedFloats {
 struct Slot {
   std::vector<AlignedFloats> memory{};    // one a view
   std::vector<std::span<float>> views{};  // the part of it that the batch fills
+  std::vector<ViewShape> shapes{};        // of the views in the batch's epoch
   std::vector<std::int64_t> indices{};
   std::vector<std::int64_t> labels{};
   std::int64_t epoch = 0;
@@ -142,6 +143,7 @@ class Ring {
     work.notify_one();
   }
 
+  /// The largest that each view has in any epoch.
   [[nodiscard]] const std::vector<ViewShape>& shapes() const { return shapes_; }
 
   std::mutex mutex;
@@ -154,6 +156,7 @@ class Ring {
     for (const ViewShape& shape : shapes_)
       slot->memory.emplace_back(static_cast<std::size_t>(batch_size_ * shape.count()));
     slot->views.resize(shapes_.size());
+    slot->shapes = shapes_;
     slot->indices.reserve(static_cast<std::size_t>(batch_size_));
     slot->labels.reserve(static_cast<std::size_t>(batch_size_));
     free_.reserve(++made_);
@@ -206,7 +209,7 @@ class Batch {
   [[nodiscard]] const ViewShape& shape(std::int64_t view) const {
     JESSL_CHECK(view >= 0 && view < static_cast<std::int64_t>(views.size()), ConfigError,
                 "jessl::data::Batch: there is no view ", view, ", it has ", views.size());
-    return ring_->shapes()[static_cast<std::size_t>(view)];
+    return slot_->shapes[static_cast<std::size_t>(view)];
   }
 
  private:
@@ -292,6 +295,7 @@ class LoaderEngine {
                 "jessl::data::Loader: epoch is ", epoch, ", expected 0 to 2^32 - 1");
     JESSL_CHECK(first_batch >= 0 && first_batch <= batches(), ConfigError, "jessl::data::Loader: the first batch is ",
                 first_batch, ", expected 0 to ", batches(), ", the number of batches of an epoch");
+    const std::array<ViewShape, view_count> shapes = view_shapes(epoch);
     std::unique_lock lock(ring_->mutex);
     const std::uint64_t generation = ++generation_;  // before the wait, so that whoever waits in next() learns of it
     epoch_ = epoch;
@@ -299,6 +303,7 @@ class LoaderEngine {
     check_current(generation);
     arrange_(dataset_, {.seed = options_.seed, .epoch = static_cast<std::uint32_t>(epoch), .purpose = Purpose::order},
              order_);
+    shapes_ = shapes;
     to_begin_ = to_hand_out_ = first_batch;
     running_ = true;
     ring_->work.notify_all();
@@ -378,10 +383,22 @@ class LoaderEngine {
     return options;
   }
 
+  /// The largest that each view has in any epoch.
   [[nodiscard]] std::vector<ViewShape> view_shapes() const {
     std::vector<ViewShape> shapes;
     for (std::int64_t view = 0; view < std::int64_t{A::views}; ++view)
       shapes.push_back(maker_.shape(view, dataset_.channels()));
+    return shapes;
+  }
+
+  [[nodiscard]] std::array<ViewShape, view_count> view_shapes(std::int64_t epoch) const {
+    std::array<ViewShape, view_count> shapes;
+    for (std::size_t v = 0; v < view_count; ++v) {
+      shapes[v] = shape_in_epoch(maker_, static_cast<std::int64_t>(v), dataset_.channels(), epoch);
+      const ViewShape& largest = ring_->shapes()[v];
+      JESSL_CHECK(shapes[v].count() <= largest.count(), ShapeError, who, ": view ", v, " is ", shapes[v], " in epoch ",
+                  epoch, ", expected no more values than ", largest, ", its largest shape, has");
+    }
     return shapes;
   }
 
@@ -405,7 +422,8 @@ class LoaderEngine {
     slot.indices.assign(order_.begin() + first, order_.begin() + first + size);
     slot.labels.assign(static_cast<std::size_t>(size), -1);
     for (std::size_t v = 0; v < slot.views.size(); ++v) {
-      slot.views[v] = slot.memory[v].first(static_cast<std::size_t>(size * ring_->shapes()[v].count()));
+      slot.shapes[v] = shapes_[v];
+      slot.views[v] = slot.memory[v].first(static_cast<std::size_t>(size * slot.shapes[v].count()));
     }
     // A share may be empty; it is handed out all the same, so that all ranks take as many steps.
     slot.chunks = slot.unfinished = std::max((size + chunk_size() - 1) / chunk_size(), std::int64_t{1});
@@ -561,7 +579,7 @@ class LoaderEngine {
       if (!undamaged(index, decode)) return false;
       for (std::size_t view = first; view < view_count; ++view) {
         if (worker.decoded[view] != worker.decoded[first]) continue;
-        const auto count = static_cast<std::size_t>(ring_->shapes()[view].count());
+        const auto count = static_cast<std::size_t>(slot.shapes[view].count());
         maker_.make(part, key(view), worker.views, slot.views[view].subspan(place * count, count));
       }
     }
@@ -608,7 +626,8 @@ class LoaderEngine {
 
   std::vector<std::int64_t> order_;  // of the running epoch
   std::int64_t epoch_ = 0;
-  std::uint64_t generation_ = 0;  // counts the epochs that were started
+  std::uint64_t generation_ = 0;                // counts the epochs that were started
+  std::array<ViewShape, view_count> shapes_{};  // of the views in the running epoch
   bool running_ = false;
   bool closing_ = false;
   std::int64_t to_begin_ = 0;                 // the next batch to work on
@@ -747,7 +766,7 @@ class Loader {
   /// The number of different damaged images met so far.
   [[nodiscard]] std::int64_t corrupt() const { return engine_->corrupt(); }
 
-  /// [C, H, W] of view v.
+  /// [C, H, W] of view v; the largest of any epoch, where that changes it.
   [[nodiscard]] const ViewShape& shape(std::int64_t view) const {
     return engine_->shapes().at(static_cast<std::size_t>(view));
   }

@@ -415,7 +415,12 @@ class Trainer {
             ", expected 0 to epochs = ", options.epochs);
     (void)detail::resolve(options.device);
     std::vector<ViewShape> shapes;
-    for (std::int64_t view = 0; view < A::views; ++view) shapes.push_back(augmentation_.shape(view, data.channels()));
+    for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
+      for (std::int64_t view = 0; view < A::views; ++view) {
+        const ViewShape shape = shape_in_epoch(augmentation_, view, data.channels(), epoch);
+        if (std::find(shapes.begin(), shapes.end(), shape) == shapes.end()) shapes.push_back(shape);
+      }
+    }
     try_backbone(shapes);
     Checked result{run_configuration(data, options), {}};
     if (!options.resume.empty()) result.resumed = resumable(options.resume, result.configuration);
