@@ -10,6 +10,7 @@
 #include <cstring>
 #include <span>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <jessl/augment/concept.hpp>
@@ -78,7 +79,7 @@ class FloatRows {
   }
 
   /// offsets[k] = from data() to row start + k, for k < count.
-  [[gnu::always_inline]] void place(std::int64_t start, std::int64_t count, std::ptrdiff_t* offsets) const {
+  void place(std::int64_t start, std::int64_t count, std::ptrdiff_t* offsets) const {
     for (std::int64_t k = 0; k < count; ++k) {
       const std::int64_t number = start + k;
       if constexpr (std::is_same_v<T, float>) {
@@ -118,14 +119,15 @@ inline Columns columns_of(const Taps& horizontal, std::int64_t first, std::int64
   const auto count = static_cast<std::int64_t>(horizontal.rows().size());
   const std::int64_t padded = (count + 3) / 4 * 4;
   std::ptrdiff_t* const starts = Lines::at_least(memory.starts, padded);
-  float* const weights = Lines::at_least(memory.weights, padded * std::max(taps, most));
+  float* const weights = Lines::at_least(memory.weights, padded * std::max(taps, most) + 12);
   std::fill_n(starts, padded, std::ptrdiff_t{0});
-  std::fill_n(weights, padded * taps, 0.0F);
+  std::fill_n(weights, padded * taps + 12, 0.0F);
   for (std::int64_t x = 0; x < count; ++x) {
     const Taps::Row& row = horizontal.rows()[static_cast<std::size_t>(x)];
     if (row.count == 0) continue;
     starts[x] = (row.start - first) * stride;
-    std::copy_n(horizontal.weights(row), row.count, weights + x * taps);
+    float* const own = weights + x / 4 * 4 * taps + x % 4;
+    for (std::int64_t k = 0; k < row.count; ++k) own[4 * k] = horizontal.weights(row)[k];
   }
   return {starts, weights, taps, stride};
 }
@@ -166,43 +168,41 @@ void resample(const Source<T>& source, const Taps& vertical, const Taps& horizon
   float* const single = line + room;  // [4, padded]: four rows before they are interleaved
   std::ptrdiff_t* const offsets = Lines::at_least(memory.offsets, vertical.input_length());
 
-  run_vectorised([&, columns, line, single, offsets]<std::size_t Lanes>(std::integral_constant<std::size_t, Lanes>) {
-    FloatRows<T> rows(source, needed, values, capacity, memory);
-    const auto row_sum = [&](std::int64_t y, std::int64_t plane, float* sum) {
-      const Taps::Row& row = vertical.rows()[static_cast<std::size_t>(y)];
-      rows.place(row.start, row.count, offsets);
-      weighted_sum<Lanes>(rows.data() + plane, offsets, vertical.weights(row), row.count, sum, values);
-    };
-    if constexpr (C == 3) {
-      if (interleaved) {
-        std::fill(line + values, line + padded * stride + 4, 0.0F);
-        for (std::int64_t y = 0; y < height_out; ++y) {
-          row_sum(y, 0, line);
-          const std::int64_t row = y * width_out;
-          weighted_columns<3>(line, columns, scale,
-                              {target.plane(0) + row, target.plane(1) + row, target.plane(2) + row}, width_out);
-        }
-        return;
+  FloatRows<T> rows(source, needed, values, capacity, memory);
+  const auto row_sum = [&](std::int64_t y, std::int64_t plane, float* sum) {
+    const Taps::Row& row = vertical.rows()[static_cast<std::size_t>(y)];
+    rows.place(row.start, row.count, offsets);
+    weighted_sum(rows.data() + plane, offsets, vertical.weights(row), row.count, sum, values);
+  };
+  if constexpr (C == 3) {
+    if (interleaved) {
+      std::fill(line + values, line + padded * stride + 4, 0.0F);
+      for (std::int64_t y = 0; y < height_out; ++y) {
+        row_sum(y, 0, line);
+        const std::int64_t row = y * width_out;
+        weighted_columns<3>(line, columns, scale, {target.plane(0) + row, target.plane(1) + row, target.plane(2) + row},
+                            width_out);
       }
+      return;
     }
-    for (std::size_t c = 0; c < C; ++c) {
-      const std::int64_t plane = static_cast<std::int64_t>(c) * source.plane_stride;
-      for (std::int64_t y = 0; y < height_out; y += 4) {
-        std::array<const float*, 4> sums{};
-        std::array<float*, 4> targets{};
-        for (std::int64_t r = 0; r < 4; ++r) {
-          const std::int64_t last_or = std::min(y + r, height_out - 1);  // what has no row gets the last one again
-          float* const sum = single + r * padded;
-          row_sum(last_or, plane, sum);
-          std::fill(sum + values, sum + padded, 0.0F);
-          sums[static_cast<std::size_t>(r)] = sum;
-          targets[static_cast<std::size_t>(r)] = target.plane(c) + last_or * width_out;
-        }
-        interleave(sums, line, padded);
-        weighted_columns<4>(line, columns, scale, targets, width_out);
+  }
+  for (std::int64_t r = 0; r < 4; ++r) std::fill(single + r * padded + values, single + (r + 1) * padded, 0.0F);
+  for (std::size_t c = 0; c < C; ++c) {
+    const std::int64_t plane = static_cast<std::int64_t>(c) * source.plane_stride;
+    for (std::int64_t y = 0; y < height_out; y += 4) {
+      std::array<const float*, 4> sums{};
+      std::array<float*, 4> targets{};
+      for (std::size_t r = 0; r < 4; ++r) {
+        const std::int64_t row = std::min(y + static_cast<std::int64_t>(r), height_out - 1);  // the last one again
+        float* const sum = single + static_cast<std::int64_t>(r) * padded;
+        row_sum(row, plane, sum);
+        sums[r] = sum;
+        targets[r] = target.plane(c) + row * width_out;
       }
+      interleave(sums, line, padded);
+      weighted_columns<4>(line, columns, scale, targets, width_out);
     }
-  });
+  }
 }
 
 /// The index inside [0, length) at which an image, continued by its mirror images, shows position i.
@@ -239,31 +239,28 @@ void convolve(const Planes<C>& image, std::span<const float> kernel, Lines& memo
   for (std::int64_t k = 0; k < taps; ++k) along[k] = k;
   for (std::int64_t k = 0; k < height + 2 * radius; ++k) down[k] = reflected(k - radius, height) % kept * width;
 
-  run_vectorised([&image, blend, height = height, width = width, middle, radius, weights, taps, kept, line, across,
-                  along, down]<std::size_t Lanes>(std::integral_constant<std::size_t, Lanes>) {
-    for (std::size_t c = 0; c < C; ++c) {
-      float* const plane = image.plane(c);
-      std::int64_t filtered = 0;
-      for (std::int64_t y = 0; y < height; ++y) {
-        for (const std::int64_t end = std::min(height, y + radius + 1); filtered < end; ++filtered) {
-          const float* const row = plane + filtered * width;
-          for (std::int64_t k = 0; k < radius; ++k) {
-            line[k] = row[reflected(k - radius, width)];
-            line[radius + width + k] = row[reflected(width + k, width)];
-          }
-          std::copy_n(row, width, line + radius);
-          weighted_sum<Lanes>(line, along, weights, taps, across + filtered % kept * width, width);
+  for (std::size_t c = 0; c < C; ++c) {
+    float* const plane = image.plane(c);
+    std::int64_t filtered = 0;
+    for (std::int64_t y = 0; y < height; ++y) {
+      for (const std::int64_t end = std::min(height, y + radius + 1); filtered < end; ++filtered) {
+        const float* const row = plane + filtered * width;
+        for (std::int64_t k = 0; k < radius; ++k) {
+          line[k] = row[reflected(k - radius, width)];
+          line[radius + width + k] = row[reflected(width + k, width)];
         }
-        float* const row = plane + y * width;
-        if constexpr (std::is_same_v<Blend, Filtered>) {
-          weighted_sum<Lanes>(across, down + y, weights, taps, row, width);
-        } else if (y >= middle && y < height - middle) {
-          weighted_sum<Lanes>(across, down + y, weights, taps, line, width);
-          for (std::int64_t x = middle; x < width - middle; ++x) row[x] = blend(row[x], line[x]);
-        }
+        std::copy_n(row, width, line + radius);
+        weighted_sum(line, along, weights, taps, across + filtered % kept * width, width);
+      }
+      float* const row = plane + y * width;
+      if constexpr (std::is_same_v<Blend, Filtered>) {
+        weighted_sum(across, down + y, weights, taps, row, width);
+      } else if (y >= middle && y < height - middle) {
+        weighted_sum(across, down + y, weights, taps, line, width);
+        for (std::int64_t x = middle; x < width - middle; ++x) row[x] = blend(row[x], line[x]);
       }
     }
-  });
+  }
 }
 
 /// A run of pixels that fits into the first-level cache: the unit in which pointwise operations are applied.
