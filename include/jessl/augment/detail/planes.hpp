@@ -7,7 +7,6 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -49,6 +48,7 @@ struct Source {
 struct Lines {
   std::vector<float> rows{};  // of the source, as floats, or filtered along the other axis: those that are still needed
   std::vector<float> line{};
+  std::vector<float> filtered{};
   std::vector<float> kernel{};
   std::vector<float> weights{};
   std::vector<std::ptrdiff_t> offsets{};
@@ -61,6 +61,21 @@ struct Lines {
     if (memory.size() < static_cast<std::size_t>(count)) memory.resize(static_cast<std::size_t>(count));
     return memory.data();
   }
+
+  static constexpr std::int64_t line_floats = 16;  // in a line of the cache, and in the widest vector
+
+  /// The smallest length of a row not below `count` with which the next row begins where a line of the cache does.
+  [[nodiscard]] static constexpr std::int64_t whole_lines(std::int64_t count) {
+    return (count + line_floats - 1) / line_floats * line_floats;
+  }
+
+  /// As at_least, from the beginning of a line of the cache on: a vector that lies in two takes twice as long to load.
+  static float* rows_of(std::vector<float>& memory, std::int64_t count) {
+    float* const begin = at_least(memory, count + line_floats);
+    const auto beyond =
+        static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(begin) / sizeof(float)) % line_floats;
+    return begin + (beyond == 0 ? 0 : line_floats - beyond);
+  }
 };
 
 /// Gives rows of the source as floats, [first, last) of each: where they are in it, or converted to floats, which each
@@ -70,9 +85,13 @@ template <class T>
 class FloatRows {
  public:
   FloatRows(const Source<T>& source, Range columns, std::int64_t values, std::int64_t capacity, Lines& memory)
-      : source_(source), first_(columns.begin), values_(values), capacity_(capacity) {
+      : source_(source),
+        first_(columns.begin),
+        values_(values),
+        row_length_(Lines::whole_lines(values)),
+        capacity_(capacity) {
     if constexpr (!std::is_same_v<T, float>) {
-      rows_ = Lines::at_least(memory.rows, capacity * values);
+      rows_ = Lines::rows_of(memory.rows, capacity * row_length_);
       numbers_ = Lines::at_least(memory.row_numbers, capacity);
       std::fill_n(numbers_, capacity, std::int64_t{-1});
     }
@@ -86,7 +105,7 @@ class FloatRows {
         offsets[k] = source_.offset(number, first_);
       } else {
         const std::int64_t slot = number & (capacity_ - 1);
-        offsets[k] = slot * values_;
+        offsets[k] = slot * row_length_;
         if (numbers_[slot] == number) continue;
         numbers_[slot] = number;
         convert(source_.data + source_.offset(number, first_), rows_ + offsets[k], values_);
@@ -106,6 +125,7 @@ class FloatRows {
   Source<T> source_;
   std::int64_t first_;
   std::int64_t values_;
+  std::int64_t row_length_;
   std::int64_t capacity_;
   float* rows_ = nullptr;
   std::int64_t* numbers_ = nullptr;  // which row is where
@@ -161,10 +181,10 @@ void resample(const Source<T>& source, const Taps& vertical, const Taps& horizon
   const std::int64_t padded = (width + columns.taps + 4) / 4 * 4;
   const std::int64_t room = (horizontal.input_length() + std::max(most_columns, columns.taps) + 4) * 4;
   if constexpr (!std::is_same_v<T, float>) {
-    Lines::at_least(memory.rows,
-                    std::max(power_of_two(most_rows), capacity) * horizontal.input_length() * source.pixel_stride);
+    Lines::rows_of(memory.rows, std::max(power_of_two(most_rows), capacity) *
+                                    Lines::whole_lines(horizontal.input_length() * source.pixel_stride));
   }
-  float* const line = Lines::at_least(memory.line, 2 * room);
+  float* const line = Lines::rows_of(memory.line, 2 * room);
   float* const single = line + room;  // [4, padded]: four rows before they are interleaved
   std::ptrdiff_t* const offsets = Lines::at_least(memory.offsets, vertical.input_length());
 
@@ -232,30 +252,43 @@ void convolve(const Planes<C>& image, std::span<const float> kernel, Lines& memo
 
   const std::int64_t taps = 2 * radius + 1;
   const std::int64_t kept = std::min(taps, height);
-  float* const line = Lines::at_least(memory.line, width + 2 * middle);
-  float* const across = Lines::at_least(memory.rows, std::min(2 * middle + 1, height) * width);
+  const std::int64_t length = Lines::whole_lines(width);
+  const std::int64_t line_length = Lines::whole_lines(width + 2 * middle);
+  // Rows are continued by their mirror images a few at a time: what has just been stored is slow to load elsewhere.
+  constexpr std::int64_t lines_at_once = 8;
+  float* const lines = Lines::rows_of(memory.line, lines_at_once * line_length);
+  float* const across = Lines::rows_of(memory.rows, std::min(2 * middle + 1, height) * length);
   std::ptrdiff_t* const along = Lines::at_least(memory.starts, 2 * middle + 1);
   std::ptrdiff_t* const down = Lines::at_least(memory.offsets, height + 2 * middle);
   for (std::int64_t k = 0; k < taps; ++k) along[k] = k;
-  for (std::int64_t k = 0; k < height + 2 * radius; ++k) down[k] = reflected(k - radius, height) % kept * width;
+  for (std::int64_t k = 0; k < height + 2 * radius; ++k) down[k] = reflected(k - radius, height) % kept * length;
 
   for (std::size_t c = 0; c < C; ++c) {
     float* const plane = image.plane(c);
+    std::int64_t continued = 0;  // rows of the plane; these are still as they were
     std::int64_t filtered = 0;
-    for (std::int64_t y = 0; y < height; ++y) {
-      for (const std::int64_t end = std::min(height, y + radius + 1); filtered < end; ++filtered) {
-        const float* const row = plane + filtered * width;
+    const auto continue_rows = [&, height = height, width = width] {
+      for (const std::int64_t end = std::min(height, continued + lines_at_once); continued < end; ++continued) {
+        const float* const row = plane + continued * width;
+        float* const line = lines + continued % lines_at_once * line_length;
         for (std::int64_t k = 0; k < radius; ++k) {
           line[k] = row[reflected(k - radius, width)];
           line[radius + width + k] = row[reflected(width + k, width)];
         }
         std::copy_n(row, width, line + radius);
-        weighted_sum(line, along, weights, taps, across + filtered % kept * width, width);
+      }
+    };
+    for (std::int64_t y = 0; y < height; ++y) {
+      for (const std::int64_t end = std::min(height, y + radius + 1); filtered < end; ++filtered) {
+        if (filtered == continued) continue_rows();
+        weighted_sum(lines + filtered % lines_at_once * line_length, along, weights, taps,
+                     across + filtered % kept * length, width);
       }
       float* const row = plane + y * width;
       if constexpr (std::is_same_v<Blend, Filtered>) {
         weighted_sum(across, down + y, weights, taps, row, width);
       } else if (y >= middle && y < height - middle) {
+        float* const line = Lines::rows_of(memory.filtered, width);
         weighted_sum(across, down + y, weights, taps, line, width);
         for (std::int64_t x = middle; x < width - middle; ++x) row[x] = blend(row[x], line[x]);
       }
@@ -278,23 +311,16 @@ struct Block {
   template <class F>
   void transform_indexed(F function) const {
     run_vectorised([function, plane = plane, begin = begin, count = count](auto) {
+      constexpr std::integral_constant<std::int64_t, 64> run;
       std::int64_t i = 0;
-      for (; i + at_once <= count; i += at_once) {
-        float values[C][at_once];  // own memory: no store to it can change what is still to be read
-        for (std::size_t c = 0; c < C; ++c) std::memcpy(values[c], plane[c] + i, sizeof values[c]);
-        for (std::int64_t k = 0; k < at_once; ++k) {
-          Pixel<float, C> pixel;
-          for (std::size_t c = 0; c < C; ++c) pixel[c] = values[c][k];
-          pixel = function(pixel, begin + i + k);
-          for (std::size_t c = 0; c < C; ++c) values[c][k] = pixel[c];
+      if constexpr (C == 1) {
+        for (; i + run <= count; i += run) transform_run(function, begin + i, run, plane[0] + i);
+        transform_run(function, begin + i, count - i, plane[0] + i);
+      } else {
+        for (; i + run <= count; i += run) {
+          transform_run(function, begin + i, run, plane[0] + i, plane[1] + i, plane[2] + i);
         }
-        for (std::size_t c = 0; c < C; ++c) std::memcpy(plane[c] + i, values[c], sizeof values[c]);
-      }
-      for (; i < count; ++i) {
-        Pixel<float, C> pixel;
-        for (std::size_t c = 0; c < C; ++c) pixel[c] = plane[c][i];
-        pixel = function(pixel, begin + i);
-        for (std::size_t c = 0; c < C; ++c) plane[c][i] = pixel[c];
+        transform_run(function, begin + i, count - i, plane[0] + i, plane[1] + i, plane[2] + i);
       }
     });
   }
@@ -349,6 +375,23 @@ struct Block {
 
  private:
   static constexpr std::int64_t at_once = 16;  // pixels
+
+  // Planes as parameters that are restrict: no store to one changes what is still to be read of another.
+  template <class F, class Count>
+  static void transform_run(const F& function, std::int64_t index, Count count, float* __restrict grey) {
+    for (std::int64_t i = 0; i < count; ++i) grey[i] = function(Pixel<float, 1>{{grey[i]}}, index + i)[0];
+  }
+
+  template <class F, class Count>
+  static void transform_run(const F& function, std::int64_t index, Count count, float* __restrict red,
+                            float* __restrict green, float* __restrict blue) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const Pixel<float, 3> pixel = function(Pixel<float, 3>{{red[i], green[i], blue[i]}}, index + i);
+      red[i] = pixel[0];
+      green[i] = pixel[1];
+      blue[i] = pixel[2];
+    }
+  }
 };
 
 /// Calls visit(block) for each block of the image, in order.

@@ -37,16 +37,16 @@ template <class Vector>
 inline void convert(const std::uint8_t* from, float* to, std::int64_t count) {
   run_vectorised([=](auto) {
     constexpr std::int64_t run = 64;
-    const std::uint8_t* __restrict const bytes = from;
-    float* __restrict const floats = to;
-    const auto one_run = [&](std::int64_t begin) {
-      for (std::int64_t k = begin; k < begin + run; ++k) floats[k] = static_cast<float>(bytes[k]);
+    const auto one_run = [from, to](std::int64_t begin) {
+      const std::uint8_t* __restrict const bytes = from + begin;
+      float* __restrict const floats = to + begin;
+      for (std::int64_t k = 0; k < run; ++k) floats[k] = static_cast<float>(bytes[k]);
     };
     std::int64_t i = 0;
     for (; i + run <= count; i += run) one_run(i);
     if (i == count) return;
     if (count >= run) return one_run(count - run);  // the last run, part of it a second time
-    for (; i < count; ++i) floats[i] = static_cast<float>(bytes[i]);
+    for (; i < count; ++i) to[i] = static_cast<float>(from[i]);
   });
 }
 
@@ -206,12 +206,12 @@ void weighted_columns(const float* line, const Columns& columns, float scale,
       const float* weights = columns.weights;
       std::int64_t x = 0;
       for (; x + 4 <= count; x += 4, starts += 4, weights += 4 * taps) {
-        Floats4 values[4];
+        Floats4 values[4] = {};
         weighted_pixels<Count>(line, starts, weights, taps, stride, values);
         (store(factor * values[L], targets[L] + x), ...);
       }
       if (x == count) return;
-      Floats4 values[4];
+      Floats4 values[4] = {};
       weighted_pixels<Count>(line, starts, weights, taps, stride, values);
       for (std::int64_t p = 0; x + p < count; ++p) ((targets[L][x + p] = factor * values[L][p]), ...);
     }
