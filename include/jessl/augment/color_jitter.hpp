@@ -52,17 +52,20 @@ template <class T>
   const T range = value - minimum(minimum(red, green), blue);
   const T per_range = T(1.0F) / select(range > T(0.0F), range, T(1.0F));
 
-  const T near_red = (green - blue) * per_range;
-  const T near_green = (blue - red) * per_range + T(2.0F);
-  const T near_blue = (red - green) * per_range + T(4.0F);
-  T hue = select(value == red, near_red, select(value == green, near_green, near_blue));  // [-1, 5]
-  hue = hue + T(6.0F) * turn;                                                             // [-4, 8]
-  hue = select(hue < T(0.0F), hue + T(6.0F), hue);
-  hue = select(hue >= T(6.0F), hue - T(6.0F), hue);  // [0, 6)
+  // Values are selected and then reckoned with: the compiler makes vectors of that on any processor, but not of an
+  // operation that one of two cases does without.
+  const auto of_largest = [&](T if_red, T if_green, T if_blue) {
+    return select(value == red, if_red, select(value == green, if_green, if_blue));
+  };
+  T hue = (of_largest(green, blue, red) - of_largest(blue, red, green)) * per_range +
+          of_largest(T(0.0F), T(2.0F), T(4.0F));  // [-1, 5]
+  hue = hue + T(6.0F) * turn;                     // [-4, 8]
+  hue = hue + select(hue < T(0.0F), T(6.0F), T(0.0F));
+  hue = hue - select(hue >= T(6.0F), T(6.0F), T(0.0F));  // [0, 6)
 
   const auto channel = [&](T n) {
     T k = hue + n;
-    k = select(k >= T(6.0F), k - T(6.0F), k);
+    k = k - select(k >= T(6.0F), T(6.0F), T(0.0F));
     return value - range * clamped(minimum(k, T(4.0F) - k));
   };
   return {{channel(T(5.0F)), channel(T(3.0F)), channel(T(1.0F))}};

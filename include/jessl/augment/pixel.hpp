@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -30,9 +31,13 @@ struct Pixel {
 
 namespace detail {
 
-[[nodiscard]] constexpr float select(bool condition, float yes, float no) { return condition ? yes : no; }
-[[nodiscard]] constexpr float minimum(float a, float b) { return a < b ? a : b; }
-[[nodiscard]] constexpr float maximum(float a, float b) { return a > b ? a : b; }
+/// One of two values, in bits: the compiler makes branches of ?:, and of those no vectors unless there are masks (AVX-512).
+[[nodiscard]] constexpr float select(bool condition, float yes, float no) {
+  const std::uint32_t mask = 0U - static_cast<std::uint32_t>(condition);
+  return std::bit_cast<float>((std::bit_cast<std::uint32_t>(yes) & mask) | (std::bit_cast<std::uint32_t>(no) & ~mask));
+}
+[[nodiscard]] constexpr float minimum(float a, float b) { return select(a < b, a, b); }
+[[nodiscard]] constexpr float maximum(float a, float b) { return select(a > b, a, b); }
 
 /// Into [0, 1].
 template <class T>

@@ -104,6 +104,13 @@ class Taps {
   [[nodiscard]] std::span<const Row> rows() const { return rows_; }
   [[nodiscard]] const float* weights(const Row& row) const { return weights_.data() + row.first_weight; }
 
+  /// How many inputs an output is made of at most.
+  [[nodiscard]] std::int64_t most_inputs() const {
+    std::int64_t most = 0;
+    for (const Row& row : rows_) most = std::max(most, row.count);
+    return most;
+  }
+
   /// The smallest range of inputs that all outputs together need; [0, 0) for none.
   [[nodiscard]] Range needed() const {
     Range range{input_, 0};
