@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// An epoch of a .beton file four times as large as the memory for it, in the two random orders.
+// An epoch of a .beton file of 512 MiB with memory for a quarter of it, in the two random orders.
 //
-// The memory is limited as a kernel would do it, without its privileges: after each batch the least recently used parts of
-// the file beyond the limit are dropped from the page cache. JESSL_BENCH_FOLDER is where the file is made (on a disk,
-// 512 MiB; without it the folder for temporary files). Counted is what the process reads from the disk.
+// A control group limits the memory: that of the program and the parts of the file that the system holds for it. With
+// systemd:
+//     systemd-run --scope -p MemoryMax=128M -p MemorySwapMax=0 bench_order
+// and by hand, as root, with control groups of version 1 (version 2: memory.max, in /sys/fs/cgroup/bench):
+//     mkdir /sys/fs/cgroup/memory/bench && echo 128M > /sys/fs/cgroup/memory/bench/memory.limit_in_bytes
+//     sh -c 'echo $$ > /sys/fs/cgroup/memory/bench/cgroup.procs; exec bench_order'
+// Without such a limit the file is read once and stays in memory, which the results then say. JESSL_BENCH_FOLDER is where
+// the file is made, on a disk; without it that is the folder for temporary files. Counted is what the process has the
+// disk read, and its faults that waited for the disk.
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -15,11 +20,11 @@
 #include <numeric>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -36,8 +41,7 @@ namespace data = jessl::data;
 
 constexpr std::int64_t page_size = std::int64_t{2} << 20U;
 constexpr std::int64_t file_bytes = std::int64_t{512} << 20U;
-constexpr std::int64_t limit = file_bytes / 4;
-constexpr std::int64_t window = limit / page_size / 2;
+constexpr std::int64_t window = file_bytes / 4 / page_size / 2;  // half the memory
 
 /// A file of raw square images, which vanishes with the program.
 class File {
@@ -72,81 +76,29 @@ class File {
   std::string path_{};
 };
 
-/// Holds the part of a mapped file that is in memory to a limit: what was used longest ago goes first.
-class PageCache {
- public:
-  PageCache(const data::Beton& dataset, const File& file)
-      : descriptor_(::open(file.path().c_str(), O_RDONLY | O_CLOEXEC)),
-        bytes_(std::filesystem::file_size(file.path())) {
-    JESSL_CHECK(descriptor_ >= 0, jessl::DataError, "cannot open ", file.path());
-    std::vector<std::byte> storage;
-    begin_ = dataset.read(0, storage).bytes.data() - dataset.page(0) * page_size;
-    resident_.resize((bytes_ + system_page - 1) / system_page);
-    used_.resize((bytes_ + unit - 1) / unit);
-    for (std::size_t i = 0; i < used_.size(); ++i) drop(i);
+/// The same file as a data set that cannot read ahead.
+struct Unadvised {
+  data::Beton file;
+  [[nodiscard]] std::int64_t size() const { return file.size(); }
+  [[nodiscard]] std::int64_t channels() const { return file.channels(); }
+  [[nodiscard]] std::int64_t classes() const { return file.classes(); }
+  [[nodiscard]] std::int64_t label(std::int64_t i) const { return file.label(i); }
+  [[nodiscard]] jessl::EncodedImage read(std::int64_t i, std::vector<std::byte>& storage) const {
+    return file.read(i, storage);
   }
-  PageCache(const PageCache&) = delete;
-  PageCache& operator=(const PageCache&) = delete;
-  ~PageCache() { ::close(descriptor_); }
+  [[nodiscard]] std::string describe(std::int64_t i) const { return file.describe(i); }
+  [[nodiscard]] std::int64_t page(std::int64_t i) const { return file.page(i); }
+};
 
-  void use(std::span<const std::byte> sample) {
-    ++now_;
-    const auto first = static_cast<std::size_t>(sample.data() - begin_);
-    for (std::size_t i = first / unit; i <= (first + sample.size() - 1) / unit; ++i) used_[i] = now_;
-  }
-
-  void enforce() {
-    std::vector<std::size_t> units;
-    std::size_t total = 0;
-    ::mincore(const_cast<std::byte*>(begin_), bytes_, resident_.data());
-    for (std::size_t i = 0; i < used_.size(); ++i) {
-      const std::size_t pages = count(i);
-      total += pages * system_page;
-      if (pages == 0) {
-        used_[i] = 0;
-        continue;
-      }
-      if (used_[i] == 0) used_[i] = now_;  // read ahead by the system
-      units.push_back(i);
-    }
-    most_ = std::max(most_, total);
-    if (total <= static_cast<std::size_t>(limit)) return;
-    std::sort(units.begin(), units.end(), [this](std::size_t a, std::size_t b) { return used_[a] < used_[b]; });
-    for (const std::size_t i : units) {
-      if (total <= static_cast<std::size_t>(limit)) break;
-      total -= count(i) * system_page;
-      drop(i);
-    }
-  }
-
-  /// The most bytes of it that were in memory before they were cut to the limit.
-  [[nodiscard]] std::size_t most() const { return most_; }
-
- private:
-  static constexpr std::size_t unit = 65536;
-  static constexpr std::size_t system_page = 4096;
-
-  [[nodiscard]] std::size_t count(std::size_t i) const {
-    const auto begin = resident_.begin() + static_cast<std::ptrdiff_t>(i * (unit / system_page));
-    const auto end =
-        resident_.begin() + static_cast<std::ptrdiff_t>(std::min((i + 1) * (unit / system_page), resident_.size()));
-    return static_cast<std::size_t>(std::count_if(begin, end, [](unsigned char state) { return (state & 1U) != 0; }));
-  }
-
-  void drop(std::size_t i) {
-    const std::size_t size = std::min(unit, bytes_ - i * unit);
-    ::madvise(const_cast<std::byte*>(begin_) + i * unit, size, MADV_DONTNEED);  // what is mapped stays in the cache
-    ::posix_fadvise(descriptor_, static_cast<off_t>(i * unit), static_cast<off_t>(size), POSIX_FADV_DONTNEED);
-    used_[i] = 0;
-  }
-
-  int descriptor_;
-  std::size_t bytes_;
-  const std::byte* begin_ = nullptr;
-  std::vector<unsigned char> resident_{};
-  std::vector<std::uint64_t> used_{};
-  std::uint64_t now_ = 0;
-  std::size_t most_ = 0;
+/// As many images as ImageNet has, in as many pages, without the images.
+struct Numbers {
+  [[nodiscard]] std::int64_t size() const { return 1281167; }
+  [[nodiscard]] std::int64_t channels() const { return 3; }
+  [[nodiscard]] std::int64_t classes() const { return 0; }
+  [[nodiscard]] std::int64_t label(std::int64_t) const { return -1; }
+  [[nodiscard]] jessl::EncodedImage read(std::int64_t, std::vector<std::byte>&) const { return {}; }
+  [[nodiscard]] std::string describe(std::int64_t) const { return "a number"; }
+  [[nodiscard]] std::int64_t page(std::int64_t i) const { return i / 75; }
 };
 
 /// Touches every byte of an image.
@@ -178,47 +130,97 @@ std::int64_t major_faults() {
   return usage.ru_majflt;
 }
 
-template <class O>
-void epoch(benchmark::State& state, const O& order) {
+/// The memory that the control group leaves the process; 0 where it sets no limit.
+std::int64_t memory_limit() {
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const std::size_t path = line.find(':', line.find(':') + 1) + 1;
+    const bool is_second = line.starts_with("0::");
+    if (!is_second && line.find(":memory:") == std::string::npos) continue;
+    std::ifstream file(is_second ? "/sys/fs/cgroup" + line.substr(path) + "/memory.max"
+                                 : "/sys/fs/cgroup/memory" + line.substr(path) + "/memory.limit_in_bytes");
+    std::int64_t bytes = 0;
+    if (file >> bytes && bytes < std::int64_t{1} << 50U) return bytes;  // version 1 has a large number for none
+  }
+  return 0;
+}
+
+/// Has the system forget what it holds of a file.
+void forget(const std::string& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  JESSL_CHECK(descriptor >= 0, jessl::DataError, "cannot open ", path);
+  ::posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
+  ::close(descriptor);
+}
+
+template <class D, class O>
+void epoch(benchmark::State& state, std::type_identity<D>, const O& order, data::Storage storage) {
   const File file(state.range(0));
-  const data::Beton dataset(file.path());
-  PageCache cache(dataset, file);
+  forget(file.path());
+  const D dataset{data::Beton(file.path(), {.storage = storage})};
   data::Loader loader{dataset, Touch{}, {.batch_size = 32, .workers = 2, .ahead = 0, .seed = 1}, order};
-  std::vector<std::byte> storage;
   const std::int64_t read = bytes_read();
   const std::int64_t faults = major_faults();
   std::int64_t number = 0;
   for (auto step : state) {
-    for (const data::Batch& batch : loader.epoch(number++)) {
-      state.PauseTiming();
-      for (const std::int64_t index : batch.indices) cache.use(dataset.read(index, storage).bytes);
-      cache.enforce();
-      state.ResumeTiming();
-    }
+    for (const data::Batch& batch : loader.epoch(number++)) benchmark::DoNotOptimize(batch.views[0].data());
   }
   const auto epochs = static_cast<double>(number);
   state.counters["bytes_read_to_bytes"] = static_cast<double>(bytes_read() - read) / epochs / file_bytes;
-  state.counters["major_faults"] = static_cast<double>(major_faults() - faults) / epochs;
-  state.counters["most_resident_to_bytes"] = static_cast<double>(cache.most()) / file_bytes;
+  state.counters["faults"] = static_cast<double>(major_faults() - faults) / epochs;
   state.counters["images_per_second"] =
       benchmark::Counter(epochs * static_cast<double>(file.size()), benchmark::Counter::kIsRate);
+  const std::int64_t limit = memory_limit();
+  state.SetLabel(limit == 0 ? "no memory limit" : "memory for " + std::to_string(limit >> 20) + " MiB");
+}
+
+/// What an epoch's order costs.
+template <class O>
+void arrange(benchmark::State& state, const O& order) {
+  const Numbers dataset;
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(dataset.size()));
+  std::uint32_t number = 0;
+  for (auto step : state) {
+    order.arrange(dataset, {.epoch = number++, .purpose = jessl::Purpose::order}, indices);
+    benchmark::DoNotOptimize(indices.data());
+  }
+}
+
+constexpr data::order::QuasiRandom by_page{.window = window};
+constexpr data::order::Shuffled shuffled{};
+constexpr std::type_identity<data::Beton> beton{};
+constexpr std::type_identity<Unadvised> unadvised{};
+
+void one_epoch(benchmark::internal::Benchmark* run) {
+  run->ArgName("side")->Arg(64)->Arg(192)->Unit(benchmark::kMillisecond)->UseRealTime()->Iterations(1);
 }
 
 }  // namespace
 
-BENCHMARK_CAPTURE(epoch, quasi_random, data::order::QuasiRandom{.window = window})
-    ->Name("order/quasi_random")
-    ->ArgName("side")
-    ->Arg(64)
-    ->Arg(192)
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime()
-    ->Iterations(1);
-BENCHMARK_CAPTURE(epoch, shuffled, data::order::Shuffled{})
-    ->Name("order/shuffled")
-    ->ArgName("side")
-    ->Arg(64)
-    ->Arg(192)
-    ->Unit(benchmark::kMillisecond)
-    ->UseRealTime()
-    ->Iterations(1);
+BENCHMARK_CAPTURE(epoch, quasi_random, beton, by_page, data::Storage::mapped)
+    ->Name("order/quasi_random/mapped")
+    ->Apply(one_epoch);
+BENCHMARK_CAPTURE(epoch, quasi_random, beton, by_page, data::Storage::reads)
+    ->Name("order/quasi_random/reads")
+    ->Apply(one_epoch);
+BENCHMARK_CAPTURE(epoch, quasi_random_unadvised, unadvised, by_page, data::Storage::mapped)
+    ->Name("order/quasi_random_unadvised/mapped")
+    ->Apply(one_epoch);
+BENCHMARK_CAPTURE(epoch, quasi_random_unadvised, unadvised, by_page, data::Storage::reads)
+    ->Name("order/quasi_random_unadvised/reads")
+    ->Apply(one_epoch);
+BENCHMARK_CAPTURE(epoch, sequential, beton, data::order::Sequential{}, data::Storage::mapped)
+    ->Name("order/sequential/mapped")
+    ->Apply(one_epoch);
+BENCHMARK_CAPTURE(epoch, shuffled, beton, shuffled, data::Storage::mapped)
+    ->Name("order/shuffled/mapped")
+    ->Apply(one_epoch);
+BENCHMARK_CAPTURE(epoch, shuffled, beton, shuffled, data::Storage::reads)
+    ->Name("order/shuffled/reads")
+    ->Apply(one_epoch);
+BENCHMARK_CAPTURE(arrange, quasi_random, data::order::QuasiRandom{})
+    ->Name("order/arrange/quasi_random")
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(arrange, shuffled, data::order::Shuffled{})
+    ->Name("order/arrange/shuffled")
+    ->Unit(benchmark::kMillisecond);

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <numeric>
 #include <set>
 #include <span>
@@ -16,12 +18,15 @@
 
 #include <jessl/data/beton.hpp>
 #include <jessl/data/beton_writer.hpp>
+#include <jessl/data/detail/read_ahead.hpp>
 #include <jessl/data/loader.hpp>
 #include <jessl/data/order.hpp>
 #include <jessl/data/subset.hpp>
+#include <jessl/data/tar_shards.hpp>
 
 #include "data/beton_support.hpp"
 #include "data/support.hpp"
+#include "data/tar_support.hpp"
 
 namespace data = jessl::data;
 namespace order = jessl::data::order;
@@ -59,9 +64,27 @@ class Paged {
 };
 static_assert(jessl::PagedDataset<Paged>);
 
+/// Paged pictures that write down which pages are asked for.
+struct Prefetching : Paged {
+  explicit Prefetching(const Paged& paged) : Paged(paged) {}
+  void prefetch(std::int64_t page) const {
+    const std::lock_guard lock(log->mutex);
+    log->pages.push_back(page);
+  }
+  struct Log {
+    std::mutex mutex{};
+    Indices pages{};
+  };
+  std::shared_ptr<Log> log = std::make_shared<Log>();
+};
+static_assert(jessl::PrefetchingDataset<Prefetching>);
+static_assert(jessl::PrefetchingDataset<data::Beton>);
+static_assert(jessl::PrefetchingDataset<data::Subset<data::TarShards>>);
+
 /// The least that is an order, for the page docs/data/order.md and for the concept.
 // [archetype]
 struct OrderArchetype {
+  static constexpr bool by_page = false;  // images that lie together do not come near each other
   template <jessl::Dataset D>
   void arrange(const D&, const jessl::DrawKey& key, std::span<std::int64_t> indices) const {
     std::iota(indices.begin(), indices.end(), std::int64_t{0});
@@ -274,6 +297,113 @@ TEST_CASE("Order: a loader goes through its data set in the order that it is giv
   CHECK(position == 48);
 }
 
+TEST_CASE("ReadAhead: asks for each page once, a batch before it is needed, in bounded numbers", "[data][order]") {
+  constexpr std::int64_t batch = 16;
+  constexpr std::int64_t batches = 120;
+  constexpr std::int64_t window = 12;
+  const Prefetching dataset(Paged::even(240, 8));  // two pages a batch on average, so four at most
+  const Indices indices = arranged(order::QuasiRandom{.window = window}, dataset, 1, 0);
+  const Traversal traversal(dataset, indices);
+  const auto rows = [&](std::int64_t number) {
+    return std::span<const std::int64_t>(indices).subspan(static_cast<std::size_t>(number * batch), batch);
+  };
+  data::detail::ReadAhead read_ahead;
+  read_ahead.plan(dataset, 0, batches, rows);
+  const Indices& asked = dataset.log->pages;
+  std::int64_t late = 0;
+  for (std::int64_t number = 0; number < batches; ++number) {
+    const std::size_t before = asked.size();
+    read_ahead.reach(dataset, number);
+    read_ahead.reach(dataset, number);  // a second time there is nothing to ask for
+    CHECK(asked.size() - before <= 4);
+    for (std::size_t i = before; i < asked.size(); ++i) {
+      const std::int64_t first = static_cast<std::int64_t>(traversal.first.at(asked[i])) / batch;
+      CHECK(first <= number + 1);
+      CHECK(static_cast<std::int64_t>(traversal.last.at(asked[i])) / batch >= number);
+      late += first <= number ? 1 : 0;
+    }
+    // What was asked for and is still to be used: the open pages, and those that the next batch opens.
+    std::int64_t held = 0;
+    std::int64_t opened_next = 0;
+    const auto now = static_cast<std::size_t>(number * batch);
+    for (const std::int64_t page : asked) held += traversal.last.at(page) >= now ? 1 : 0;
+    for (const auto& [page, first] : traversal.first) opened_next += first >= now && first < now + 2 * batch ? 1 : 0;
+    CHECK(held <= window + opened_next);
+  }
+  CHECK(asked.size() == 240);
+  CHECK(std::set<std::int64_t>(asked.begin(), asked.end()).size() == 240);
+  // Those that an epoch begins with, and as many that wait behind them: of four a batch, two catch up.
+  CHECK(late <= 2 * window);
+}
+
+TEST_CASE("ReadAhead: pages that are used up before their turn are not asked for", "[data][order]") {
+  // Twenty pages in the first of ten batches, one in all others: three a batch when rounded up, so six at most.
+  Indices pages;
+  for (std::int64_t i = 0; i < 20; ++i) pages.push_back(i);
+  pages.resize(200, 20);
+  const Prefetching dataset{Paged(pages)};
+  const Indices indices = arranged(order::Sequential{}, dataset, 0, 0);
+  const auto rows = [&](std::int64_t number) {
+    return std::span<const std::int64_t>(indices).subspan(static_cast<std::size_t>(20 * number), 20);
+  };
+  data::detail::ReadAhead read_ahead;
+  read_ahead.plan(dataset, 0, 10, rows);
+  for (std::int64_t number = 0; number < 10; ++number) read_ahead.reach(dataset, number);
+  CHECK(dataset.log->pages == Indices{0, 1, 2, 3, 4, 5, 20});
+}
+
+TEST_CASE("Loader: asks for pages in orders that go by page, also from the middle of an epoch", "[data][order]") {
+  const auto pages_asked_for = [](const auto& policy, std::int64_t first_batch, data::Partition partition = {}) {
+    const Prefetching dataset(Paged::even(20, 8));
+    for (const std::int64_t ahead : {0, 2}) {
+      dataset.log->pages.clear();
+      data::Loader loader{dataset,
+                          data_test::Stamp{.side = 2},
+                          {.batch_size = 8,
+                           .workers = ahead == 0 ? 2 : 1,  // batches begin one after the other
+                           .ahead = ahead,
+                           .seed = 1,
+                           .partition = partition},
+                          policy};
+      for (const data::Batch& batch : loader.epoch(0, first_batch)) CHECK(batch.size() == 8 / partition.ranks);
+    }
+    std::sort(dataset.log->pages.begin(), dataset.log->pages.end());
+    return dataset.log->pages;
+  };
+  Indices all(20);
+  std::iota(all.begin(), all.end(), 0);
+  CHECK(pages_asked_for(order::QuasiRandom{.window = 4}, 0) == all);
+  CHECK(pages_asked_for(order::Sequential{}, 0) == all);
+  CHECK(pages_asked_for(order::Sequential{}, 17) == Indices{17, 18, 19});
+  CHECK(pages_asked_for(order::Sequential{}, 0, {.rank = 1, .ranks = 2}) == all);
+  CHECK(pages_asked_for(order::Shuffled{}, 0).empty());
+  CHECK(pages_asked_for(order::QuasiRandom{.window = 4}, 20).empty());
+}
+
+TEST_CASE("Loader: each rank asks for the pages of its own images", "[data][order]") {
+  const Prefetching dataset(Paged::even(16, 4));  // a batch has two pages, one a rank
+  const data::Partition second{.rank = 1, .ranks = 2};
+  data::Loader loader{
+      dataset, data_test::Stamp{.side = 2}, {.batch_size = 8, .workers = 1, .partition = second}, order::Sequential{}};
+  for (const data::Batch& batch : loader.epoch(0)) CHECK(batch.size() == 4);
+  std::sort(dataset.log->pages.begin(), dataset.log->pages.end());
+  CHECK(dataset.log->pages == Indices{1, 3, 5, 7, 9, 11, 13, 15});
+}
+
+TEST_CASE("Subset: has pages read ahead where most of their images are its own", "[data][order]") {
+  const Prefetching dataset(Paged::even(20, 8));
+  const auto asked = [&](const auto& part) {
+    dataset.log->pages.clear();
+    for (const std::int64_t page : {3, 4}) part.prefetch(page);
+    return dataset.log->pages;
+  };
+  CHECK(asked(data::subset(dataset, 24, 16)) == Indices{3, 4});
+  CHECK(asked(data::filter(dataset, [](std::int64_t i, std::int64_t) { return i % 2 == 0; })) == Indices{3, 4});
+  CHECK(asked(data::filter(dataset, [](std::int64_t i, std::int64_t) { return i % 8 < 3; })).empty());
+  CHECK(asked(data::subset(dataset, {24})).empty());
+  CHECK(asked(data::subset(dataset, {24, 24, 24, 24, 24})).empty());  // one image, five times
+}
+
 TEST_CASE("Beton: tells the page of an image, and so does a subset of it", "[data][order]") {
   const data_test::TemporaryFolder folder;
   const std::string path = folder / "pages.beton";
@@ -294,6 +424,9 @@ TEST_CASE("Beton: tells the page of an image, and so does a subset of it", "[dat
   std::set<std::int64_t> seen;
   for (const data::Batch& batch : loader.epoch(0)) seen.insert(batch.indices.begin(), batch.indices.end());
   CHECK(seen.size() == 100);
+  for (const std::int64_t page : {std::int64_t{-1}, std::int64_t{0}, dataset.page(99), std::int64_t{1} << 62U})
+    dataset.prefetch(page);  // one that is not there is passed over
+  data::Beton(path, {.storage = data::Storage::reads}).prefetch(dataset.page(50));
 
   const auto part = data::by_label(dataset, {1});
   static_assert(jessl::PagedDataset<decltype(part)>);
@@ -306,4 +439,32 @@ TEST_CASE("Beton: tells the page of an image, and so does a subset of it", "[dat
   no_images.append({std::int64_t{1}});
   no_images.commit();
   CHECK_THROWS_AS(data::Beton(plain).page(0), jessl::DataError);
+}
+
+TEST_CASE("TarShards: tells the page of an image, in each of its files", "[data][order]") {
+  const data_test::TemporaryFolder folder;
+  const std::string large(6U << 20U, ' ');  // what is passed over takes room as well
+  for (std::int64_t shard = 0; shard < 2; ++shard) {
+    std::string tar;
+    for (std::int64_t i = 0; i < 3; ++i) {
+      const std::string key = std::to_string(i);
+      tar += data_test::tar_member(key + ".png", data_test::to_png(data_test::picture(4, 4, 3, i)));
+      tar += data_test::tar_member(key + ".txt", large);
+    }
+    folder.write(std::to_string(shard) + ".tar", tar + data_test::tar_end());
+  }
+  for (const data::Storage storage : {data::Storage::mapped, data::Storage::memory, data::Storage::reads}) {
+    const data::TarShards dataset(folder.path() + "/{0,1}.tar", {.storage = storage});
+    Indices pages;
+    for (std::int64_t i = 0; i < dataset.size(); ++i) pages.push_back(dataset.page(i));
+    constexpr std::int64_t second = std::int64_t{1} << 32U;
+    CHECK(pages == Indices{0, 0, 1, second, second, second + 1});  // at 0, 6 and 12 MiB; a page has 8
+    CHECK_THROWS_AS(dataset.page(6), jessl::DataError);
+    for (const std::int64_t page : {std::int64_t{-1}, second + 1, second + 2, 2 * second}) dataset.prefetch(page);
+    Indices seen;
+    data::Loader loader{dataset, data_test::Stamp{.side = 2}, {.batch_size = 2}, order::QuasiRandom{.window = 2}};
+    for (const data::Batch& batch : loader.epoch(1))
+      seen.insert(seen.end(), batch.indices.begin(), batch.indices.end());
+    CHECK(is_permutation_of_all(seen));
+  }
 }

@@ -4,6 +4,7 @@
 #include <jessl/data/loader.hpp>
 
 struct Backwards {
+  static constexpr bool by_page = false;
   void arrange(std::span<std::int64_t>) const {}
 };
 

@@ -3,6 +3,7 @@
 #include <jessl/data/loader.hpp>
 
 struct Backwards {
+  static constexpr bool by_page = false;
   void arrange(const jessl::data::ArrayDataset&, const jessl::DrawKey&, std::span<std::int64_t>) const {}
 };
 

@@ -29,3 +29,10 @@ TEST_CASE("view_grid: the first column is the image itself and the others are it
 TEST_CASE("view_grid: refuses more images than there are", "[train][view_grid]") {
   CHECK_THROWS_AS(train::view_grid(fixtures::stripes(4), augment::simclr({.size = 16}), {.images = 5}), ConfigError);
 }
+
+TEST_CASE("view_grid: shows growing views at their largest", "[train][view_grid]") {
+  const auto of = [](std::int64_t size) { return augment::simclr({.size = size}); };
+  const auto growing = augment::progressive({.min = 8, .max = 16, .start = 1, .end = 2, .step = 8}, of);
+  const auto data = fixtures::stripes(4);
+  CHECK(train::view_grid(data, growing, {.images = 2}).pixels == train::view_grid(data, of(16), {.images = 2}).pixels);
+}

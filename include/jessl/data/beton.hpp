@@ -219,6 +219,11 @@ class BetonFile {
     return static_cast<std::int64_t>(load<std::uint64_t>(place) / page_);
   }
 
+  void prefetch(std::int64_t page) const {
+    if (page < 0 || static_cast<std::uint64_t>(page) > file_size() / page_) return;
+    file_.prefetch(static_cast<std::uint64_t>(page) * page_, page_);
+  }
+
   /// The stored bytes of a value of any other kind than image; in `storage` where the file is not held.
   [[nodiscard]] std::span<const std::byte> value(std::int64_t sample, std::size_t field,
                                                  std::vector<std::byte>& storage) const {
@@ -473,7 +478,7 @@ class BetonFile {
 ///            kind; for a negative label. ConfigError: channels; a value asked for without storage where storage = reads.
 ///            A mapped file must not be cut: the system ends the program that touches what is gone. With
 ///            storage = reads that is a DataError, and with memory nothing
-/// Models     jessl::PagedDataset (docs/data/README.md)
+/// Models     jessl::PrefetchingDataset (docs/data/README.md)
 /// Source     the format of the Python package ffcv, version 2: Leclerc et al.: FFCV: Accelerating Training by Removing
 ///            Data Bottlenecks. CVPR 2023, arXiv 2306.12517
 /// Differs    ffcv checks the version alone; types of a program's own (255) are refused
@@ -572,6 +577,9 @@ class Beton {
     return file().page(i, image_field());
   }
 
+  /// Has the system read a page, without waiting for it.
+  void prefetch(std::int64_t page) const { file().prefetch(page); }
+
   [[nodiscard]] std::string describe(std::int64_t i) const {
     detail::check_index(i, size(), who);
     return concat(file().path(), ", sample ", i);
@@ -627,7 +635,7 @@ class Beton {
   std::shared_ptr<const State> state_;
 };
 
-static_assert(PagedDataset<Beton>);
+static_assert(PrefetchingDataset<Beton>);
 
 }  // namespace jessl::data
 

@@ -50,11 +50,23 @@ concept PagedDataset = Dataset<D> && requires(const D& data, std::int64_t i) {
   { data.page(i) } -> std::same_as<std::int64_t>;
 };
 
+/// A paged data set that can read pages ahead: the loader asks for it in orders that go by page.
+///
+/// `prefetch(page)`    begins to read a page and does not wait for it; nothing for a page that is not there
+///
+/// Errors     none
+/// Source     none
+template <class D>
+concept PrefetchingDataset = PagedDataset<D> && requires(const D& data, std::int64_t page) {
+  { data.prefetch(page) } -> std::same_as<void>;
+};
+
 /// The order in which an epoch goes through a data set.
 ///
 /// `arrange(data, key, indices)` writes each index of the data set once into `indices`, which has as many places. A pure
 ///                     function of the data set's layout, the order's settings, key.seed and key.epoch; every number it
 ///                     draws is of the purpose Purpose::order
+/// `by_page`           true where images that lie together come near each other, so that pages are best read ahead
 ///
 /// Errors     ConfigError for settings out of range
 /// Source     none
@@ -62,6 +74,7 @@ template <class O, class D>
 concept Order = Dataset<D> &&
     requires(const O& order, const D& data, const DrawKey& key, std::span<std::int64_t> indices) {
   { order.arrange(data, key, indices) } -> std::same_as<void>;
+  { O::by_page } -> std::convertible_to<bool>;
 };
 
 }  // namespace jessl

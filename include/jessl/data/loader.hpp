@@ -34,6 +34,7 @@
 #include <jessl/data/concept.hpp>
 #include <jessl/data/decode_plan.hpp>
 #include <jessl/data/decode_region.hpp>
+#include <jessl/data/detail/read_ahead.hpp>
 #include <jessl/data/order.hpp>
 #include <jessl/data/partition.hpp>
 #include <jessl/data/peek.hpp>
@@ -247,13 +248,17 @@ namespace detail {
 template <class D, class A>
 class LoaderEngine {
  public:
-  using Arrange = std::function<void(const D&, const DrawKey&, std::span<std::int64_t>)>;
+  /// What the engine needs of an order.
+  struct Arrangement {
+    std::function<void(const D&, const DrawKey&, std::span<std::int64_t>)> arrange{};
+    bool by_page = false;
+  };
 
-  LoaderEngine(D dataset, A maker, const LoaderOptions& options, Arrange arrange)
+  LoaderEngine(D dataset, A maker, const LoaderOptions& options, Arrangement arrangement)
       : dataset_(std::move(dataset)),
         maker_(std::move(maker)),
         options_(checked(options, dataset_.size())),
-        arrange_(std::move(arrange)),
+        arrangement_(std::move(arrangement)),
         ring_(std::make_shared<Ring>(
             options_.ahead + 1, options_.partition.most_rows(options_.batch_size, dataset_.size()), view_shapes())),
         order_(static_cast<std::size_t>(dataset_.size())),
@@ -301,8 +306,13 @@ class LoaderEngine {
     epoch_ = epoch;
     halt(lock);
     check_current(generation);
-    arrange_(dataset_, {.seed = options_.seed, .epoch = static_cast<std::uint32_t>(epoch), .purpose = Purpose::order},
-             order_);
+    arrangement_.arrange(dataset_,
+                         {.seed = options_.seed, .epoch = static_cast<std::uint32_t>(epoch), .purpose = Purpose::order},
+                         order_);
+    if constexpr (PrefetchingDataset<D>) {
+      if (arrangement_.by_page)
+        read_ahead_.plan(dataset_, first_batch, batches(), [this](std::int64_t number) { return rows(number); });
+    }
     shapes_ = shapes;
     to_begin_ = to_hand_out_ = first_batch;
     running_ = true;
@@ -415,11 +425,18 @@ class LoaderEngine {
                 " was started; a loader runs one epoch at a time");
   }
 
-  void begin_batch(Slot& slot, std::int64_t number) const {
+  /// This process's images of a batch of the running epoch.
+  [[nodiscard]] std::span<const std::int64_t> rows(std::int64_t number) const {
     const auto [first, size] = options_.partition.rows(number, options_.batch_size, dataset_.size());
+    return std::span(order_).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(size));
+  }
+
+  void begin_batch(Slot& slot, std::int64_t number) const {
+    const std::span<const std::int64_t> images = rows(number);
+    const auto size = static_cast<std::int64_t>(images.size());
     slot.epoch = epoch_;
     slot.number = number;
-    slot.indices.assign(order_.begin() + first, order_.begin() + first + size);
+    slot.indices.assign(images.begin(), images.end());
     slot.labels.assign(static_cast<std::size_t>(size), -1);
     for (std::size_t v = 0; v < slot.views.size(); ++v) {
       slot.shapes[v] = shapes_[v];
@@ -507,6 +524,9 @@ class LoaderEngine {
 
   void fill(Slot& slot, std::int64_t chunk, Worker& worker) {
     try {
+      if constexpr (PrefetchingDataset<D>) {
+        if (arrangement_.by_page && chunk == 0) read_ahead_.reach(dataset_, slot.number);
+      }
       const auto size = static_cast<std::int64_t>(slot.indices.size());
       const std::int64_t end = std::min(size, (chunk + 1) * chunk_size());
       for (std::int64_t position = chunk * chunk_size(); position < end; ++position) make_views(slot, position, worker);
@@ -621,7 +641,7 @@ class LoaderEngine {
   const D dataset_;
   const A maker_;
   const LoaderOptions options_;
-  const Arrange arrange_;
+  const Arrangement arrangement_;
   const std::shared_ptr<Ring> ring_;
 
   std::vector<std::int64_t> order_;  // of the running epoch
@@ -634,6 +654,8 @@ class LoaderEngine {
   std::int64_t to_hand_out_ = 0;              // the next batch to hand out
   std::int64_t busy_ = 0;                     // threads that work on a chunk
   std::vector<std::unique_ptr<Slot>> queue_;  // batches begun and not handed out, in order
+
+  ReadAhead read_ahead_;  // of the running epoch
 
   mutable std::mutex corrupt_mutex_;
   std::set<std::int64_t> corrupt_;
@@ -723,8 +745,9 @@ class Epoch {
 /// Randomness the order from Purpose::order, substitutes from Purpose::substitution, views from Purpose::augmentation;
 ///            functions of (seed, epoch, sample, view, operation), the same for any `workers` and `ahead`
 /// Errors     ConfigError for settings out of range, more workers than the system gives threads, an empty data set, or
-///            more images a batch than the data set has (with drop_last); DataError for a damaged image
-///            (OnCorrupt::error), or too many (OnCorrupt::substitute); ShapeError for a region outside the image
+///            more images a batch than the data set has (with drop_last) or than the ranks can share equally; DataError
+///            for a damaged image (OnCorrupt::error), or too many (OnCorrupt::substitute); ShapeError for a region
+///            outside the image
 /// Models     none
 /// Source     none
 template <class D, class A>
@@ -746,11 +769,11 @@ class Loader {
   template <class O = order::Shuffled>
   explicit Loader(D dataset, A maker, const LoaderOptions& options = {}, O order = {})
       : engine_(std::make_shared<detail::LoaderEngine<D, A>>(std::move(dataset), std::move(maker), options,
-                                                             arrange(std::move(order)))) {
+                                                             arrangement(std::move(order)))) {
     static_assert(
         Order<O, D>,
-        "jessl::data::Loader requires its fourth argument to be a jessl::Order: arrange(data, key, indices); see "
-        "docs/data/order.md");
+        "jessl::data::Loader requires its fourth argument to be a jessl::Order: by_page, arrange(data, key, indices); "
+        "see docs/data/order.md");
   }
   Loader(Loader&&) noexcept = default;
   Loader& operator=(Loader&&) noexcept = default;
@@ -776,15 +799,15 @@ class Loader {
   [[nodiscard]] const A& maker() const { return engine_->maker(); }
 
  private:
-  /// What the engine needs of an order.
   template <class O>
-  [[nodiscard]] static typename detail::LoaderEngine<D, A>::Arrange arrange(O order) {
+  [[nodiscard]] static typename detail::LoaderEngine<D, A>::Arrangement arrangement(O order) {
     if constexpr (!Order<O, D>) {
       return {};  // the constructor's assertion alone is to be read
     } else {
-      return [order = std::move(order)](const D& data, const DrawKey& key, std::span<std::int64_t> indices) {
-        order.arrange(data, key, indices);
-      };
+      return {[order = std::move(order)](const D& data, const DrawKey& key, std::span<std::int64_t> indices) {
+                order.arrange(data, key, indices);
+              },
+              O::by_page};
     }
   }
 

@@ -30,6 +30,7 @@ namespace jessl::data::order {
 /// Source     none
 struct Sequential {
   static constexpr std::string_view name = "Sequential";
+  static constexpr bool by_page = true;
 
   template <Dataset D>
   void arrange(const D&, const DrawKey&, std::span<std::int64_t> indices) const {
@@ -49,6 +50,7 @@ struct Sequential {
 /// Source     Fisher and Yates, as Draw::shuffle has it
 struct Shuffled {
   static constexpr std::string_view name = "Shuffled";
+  static constexpr bool by_page = false;
 
   template <Dataset D>
   void arrange(const D& data, const DrawKey& key, std::span<std::int64_t> indices) const {
@@ -82,6 +84,7 @@ struct Shuffled {
 ///            (seed, epoch) alone
 struct QuasiRandom {
   static constexpr std::string_view name = "QuasiRandom";
+  static constexpr bool by_page = true;
 
   std::int64_t window = 256;  ///< pages that are open at a time, >= 1
 

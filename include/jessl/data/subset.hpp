@@ -9,10 +9,12 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <numeric>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -30,6 +32,7 @@ namespace jessl::data {
 /// the list.
 ///
 /// Shapes     none
+/// Cost       prefetch(): one pass over the pages of the whole data set, at the first call
 /// Errors     DataError for an index outside the data set
 /// Models     jessl::Dataset (docs/data/README.md)
 /// Source     none
@@ -43,10 +46,10 @@ class Subset {
       JESSL_CHECK(indices[k] >= 0 && indices[k] < whole_.size(), DataError, "jessl::data::subset: indices[", k, "] is ",
                   indices[k], ", expected 0 to ", whole_.size() - 1, ", the images of the data set");
     }
-    indices_ = std::make_shared<const std::vector<std::int64_t>>(std::move(indices));
+    state_ = std::make_shared<const State>(std::move(indices));
   }
 
-  [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(indices_->size()); }
+  [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(state_->indices.size()); }
   [[nodiscard]] std::int64_t channels() const { return whole_.channels(); }
   [[nodiscard]] std::int64_t classes() const { return whole_.classes(); }
   [[nodiscard]] std::int64_t label(std::int64_t i) const { return whole_.label(index(i)); }
@@ -56,18 +59,43 @@ class Subset {
   [[nodiscard]] std::string describe(std::int64_t i) const { return whole_.describe(index(i)); }
   [[nodiscard]] std::int64_t page(std::int64_t i) const requires PagedDataset<D> { return whole_.page(index(i)); }
 
+  /// Has the whole data set read a page, where at least half the images in this subset's pages are its own: few of many
+  /// are better read one by one.
+  void prefetch(std::int64_t page) const requires PrefetchingDataset<D> {
+    std::call_once(state_->counted, [this] { state_->fills_pages = fills_pages(); });
+    if (state_->fills_pages) whole_.prefetch(page);
+  }
+
   /// The data set that this is a part of.
   [[nodiscard]] const D& whole() const { return whole_; }
 
   /// The number that image i has in the whole data set.
   [[nodiscard]] std::int64_t index(std::int64_t i) const {
     detail::check_index(i, size(), "jessl::data::Subset");
-    return (*indices_)[static_cast<std::size_t>(i)];
+    return state_->indices[static_cast<std::size_t>(i)];
   }
 
  private:
+  struct State {
+    explicit State(std::vector<std::int64_t> list) : indices(std::move(list)) {}
+    std::vector<std::int64_t> indices;
+    mutable std::once_flag counted{};
+    mutable bool fills_pages = false;
+  };
+
+  [[nodiscard]] bool fills_pages() const {
+    std::vector<std::int64_t> images = state_->indices;
+    std::sort(images.begin(), images.end());
+    images.erase(std::unique(images.begin(), images.end()), images.end());
+    std::unordered_set<std::int64_t> pages;
+    for (const std::int64_t image : images) pages.insert(whole_.page(image));
+    std::size_t in_pages = 0;
+    for (std::int64_t image = 0; image < whole_.size(); ++image) in_pages += pages.count(whole_.page(image));
+    return 2 * images.size() >= in_pages;
+  }
+
   D whole_;
-  std::shared_ptr<const std::vector<std::int64_t>> indices_;
+  std::shared_ptr<const State> state_;
 };
 
 /// The images that `indices` names, in that order; an image may come more than once.

@@ -86,6 +86,8 @@ class TarShard {
     return file_.read(image(i).offset, image(i).size, storage);
   }
 
+  void prefetch(std::uint64_t offset, std::uint64_t size) const { file_.prefetch(offset, size); }
+
   /// A member's path up to the first dot of its base name; all of it where there is no such dot, or one in front.
   [[nodiscard]] static std::string_view key_of(std::string_view name) {
     const std::size_t slash = name.rfind('/');
@@ -271,7 +273,7 @@ class TarShard {
 ///            that is no number, below 0 or above 2^31 or, where classes is set, not below it; images with labels and
 ///            others without; no image at all. ConfigError: channels, classes; a pattern for more than a million paths.
 ///            A mapped file must not be cut: see Storage
-/// Models     jessl::Dataset (docs/data/README.md)
+/// Models     jessl::PrefetchingDataset (docs/data/README.md)
 /// Source     the layout of the Python package webdataset: Aizman, Maltby, Breuel: High Performance I/O For Large Scale
 ///            Deep Learning. IEEE Big Data 2019, arXiv 2001.01858. POSIX.1-2017, pax; GNU tar's manual
 /// Differs    webdataset reads from front to back, makes samples of neighbours only (two of one key where another lies
@@ -303,23 +305,42 @@ class TarShards {
 
   [[nodiscard]] std::int64_t label(std::int64_t i) const {
     const auto [shard, place] = find(i);
-    return shard->label(place);
+    return state_->shards[shard]->label(place);
   }
 
   [[nodiscard]] EncodedImage read(std::int64_t i, std::vector<std::byte>& storage) const {
     const auto [shard, place] = find(i);
-    return {shard->image(place).format, 0, 0, 0, shard->read(place, storage)};
+    const detail::TarShard& file = *state_->shards[shard];
+    return {file.image(place).format, 0, 0, 0, file.read(place, storage)};
   }
 
   [[nodiscard]] std::string describe(std::int64_t i) const {
     const auto [shard, place] = find(i);
-    return concat(shard->path(), ", ", shard->name(place));
+    return concat(state_->shards[shard]->path(), ", ", state_->shards[shard]->name(place));
+  }
+
+  /// Bytes of a page: an image is of the page that it begins in, counted from the start of its file.
+  static constexpr std::int64_t page_size = std::int64_t{8} << 20U;
+
+  /// The page of image i, for orders that go by page: the number of its file times 2^32, and that of the page in it.
+  [[nodiscard]] std::int64_t page(std::int64_t i) const {
+    const auto [shard, place] = find(i);
+    const std::uint64_t within = state_->shards[shard]->image(place).offset / page_size;
+    return (static_cast<std::int64_t>(shard) << 32U) + static_cast<std::int64_t>(within);
+  }
+
+  /// Has the system read a page, without waiting for it.
+  void prefetch(std::int64_t page) const {
+    const std::int64_t shard = page >> 32U;
+    if (shard < 0 || shard >= std::ssize(state_->shards)) return;
+    const std::uint64_t within = static_cast<std::uint64_t>(page) & 0xFFFFFFFFU;
+    state_->shards[static_cast<std::size_t>(shard)]->prefetch(within * page_size, page_size);
   }
 
   /// The key of image i: what its members have in common in their names.
   [[nodiscard]] std::string key(std::int64_t i) const {
     const auto [shard, place] = find(i);
-    return std::string(detail::TarShard::key_of(shard->name(place)));
+    return std::string(detail::TarShard::key_of(state_->shards[shard]->name(place)));
   }
 
  private:
@@ -333,7 +354,7 @@ class TarShards {
   };
 
   struct Place {
-    const detail::TarShard* shard;
+    std::size_t shard;
     std::int64_t image;  // in it
   };
 
@@ -406,13 +427,13 @@ class TarShards {
     detail::check_index(i, size(), who);
     const std::vector<std::int64_t>& ends = state_->ends;
     const auto shard = static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), i) - ends.begin());
-    return {state_->shards[shard].get(), shard == 0 ? i : i - ends[shard - 1]};
+    return {shard, shard == 0 ? i : i - ends[shard - 1]};
   }
 
   std::shared_ptr<const State> state_;
 };
 
-static_assert(Dataset<TarShards>);
+static_assert(PrefetchingDataset<TarShards>);
 
 }  // namespace jessl::data
 

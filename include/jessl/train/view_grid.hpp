@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <jessl/augment/evaluation.hpp>
+#include <jessl/augment/progressive.hpp>
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
@@ -98,6 +99,18 @@ template <Dataset D, ViewMaker M>
     }
   }
   return grid;
+}
+
+/// The same for views that grow: at their largest.
+///
+/// Shapes     as above
+/// Errors     as above
+/// Models     none
+/// Source     none
+template <Dataset D, ViewMaker M>
+[[nodiscard]] Image view_grid(const D& data, const augment::Progressive<M>& maker,
+                              const ViewGridOptions& options = {}) {
+  return view_grid(data, maker.largest(), options);
 }
 
 }  // namespace jessl::train

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -88,10 +89,32 @@ class StoredFile {
                                                 std::vector<std::byte>& storage) const {
     JESSL_ASSERT(offset <= size_ && size <= size_ - offset, "bytes ", offset, " + ", size, " of ", size_);
     if (size == 0) return {};
-    if (held()) return {bytes_ + offset, static_cast<std::size_t>(size)};
+    if (held()) {
+      if (in_pieces_.load(std::memory_order_relaxed)) ask_for(offset, size);
+      return {bytes_ + offset, static_cast<std::size_t>(size)};
+    }
     storage.resize(static_cast<std::size_t>(size));
     read_all(offset, storage);
     return storage;
+  }
+
+  /// Has the system read the `size` bytes from `offset` on, without waiting for them; what is not in the file is passed
+  /// over. It is advice, which a system may not take: nothing depends on it.
+  ///
+  /// From the first call on the system reads of a mapped file what prefetch() and read() name, and no longer what lies
+  /// around a byte that is touched. Where memory is short, that would drive out what was read ahead, and be read for a
+  /// few bytes of it. As a consequence the system gives up first what it read first, whether it was touched or not.
+  void prefetch(std::uint64_t offset, std::uint64_t size) const {
+    if (offset >= size_) return;
+    size = std::min(size, size_ - offset);
+    if (mapped_ != nullptr) {
+      if (!in_pieces_.exchange(true))
+        static_cast<void>(::madvise(mapped_, static_cast<std::size_t>(size_), MADV_RANDOM));
+      ask_for(offset, size);
+    } else if (!held()) {
+      static_cast<void>(::posix_fadvise(descriptor_.get(), static_cast<off_t>(offset), static_cast<off_t>(size),
+                                        POSIX_FADV_WILLNEED));
+    }
   }
 
   /// Maps a file whose storage was reads: the file that was read until now, whatever stands at its path.
@@ -119,6 +142,14 @@ class StoredFile {
     descriptor_.close();
   }
 
+  /// Has the system read a part of a mapped file at once, where the first touch of each of its pages would wait for it.
+  void ask_for(std::uint64_t offset, std::uint64_t size) const {
+    static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    const std::uint64_t begin = offset / page * page;
+    static_cast<void>(::madvise(static_cast<std::byte*>(mapped_) + begin,
+                                static_cast<std::size_t>(offset + size - begin), MADV_WILLNEED));
+  }
+
   void read_all(std::uint64_t offset, std::span<std::byte> target) const {
     constexpr std::size_t piece = std::size_t{1} << 26U;
     std::size_t got = 0;
@@ -142,6 +173,7 @@ class StoredFile {
   Descriptor descriptor_;
   std::uint64_t size_ = 0;
   void* mapped_ = nullptr;
+  mutable std::atomic<bool> in_pieces_ = false;  // of a mapped file the system reads what it is told to
   std::unique_ptr<std::byte[]> loaded_{};
   const std::byte* bytes_ = nullptr;  // all of the file, where it is held
 };
