@@ -120,6 +120,15 @@ void adjust(benchmark::State& state, augment::Adjustment adjustment) {
   add_views("augment/simclr/32/memory", augment::simclr({.size = 32}), 32, 32, 3);
   add_views("augment/simclr/224/memory", augment::simclr({.size = 224}), 500, 400, 3);
   add_views("augment/eval/28/grey", augment::eval({.size = 28}), 28, 28, 1);
+  // An image that has the size of the view, and a warp after it; without one, what the view alone costs.
+  const auto add_warped = [&](const std::string& name, auto... warps) {
+    add_views("augment/warp/224/" + name, augment::compose(augment::CenterCrop{.size = side}, warps...), side, side, 3);
+  };
+  add_warped("none");
+  add_warped("translate", augment::RandomTranslate{});
+  add_warped("rotation/nearest", augment::RandomRotation{});
+  add_warped("rotation/bilinear", augment::RandomRotation{.interpolation = augment::Interpolation::bilinear});
+  add_warped("perspective/bilinear", augment::RandomPerspective{.p = 1.0});
   for (const std::int64_t width : {150, 350, 1000}) {
     add("augment/resample/" + std::to_string(width) + "/224",
         [width](benchmark::State& state) { resample(state, width, width); });

@@ -24,6 +24,7 @@
 #include <jessl/augment/pipeline.hpp>
 #include <jessl/augment/progressive.hpp>
 #include <jessl/augment/random_adjust_sharpness.hpp>
+#include <jessl/augment/random_affine.hpp>
 #include <jessl/augment/random_autocontrast.hpp>
 #include <jessl/augment/random_equalize.hpp>
 #include <jessl/augment/random_erasing.hpp>
@@ -31,9 +32,13 @@
 #include <jessl/augment/random_grayscale.hpp>
 #include <jessl/augment/random_horizontal_flip.hpp>
 #include <jessl/augment/random_invert.hpp>
+#include <jessl/augment/random_perspective.hpp>
 #include <jessl/augment/random_posterize.hpp>
 #include <jessl/augment/random_resized_crop.hpp>
+#include <jessl/augment/random_rotation.hpp>
 #include <jessl/augment/random_solarize.hpp>
+#include <jessl/augment/random_translate.hpp>
+#include <jessl/augment/random_vertical_flip.hpp>
 #include <jessl/augment/resize.hpp>
 #include <jessl/augment/simclr.hpp>
 #include <jessl/augment/vicreg.hpp>
@@ -45,8 +50,8 @@ namespace jessl::augment {
 inline constexpr auto All =
     boost::hana::tuple_t<RandomResizedCrop, Resize, CenterCrop, RandomHorizontalFlip, ColorJitter, RandomGrayscale,
                          GaussianBlur, RandomGamma, RandomSolarize, GaussianNoise, Normalize, RandomPosterize,
-                         RandomInvert, RandomAutocontrast, RandomEqualize, RandomAdjustSharpness, Cutout,
-                         RandomErasing>;
+                         RandomInvert, RandomAutocontrast, RandomEqualize, RandomAdjustSharpness, Cutout, RandomErasing,
+                         RandomVerticalFlip, RandomRotation, RandomTranslate, RandomAffine, RandomPerspective>;
 
 /// Every operation on the images of a batch together.
 inline constexpr auto AllOnBatches = boost::hana::tuple_t<MixUp, CutMix>;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <limits>
+#include <optional>
 #include <set>
 #include <string>
 #include <type_traits>
@@ -46,6 +47,10 @@ template <std::size_t N>
 void spoil(std::array<double, N>& values) {
   spoil(values.back());
 }
+template <class T>
+void spoil(std::optional<T>& value) {
+  spoil(value.emplace());
+}
 
 }  // namespace
 
@@ -55,7 +60,8 @@ TEST_CASE("Operations: each is an Operation of exactly one kind, with a name of 
     using Op = decltype(operation);
     INFO(Op::name);
     CHECK(int{GeometricOperation<Op>} + int{PointwiseOperation<Op>} + int{IndexedOperation<Op>} +
-              int{AdaptiveOperation<Op>} + int{ColourOperation<Op>} + int{FilterOperation<Op>} ==
+              int{AdaptiveOperation<Op>} + int{ColourOperation<Op>} + int{FilterOperation<Op>} +
+              int{WarpOperation<Op>} ==
           1);
     CHECK(names.insert(std::string(Op::name)).second);
   });
@@ -176,6 +182,21 @@ TEST_CASE("Operations: settings outside their range are refused", "[augment][law
   CHECK_THROWS_AS((Cutout{.size = 0}.check()), jessl::ConfigError);
   CHECK_THROWS_AS((RandomErasing{.scale = {0.5, 1.1}}.check()), jessl::ConfigError);
   CHECK_THROWS_AS((RandomErasing{.ratio = {2.0, 1.0}}.check()), jessl::ConfigError);
+  CHECK_THROWS_AS((RandomVerticalFlip{.p = 1.1}.check()), jessl::ConfigError);
+  CHECK_THROWS_AS((RandomRotation{.degrees = -5.0}.check()), jessl::ConfigError);
+  CHECK_THROWS_AS((RandomTranslate{.padding = 1 << 20}.check()), jessl::ConfigError);
+  CHECK_THROWS_AS((RandomAffine{.translate = {0.1, 1.5}}.check()), jessl::ConfigError);
+  CHECK_THROWS_AS((RandomAffine{.scale = {0.0, 1.0}}.check()), jessl::ConfigError);
+  CHECK_THROWS_AS((RandomAffine{.shear = {5.0, -5.0, 0.0, 0.0}}.check()), jessl::ConfigError);
+  CHECK_THROWS_AS((RandomAffine{.shear = {0.0, 0.0, 0.0, 90.0}}.check()), jessl::ConfigError);
+  CHECK_THROWS_AS((RandomPerspective{.distortion_scale = 1.5}.check()), jessl::ConfigError);
+  CHECK_THROWS_WITH(
+      (RandomTranslate{.fill = {0.0, 128.0, 0.0}}.check()),
+      "jessl::augment::RandomTranslate: fill[1] = 128, expected a fraction of white, in [0, 1]; 8-bit 128 "
+      "is 0.5");
+  CHECK_THROWS_WITH((RandomRotation{.degrees = 400.0}.check()),
+                    "jessl::augment::RandomRotation: degrees = 400, expected 0 to 360 degrees; angles are drawn from "
+                    "-degrees to degrees");
   CHECK_THROWS_WITH((RandomHorizontalFlip{.p = 1.5}.check()),
                     "jessl::augment::RandomHorizontalFlip: p = 1.5 is not a probability; choose a value in [0, 1]");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // MixUp and CutMix: results against torchvision's on the same parameters, distributions, labels, errors.
-#include "photometric.hpp"
+#include "recording.hpp"
 #include "statistics.hpp"
 #include "support.hpp"
 
@@ -47,7 +47,7 @@ std::vector<double> through(std::vector<double> values, const std::function<doub
 }  // namespace
 
 TEST_CASE("mix, mixed_targets: every case equals torchvision's result", "[augment][mixing]") {
-  const Photometric reference;
+  const Recording reference("photometric");
   int compared = 0;
   for (const jessl::Json& entry : reference.list("batches")) {
     INFO(entry.dump());
@@ -106,7 +106,7 @@ TEST_CASE("MixUp: lambda has the distribution Beta(alpha, alpha)", "[augment][mi
 }
 
 TEST_CASE("MixUp, CutMix: draws have torchvision's distribution", "[augment][mixing]") {
-  const Photometric reference;
+  const Recording reference("photometric");
   const double bound = 1.95 * std::sqrt(1.0 / count + 1.0 / 1000.0);
   int compared = 0;
   for (const jessl::Json& entry : reference.list("draws")) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Posterize, invert, equalize, autocontrast, sharpness, the models of hue, and erasing against torchvision's results on
 // the same parameters; tests/reference/augment/make_photometric.py made the numbers.
-#include "photometric.hpp"
+#include "recording.hpp"
 #include "statistics.hpp"
 #include "support.hpp"
 
@@ -72,7 +72,7 @@ double as_double(std::int64_t value) { return static_cast<double>(value); }
 }  // namespace
 
 TEST_CASE("Photometric operations: every case equals torchvision's result", "[augment][photometric]") {
-  const Photometric reference;
+  const Recording reference("photometric");
   std::map<std::string, int> counted;
   for (const jessl::Json& entry : reference.list("cases")) {
     INFO(entry.dump());
@@ -192,7 +192,7 @@ TEST_CASE("Photometric operations: each is applied with its probability", "[augm
 
 TEST_CASE("RandomErasing: boxes have torchvision's distribution, tries and rounding included",
           "[augment][photometric]") {
-  const Photometric reference;
+  const Recording reference("photometric");
   constexpr int count = 20000;
   int compared = 0;
   for (const jessl::Json& entry : reference.list("draws")) {

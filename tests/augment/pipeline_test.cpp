@@ -151,6 +151,22 @@ struct LeftHalf : Checkerboard {
   }
 };
 
+/// A warp: turned by half a turn.
+struct HalfTurn {
+  static constexpr std::string_view name = "HalfTurn";
+  struct Params {};
+
+  [[nodiscard]] jessl::Json to_json() const { return {{"name", name}}; }
+  void check() const {}
+  [[nodiscard]] Params sample(jessl::Draw&) const { return {}; }
+  [[nodiscard]] bool active(const Params&) const { return true; }
+  [[nodiscard]] jessl::augment::Warp warp(const Params&, Extent extent) const {
+    const auto width = static_cast<double>(extent.width);
+    const auto height = static_cast<double>(extent.height);
+    return {.matrix = {-1.0, 0.0, width, 0.0, -1.0, height, 0.0, 0.0, 1.0}};
+  }
+};
+
 /// A filter: the mean of three.
 struct Box3 {
   static constexpr std::string_view name = "Box3";
@@ -178,6 +194,7 @@ static_assert(ColourOperation<archetype::Centre>);
 static_assert(FilterOperation<archetype::Box3> && !BlendOperation<archetype::Box3>);
 static_assert(AdaptiveOperation<archetype::Brightest>);
 static_assert(PatchOperation<archetype::LeftHalf> && !PatchOperation<archetype::Checkerboard>);
+static_assert(WarpOperation<archetype::HalfTurn>);
 static_assert(!Operation<int>);
 
 static_assert(jessl::ViewMaker<decltype(compose(CenterCrop{}))>);
@@ -189,10 +206,9 @@ static_assert(decltype(views(compose(CenterCrop{}), compose(Resize{.size = 3, .w
 
 /// Fusion must not be visible: for several images and keys, make equals the operations one by one.
 template <class P>
-void check_fusion(const P& pipeline) {
+void check_fusion(const P& pipeline, double tolerance = 1e-5) {
   // Both sides round to float32 at each step, in another order; noise images amplify nothing beyond a few ulps of 1,
   // and Normalize divides by at least 0.2.
-  constexpr double tolerance = 1e-5;
   const std::array images = {noise_image(23, 31, 3), noise_image(31, 23, 1), noise_image(12, 12, 3)};
   for (const jessl::Image& image : images) {
     for (std::uint64_t sample = 0; sample < 12; ++sample) {
@@ -237,7 +253,23 @@ TEST_CASE("Pipeline: fused operations give what they give one by one", "[augment
   SECTION("the archetypes") {
     check_fusion(compose(CenterCrop{.size = 21}, archetype::UpperHalf{}, archetype::Negative{},
                          archetype::Checkerboard{}, archetype::Box3{}, archetype::Brightest{}, archetype::LeftHalf{},
-                         archetype::Centre{}));
+                         archetype::HalfTurn{}, archetype::Centre{}));
+  }
+  SECTION("warps, among all that they may stand between") {
+    // A place is a float: 30 pixels from the corner it is off by 2e-6, between neighbours up to 1 apart; there are three
+    // warps, a jitter that takes it up to twice each, and Normalize.
+    constexpr double tolerance = 1e-4;
+    const auto bilinear = Interpolation::bilinear;
+    check_fusion(
+        compose(RandomRotation{.interpolation = bilinear}, RandomResizedCrop{.size = 18}, RandomVerticalFlip{},
+                RandomTranslate{.fill = {0.5, 0.1, 0.9}},
+                RandomAffine{.translate = {0.1, 0.2},
+                             .scale = {0.6, 1.5},
+                             .shear = {-9.0, 9.0, 0.0, 4.0},
+                             .interpolation = bilinear},
+                ColorJitter{.p = 1.0}, GaussianBlur{.p = 1.0}, RandomPerspective{.p = 1.0, .fill = {1.0, 1.0, 1.0}},
+                RandomHorizontalFlip{}, CenterCrop{.size = 14, .width = 17}, Normalize{}),
+        tolerance);
   }
   SECTION("what looks at the image first, what is confined to a part of it, and what follows Normalize") {
     // Posterization and equalization come first: where values have been resampled, a float rounded in another order may
@@ -324,9 +356,15 @@ TEST_CASE("Pipeline: a view needs the region that its first geometric operations
     // a whole number, so that none of weight 0 is counted.
     CHECK(region(compose(Resize{.size = 30}, CenterCrop{.size = 10})) == jessl::Region{19, 29, 22, 22});
   }
+  SECTION("a crop before a warp decides, and a vertical flip takes the other end") {
+    const auto pipeline = compose(RandomResizedCrop{.size = 16}, RandomAffine{}, CenterCrop{.size = 4});
+    CHECK(region(pipeline) == std::get<0>(pipeline.sample({.seed = 2}, extent)).box);
+    CHECK(region(compose(RandomVerticalFlip{.p = 1.0}, archetype::UpperHalf{})) == jessl::Region{30, 0, 30, 80});
+  }
   SECTION("all of it where something comes before, or nothing is left out") {
     const jessl::Region whole{0, 0, 60, 80};
     CHECK(region(compose(ColorJitter{}, CenterCrop{.size = 20})) == whole);
+    CHECK(region(compose(RandomRotation{}, CenterCrop{.size = 20})) == whole);
     CHECK(region(compose(RandomHorizontalFlip{})) == whole);
     CHECK(region(compose(Resize{.size = 7, .width = 300})) == whole);
   }
@@ -477,11 +515,11 @@ TEST_CASE("Pipeline: a tiny image works", "[augment][pipeline]") {
 }
 
 TEST_CASE("Pipeline: allocates nothing once warm, whatever the draws", "[augment][pipeline]") {
-  const auto maker =
-      two_views(simclr({.size = 20}).pipeline<0>(),
-                compose(ColorJitter{}, RandomResizedCrop{.size = 13}, GaussianBlur{}, RandomHorizontalFlip{},
-                        GaussianNoise{}, RandomPosterize{}, RandomEqualize{}, RandomAutocontrast{},
-                        RandomAdjustSharpness{}, Cutout{.size = 5}, Normalize{}, RandomErasing{}));
+  const auto maker = two_views(
+      simclr({.size = 20}).pipeline<0>(),
+      compose(ColorJitter{}, RandomResizedCrop{.size = 13}, GaussianBlur{}, RandomHorizontalFlip{}, GaussianNoise{},
+              RandomPosterize{}, RandomEqualize{}, RandomAutocontrast{}, RandomAdjustSharpness{}, Cutout{.size = 5},
+              RandomVerticalFlip{}, RandomAffine{}, RandomPerspective{}, Normalize{}, RandomErasing{}));
   const jessl::Image image = noise_image(40, 31, 3);
   std::vector<float> first(3 * 20 * 20);
   std::vector<float> second(3 * 13 * 13);

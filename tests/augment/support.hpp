@@ -115,7 +115,7 @@ inline double triangle(std::int64_t i, std::int64_t o, std::int64_t length, std:
 }
 
 inline Plain placed(Plain& source, const augment::Placement& placement) {
-  const auto& [box, size, flip] = placement;
+  const auto& [box, size, flip, flip_vertical] = placement;
   Plain target(size, source.channels);
   for (std::int64_t y = 0; y < size.height; ++y) {
     for (std::int64_t x = 0; x < size.width; ++x) {
@@ -128,9 +128,55 @@ inline Plain placed(Plain& source, const augment::Placement& placement) {
           const double weight = wy * triangle(bx, x, box.width, size.width);
           if (weight == 0.0) continue;
           const std::int64_t to = flip ? size.width - 1 - x : x;
+          const std::int64_t to_row = flip_vertical ? size.height - 1 - y : y;
           for (std::int64_t c = 0; c < source.channels; ++c)
-            target.at(c, y, to) += weight * source.at(c, box.top + by, box.left + bx);
+            target.at(c, to_row, to) += weight * source.at(c, box.top + by, box.left + bx);
         }
+      }
+    }
+  }
+  return target;
+}
+
+/// By definition, and with torchvision's mixture at the border: what is read there counts as black, and fades into the fill
+/// by the share that lies in the image.
+inline Plain warped(Plain& source, const augment::Warp& warp) {
+  const auto [height, width] = source.extent;
+  const auto& m = warp.matrix;
+  const auto inside = [h = height, w = width](std::int64_t y, std::int64_t x) {
+    return y >= 0 && y < h && x >= 0 && x < w;
+  };
+  Plain target(source.extent, source.channels);
+  for (std::int64_t y = 0; y < height; ++y) {
+    for (std::int64_t x = 0; x < width; ++x) {
+      const double px = static_cast<double>(x) + 0.5;
+      const double py = static_cast<double>(y) + 0.5;
+      const double w = m[6] * px + m[7] * py + m[8];
+      const double u = (m[0] * px + m[1] * py + m[2]) / w - 0.5;
+      const double v = (m[3] * px + m[4] * py + m[5]) / w - 0.5;
+      for (std::int64_t c = 0; c < source.channels; ++c) {
+        const double fill = source.channels == 1 ? (warp.fill[0] + warp.fill[1] + warp.fill[2]) / 3.0
+                                                 : warp.fill[static_cast<std::size_t>(c)];
+        double share = 0.0;
+        double value = 0.0;
+        const auto add = [&](std::int64_t row, std::int64_t column, double weight) {
+          if (!inside(row, column)) return;
+          share += weight;
+          value += weight * source.at(c, row, column);
+        };
+        if (warp.interpolation == augment::Interpolation::nearest) {
+          add(std::lround(v), std::lround(u), 1.0);
+        } else {
+          const auto row = static_cast<std::int64_t>(std::floor(v));
+          const auto column = static_cast<std::int64_t>(std::floor(u));
+          const double down = v - static_cast<double>(row);
+          const double across = u - static_cast<double>(column);
+          add(row, column, (1.0 - down) * (1.0 - across));
+          add(row, column + 1, (1.0 - down) * across);
+          add(row + 1, column, down * (1.0 - across));
+          add(row + 1, column + 1, down * across);
+        }
+        target.at(c, y, x) = value * share + (1.0 - share) * fill;
       }
     }
   }
@@ -232,6 +278,8 @@ void apply_one(const Op& operation, const typename Op::Params& params, Plain& im
         }
       }
       image = result;
+    } else if constexpr (augment::WarpOperation<Op>) {
+      image = warped(image, operation.warp(params, image.extent));
     } else if constexpr (augment::AdaptiveOperation<Op>) {
       const auto seen = statistics_of<Op>(image);
       for_each_pixel<C>(image, [&](auto pixel, std::int64_t) { return operation.apply(pixel, params, seen); });

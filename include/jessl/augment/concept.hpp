@@ -2,11 +2,13 @@
 // What an augmentation's operation is: parameters drawn from a key, and what they do to a coordinate or a pixel.
 #pragma once
 
+#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include <jessl/augment/pixel.hpp>
 #include <jessl/core/draw.hpp>
@@ -18,19 +20,52 @@ namespace jessl::augment {
 using jessl::Extent;
 using jessl::Region;
 
+/// How a warp reads between pixels.
+enum class Interpolation : std::uint8_t {
+  bilinear,  ///< the four pixels around a place, by their nearness
+  nearest    ///< the nearest pixel
+};
+
+}  // namespace jessl::augment
+
+template <>
+struct jessl::EnumNames<jessl::augment::Interpolation> {
+  static constexpr std::array<std::pair<augment::Interpolation, std::string_view>, 2> value{
+      {{augment::Interpolation::bilinear, "bilinear"}, {augment::Interpolation::nearest, "nearest"}}};
+};
+
+namespace jessl::augment {
+
 /// What a geometric operation does: cut `box` out, resample it to `size` (antialiased bilinear; not at all where the
-/// sizes are equal), then mirror left and right if `flip`. What of the box lies outside the image is black.
+/// sizes are equal), then mirror left and right if `flip`, up and down if `flip_vertical`. What of the box lies outside
+/// the image is black.
 ///
 /// Shapes     none
 /// Errors     none
 /// Models     none
 /// Source     none
 struct Placement {
-  Region box{};       ///< in the coordinates of the operation's input
-  Extent size{};      ///< of the operation's output
-  bool flip = false;  ///< mirror left and right
+  Region box{};                ///< in the coordinates of the operation's input
+  Extent size{};               ///< of the operation's output
+  bool flip = false;           ///< mirror left and right
+  bool flip_vertical = false;  ///< mirror up and down
 
   bool operator==(const Placement&) const = default;
+};
+
+/// What a warp does: the output shows at (x, y) what the input shows at (u / w, v / w), (u, v, w) being the matrix times
+/// (x, y, 1). The middle of the first pixel is (0.5, 0.5). Beyond the border is the fill, and nothing is antialiased.
+///
+/// Shapes     matrix: [3, 3], row by row; the output has the size of the input
+/// Errors     none
+/// Models     none
+/// Source     none
+struct Warp {
+  std::array<double, 9> matrix = {1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0};  ///< from the output to the input
+  Interpolation interpolation = Interpolation::bilinear;
+  std::array<double, 3> fill = {{0.0, 0.0, 0.0}};  ///< red, green, blue; grey images take their mean
+
+  bool operator==(const Warp&) const = default;
 };
 
 /// The parameters of an operation that either happens to a view or doesn't.
@@ -180,6 +215,15 @@ concept BlendOperation = FilterOperation<O> && requires(const O& operation, cons
   { operation.blend(0.0F, 0.0F, params) } -> std::same_as<float>;
 };
 
+/// A mapping of the plane that is not row by row and column by column: a rotation, a change of perspective.
+///
+/// `warp(params, extent)`  what the parameters do to an image of that extent; calls no random number
+template <class O>
+concept WarpOperation = PixelOperation<O> &&
+    requires(const O& operation, const typename O::Params& params, Extent extent) {
+  { operation.warp(params, extent) } -> std::same_as<Warp>;
+};
+
 /// Whether the operation leaves the range [0, 1], so that only what takes any value may come after it.
 template <class O>
 inline constexpr bool is_final = requires {
@@ -193,16 +237,16 @@ inline constexpr bool takes_any_range = requires {
 };
 
 /// An operation of a pipeline: a plain aggregate whose parameters are a pure function of a Draw, and which is of one of
-/// six kinds. The kind tells `compose` what it can be fused with.
+/// seven kinds. The kind tells `compose` what it can be fused with.
 ///
 /// Shapes     see the kinds
 /// Randomness the Draw it is given, and nothing else
 /// Errors     ConfigError from check()
 /// Models     GeometricOperation, PointwiseOperation, IndexedOperation, AdaptiveOperation, ColourOperation,
-///            FilterOperation
+///            FilterOperation, WarpOperation
 /// Source     none
 template <class O>
 concept Operation = GeometricOperation<O> || PointwiseOperation<O> || IndexedOperation<O> || AdaptiveOperation<O> ||
-    ColourOperation<O> || FilterOperation<O>;
+    ColourOperation<O> || FilterOperation<O> || WarpOperation<O>;
 
 }  // namespace jessl::augment

@@ -15,6 +15,7 @@
 #include <jessl/augment/concept.hpp>
 #include <jessl/augment/detail/planes.hpp>
 #include <jessl/augment/detail/taps.hpp>
+#include <jessl/augment/detail/warp.hpp>
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
@@ -33,6 +34,7 @@ struct Scratch {
   detail::Taps vertical{};
   detail::Taps horizontal{};
   detail::Lines lines{};
+  detail::WarpMemory warp{};
   std::array<std::vector<float>, 2> planes{};  ///< images between a geometric operation and an earlier pixel operation
 };
 
@@ -41,7 +43,7 @@ struct Scratch {
 /// Neighbouring geometric operations are one resampling from the 8-bit source (values become v / 255). Pointwise
 /// operations, colour operations and Normalize between two filters are one pass, applied block by block to pixels in
 /// the first-level cache; what needs to know the image before it (contrast its mean, equalization its histogram) begins
-/// a new pass, and is told by the one before; a filter takes two of its own. The operations see the same values as if they
+/// a new pass, and is told by the one before; a filter takes two of its own, a warp one. The operations see the same values as if they
 /// were applied one by one.
 ///
 /// Shapes     image [H, W, C] of 8 bits, or a part of it -> [C, size of the last resize or crop], float
@@ -228,7 +230,7 @@ class Pipeline {
     for (std::size_t i = placed.size(); i-- > 0;) {
       const auto& [input, placement] = placed[i];
       const Region& box = placement.box;
-      rows = detail::inputs_of(rows, box.top, box.height, placement.size.height, false, input.height);
+      rows = detail::inputs_of(rows, box.top, box.height, placement.size.height, placement.flip_vertical, input.height);
       columns = detail::inputs_of(columns, box.left, box.width, placement.size.width, placement.flip, input.width);
     }
     // A view of nothing but black needs no pixel, but a part of an image has one.
@@ -287,7 +289,7 @@ class Pipeline {
     scratch.horizontal.reset(extent.width);
     const auto place = [&]<std::size_t I>() {
       const Placement placement = std::get<I>(operations_).place(std::get<I>(params), extent);
-      scratch.vertical.apply(placement.box.top, placement.box.height, placement.size.height, false);
+      scratch.vertical.apply(placement.box.top, placement.box.height, placement.size.height, placement.flip_vertical);
       scratch.horizontal.apply(placement.box.left, placement.box.width, placement.size.width, placement.flip);
       extent = placement.size;
     };
@@ -335,7 +337,7 @@ class Pipeline {
     }
   }
 
-  /// The pixel operations [First, Last): collects steps into passes; a filter, or a look at the image, ends a pass.
+  /// The pixel operations [First, Last): collects steps into passes; a filter, a warp, or a look at the image ends a pass.
   template <std::size_t First, std::size_t Last, std::size_t C>
   void colour(const detail::Planes<C>& image, const Params& params, Scratch& scratch) const {
     constexpr std::size_t capacity = []<std::size_t... I>(std::index_sequence<I...>) {
@@ -393,6 +395,9 @@ class Pipeline {
           } else {
             detail::convolve<C>(image, kernel, scratch.lines);
           }
+        } else if constexpr (WarpOperation<Op<I>>) {
+          pass(nobody);
+          detail::warp<C>(image, operation.warp(own, image.extent), scratch.warp);
         } else {
           if constexpr (AdaptiveOperation<Op<I>>) {
             pass(I);
@@ -454,7 +459,7 @@ template <class... Ops>
   static_assert((Operation<Ops> && ...),
                 "jessl::augment::compose requires each argument to be a jessl::augment::Operation: a geometric, "
                 "pointwise, indexed, "
-                "adaptive, colour or filter operation; see docs/augment/README.md");
+                "adaptive, colour, filter or warp operation; see docs/augment/README.md");
   return Pipeline<Ops...>(std::move(operations)...);
 }
 

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include <jessl/core/error.hpp>
@@ -33,9 +34,31 @@ inline void check_fill(std::string_view who, std::string_view setting, const std
   }
 }
 
+/// A colour between black and white.
+inline void check_colour(std::string_view who, std::string_view setting, const std::array<double, 3>& colour) {
+  for (std::size_t c = 0; c < colour.size(); ++c) {
+    JESSL_CHECK(colour[c] >= 0.0 && colour[c] <= 1.0, ConfigError, "jessl::augment::", who, ": ", setting, "[", c,
+                "] = ", colour[c], ", expected a fraction of white, in [0, 1]; 8-bit 128 is 0.5");
+  }
+}
+
 /// Whether a colour lies outside [0, 1], as it may after Normalize.
 [[nodiscard]] inline bool leaves_range(const std::array<double, 3>& colour) {
   return std::any_of(colour.begin(), colour.end(), [](double value) { return value < 0.0 || value > 1.0; });
+}
+
+/// The greatest angle of a rotation on either side.
+inline void check_degrees(std::string_view who, std::string_view setting, double degrees) {
+  JESSL_CHECK(degrees >= 0.0 && degrees <= 360.0, ConfigError, "jessl::augment::", who, ": ", setting, " = ", degrees,
+              ", expected 0 to 360 degrees; angles are drawn from -", setting, " to ", setting);
+}
+
+/// The point that a warp turns about, where one is given.
+inline void check_center(std::string_view who, std::string_view setting,
+                         const std::optional<std::array<double, 2>>& center) {
+  JESSL_CHECK(!center || (std::isfinite((*center)[0]) && std::isfinite((*center)[1])), ConfigError,
+              "jessl::augment::", who, ": ", setting, " = {", (*center)[0], ", ", (*center)[1],
+              "}, expected {x, y} in pixels, or nothing for the middle of the image");
 }
 
 /// A value of an enumeration that has a name.

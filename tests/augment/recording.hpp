@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// photometric.json and photometric.bin, which tests/reference/augment/make_photometric.py made with torchvision.
+// <name>.json and <name>.bin, which tests/reference/augment/make_<name>.py made with torchvision.
 #pragma once
 
 #include <cstddef>
@@ -17,16 +17,16 @@
 
 namespace augment_test {
 
-class Photometric {
+class Recording {
  public:
-  Photometric() {
-    const std::string stem = JESSL_TEST_DATA "/reference/augment/photometric";
+  explicit Recording(const std::string& name) {
+    const std::string stem = JESSL_TEST_DATA "/reference/augment/" + name;
     std::ifstream(stem + ".json") >> index_;
     std::ifstream file(stem + ".bin", std::ios::binary);
     bytes_.assign(std::istreambuf_iterator<char>(file), {});
   }
 
-  /// "cases", "batches" or "draws".
+  /// A list of the index: "cases", "batches" or "draws".
   [[nodiscard]] const jessl::Json& list(const std::string& name) const { return index_.at(name); }
 
   [[nodiscard]] jessl::Image image(const std::string& name) const {
