@@ -35,6 +35,7 @@
 #include <jessl/augment/random_solarize.hpp>
 #include <jessl/augment/resize.hpp>
 #include <jessl/augment/simclr.hpp>
+#include <jessl/augment/swav.hpp>
 #include <jessl/augment/vicreg.hpp>
 #include <jessl/augment/views.hpp>
 

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include <jessl/augment/simclr.hpp>
+#include <jessl/augment/swav.hpp>
 #include <jessl/data/beton.hpp>
 #include <jessl/data/decode.hpp>
 #include <jessl/data/decode_plan.hpp>
@@ -235,6 +236,21 @@ TEST_CASE("Loader: the order is the shuffle of the epoch's draw", "[data][loader
   std::iota(expected.begin(), expected.end(), 0);
   jessl::Draw({.seed = 9, .epoch = 4, .purpose = jessl::Purpose::order}).shuffle(std::span(expected));
   CHECK(indices_of(all(loader, 4)) == expected);
+}
+
+TEST_CASE("Loader: views of one batch may have different sizes", "[data][loader]") {
+  Loader loader{data_test::pictures(10, 40, 3),
+                jessl::augment::swav<6>({.size = 20, .local_size = 9}),
+                {.batch_size = 4, .workers = 2, .drop_last = false}};
+  for (const Batch& batch : loader.epoch(0)) {
+    REQUIRE(batch.views.size() == 8);
+    for (std::int64_t v = 0; v < 8; ++v) {
+      const std::int64_t size = v < 2 ? 20 : 9;
+      CHECK(batch.shape(v) == jessl::ViewShape{3, size, size});
+      CHECK(batch.views[static_cast<std::size_t>(v)].size() ==
+            static_cast<std::size_t>(batch.size() * 3 * size * size));
+    }
+  }
 }
 
 TEST_CASE("Loader: a batch has the views of its images, aligned, with labels and indices", "[data][loader]") {
@@ -677,6 +693,7 @@ TEST_CASE("Loader: decodes parts, and the views are those of whole images to the
   const auto check = [&](const auto& dataset) {
     check_against_whole_images(dataset, Parts{});
     check_against_whole_images(dataset, jessl::augment::simclr({.size = 24}));
+    check_against_whole_images(dataset, jessl::augment::swav<3>({.size = 24, .local_size = 10}));
   };
   check(files);
   check(jessl::data::ImageFolder(folder / "images", {.channels = 1}));
