@@ -21,6 +21,7 @@
 #include <jessl/augment/mixing.hpp>
 #include <jessl/augment/mixup.hpp>
 #include <jessl/augment/normalize.hpp>
+#include <jessl/augment/parameters.hpp>
 #include <jessl/augment/pipeline.hpp>
 #include <jessl/augment/random_adjust_sharpness.hpp>
 #include <jessl/augment/random_autocontrast.hpp>
