@@ -261,6 +261,7 @@ TEST_CASE("Loader: parameters come with the batch, those of the substitute for a
   const auto pipeline = compose(RandomResizedCrop{.size = 5}, RandomHorizontalFlip{}, GaussianBlur{.p = 0.5});
   const auto maker = with_parameters(two_views(pipeline));
   // [/parameters]
+  const data_test::Warnings warnings;  // of the damaged images
   for (const std::int64_t ahead : {0, 2}) {
     Loader loader{
         Damaged(20, {3, 17}), maker, {.batch_size = 8, .workers = 2, .ahead = ahead, .drop_last = false, .seed = 4}};
