@@ -164,6 +164,8 @@ void run(benchmark::State& state, const D& dataset, const A& maker) {
   }
   add("loader/rrc/224/folder", [](benchmark::State& state) { run(state, stored().folder(), crop(224)); });
   add("loader/rrc/224/beton", [](benchmark::State& state) { run(state, stored().beton(), crop(224)); });
+  add("loader/multicrop/2x224+6x96/beton",
+      [](benchmark::State& state) { run(state, stored().beton(), augment::swav()); });
   add("decode/full/folder", [](benchmark::State& state) { run(state, stored().folder(), Whole{}); });
   return true;
 }();

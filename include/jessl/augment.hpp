@@ -21,6 +21,7 @@
 #include <jessl/augment/mixing.hpp>
 #include <jessl/augment/mixup.hpp>
 #include <jessl/augment/normalize.hpp>
+#include <jessl/augment/parameters.hpp>
 #include <jessl/augment/pipeline.hpp>
 #include <jessl/augment/progressive.hpp>
 #include <jessl/augment/random_adjust_sharpness.hpp>
@@ -41,6 +42,7 @@
 #include <jessl/augment/random_vertical_flip.hpp>
 #include <jessl/augment/resize.hpp>
 #include <jessl/augment/simclr.hpp>
+#include <jessl/augment/swav.hpp>
 #include <jessl/augment/vicreg.hpp>
 #include <jessl/augment/views.hpp>
 

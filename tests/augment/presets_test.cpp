@@ -2,7 +2,10 @@
 // The published pipelines: their settings, their shapes, and a recipe for small grey images.
 #include "support.hpp"
 
+#include <set>
 #include <string>
+#include <type_traits>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -79,6 +82,69 @@ TEST_CASE("vicreg: has the paper's settings, the same for both views", "[augment
     CHECK(settings(maker, v, "GaussianBlur")["p"] == 0.5);
     CHECK(settings(maker, v, "RandomSolarize")["p"] == 0.1);
   }
+}
+
+TEST_CASE("multi_crop: global views first, then the local ones, each with its own draws", "[augment][presets]") {
+  // [multi_crop]
+  using namespace jessl::augment;
+  const auto global = compose(RandomResizedCrop{.size = 32, .scale = {0.25, 1.0}}, RandomHorizontalFlip{}, Normalize{});
+  const auto local = compose(RandomResizedCrop{.size = 12, .scale = {0.05, 0.25}}, RandomHorizontalFlip{}, Normalize{});
+  const auto maker = multi_crop<2, 6>(global, local);  // [C, 32, 32] twice, and [C, 12, 12] six times
+  // [/multi_crop]
+  static_assert(jessl::ViewMaker<std::remove_const_t<decltype(maker)>>);
+  static_assert(decltype(maker)::views == 8);
+  const jessl::Image image = noise_image(60, 50, 3);
+  std::set<std::vector<float>> different;
+  for (std::uint8_t v = 0; v < 8; ++v) {
+    const std::int64_t size = v < 2 ? 32 : 12;
+    CHECK(maker.shape(v, 3) == jessl::ViewShape{3, size, size});
+    const jessl::Region region = maker.region({50, 60}, {.view = v});
+    const double share = static_cast<double>(region.area()) / (50.0 * 60.0);
+    CHECK((v < 2 ? share > 0.23 : share < 0.27));  // crops are of whole pixels
+    different.insert(view(maker, image, {.view = v}));
+  }
+  CHECK(different.size() == 8);
+
+  // Global views may differ, and there may be no local ones.
+  const auto mixed = multi_crop<1>(views(global, local, global), local);
+  static_assert(decltype(mixed)::views == 4);
+  for (std::int64_t v = 0; v < 4; ++v) CHECK(mixed.shape(v, 1).height == (v % 2 == 0 ? 32 : 12));
+  static_assert(std::is_same_v<decltype(multi_crop<2, 0>(global, local)), decltype(two_views(global))>);
+}
+
+TEST_CASE("swav: has the paper's settings, and views of two sizes", "[augment][presets]") {
+  const auto maker = swav();
+  static_assert(decltype(maker)::views == 8);
+  for (std::size_t v = 0; v < 8; ++v) {
+    const bool is_global = v < 2;
+    const std::int64_t size = is_global ? 224 : 96;
+    CHECK(maker.shape(static_cast<std::int64_t>(v), 3) == jessl::ViewShape{3, size, size});
+    CHECK(settings(maker, v, "RandomResizedCrop")["scale"] ==
+          (is_global ? jessl::Json{0.14, 1.0} : jessl::Json{0.05, 0.14}));
+    CHECK(settings(maker, v, "ColorJitter") ==
+          jessl::to_json(ColorJitter{.brightness = 0.8, .contrast = 0.8, .saturation = 0.8, .hue = 0.2, .p = 0.8}));
+    CHECK(settings(maker, v, "RandomGrayscale")["p"] == 0.2);
+    CHECK(settings(maker, v, "GaussianBlur")["p"] == 0.5);
+  }
+  static_assert(decltype(swav<4>())::views == 6);
+  CHECK_THROWS_AS(swav({.local_size = 0}), jessl::ConfigError);
+}
+
+TEST_CASE("dino: local views are blurred half of the time and never solarized", "[augment][presets]") {
+  const auto maker = dino<8>({.size = 20, .local_size = 10});
+  static_assert(decltype(maker)::views == 10);
+  CHECK(settings(maker, 0, "GaussianBlur")["p"] == 1.0);
+  CHECK(settings(maker, 1, "RandomSolarize")["p"] == 0.2);
+  for (std::size_t v = 2; v < 10; ++v) {
+    CHECK(maker.shape(static_cast<std::int64_t>(v), 3) == jessl::ViewShape{3, 10, 10});
+    CHECK(settings(maker, v, "RandomResizedCrop")["scale"] == jessl::Json{0.05, 0.4});
+    CHECK(settings(maker, v, "GaussianBlur")["p"] == 0.5);
+    CHECK(settings(maker, v, "RandomSolarize")["p"] == 0.0);
+    CHECK(settings(maker, v, "ColorJitter") == settings(maker, 0, "ColorJitter"));
+  }
+  const auto quarter = dino<6>(dino_quarter);
+  CHECK(settings(quarter, 0, "RandomResizedCrop")["scale"] == jessl::Json{0.25, 1.0});
+  CHECK(settings(quarter, 2, "RandomResizedCrop")["scale"] == jessl::Json{0.05, 0.25});
 }
 
 TEST_CASE("simclr: a recipe for small grey images can be written down", "[augment][presets]") {

@@ -2,8 +2,11 @@
 // Views that grow with the epochs: the sizes of the ramp, and a loader that follows them in the memory it has.
 #include "support.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <set>
+#include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -104,4 +107,20 @@ TEST_CASE("progressive: an epoch of larger views than shape() says is an error a
   CHECK(loader.epoch(0).next());
   CHECK_THROWS_WITH(loader.epoch(1), Catch::Contains("view 0 is [1, 3, 2] in epoch 1, expected no more values than "
                                                      "[1, 2, 2], its largest shape, has"));
+}
+
+TEST_CASE("progressive: tells the parameters of the epoch's views", "[augment][progressive]") {
+  const auto of = [](std::int64_t size) { return augment::with_parameters(simclr_of(size)); };
+  const auto growing = augment::progressive({.min = 8, .max = 16, .start = 0, .end = 1, .step = 8}, of);
+  static_assert(jessl::DescribingViewMaker<std::remove_const_t<decltype(growing)>>);
+  static_assert(!jessl::DescribingViewMaker<augment::Progressive<decltype(simclr_of(8))>>);
+  CHECK(growing.parameters(1) == of(8).parameters(1));
+  for (const std::uint32_t epoch : {0U, 1U}) {
+    const jessl::DrawKey key{.seed = 3, .epoch = epoch, .view = 1};
+    std::vector<float> told(growing.parameters(1).size());
+    std::vector<float> expected(told.size());
+    growing.describe({30, 40}, key, told);
+    of(epoch == 0 ? 8 : 16).describe({30, 40}, key, expected);
+    CHECK(told == expected);
+  }
 }

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -27,6 +29,14 @@ struct ViewMakerArchetype {
 };
 // [/archetype]
 
+/// What a maker offers in addition that says its parameters: here the key's sample.
+struct DescribingArchetype : ViewMakerArchetype {
+  [[nodiscard]] std::vector<std::string> parameters(std::int64_t) const { return {"sample"}; }
+  void describe(const jessl::Extent&, const jessl::DrawKey& key, std::span<float> out) const {
+    out[0] = static_cast<float>(key.sample);
+  }
+};
+
 struct WithoutScratch {
   static constexpr std::int64_t views = 1;
   [[nodiscard]] jessl::ViewShape shape(std::int64_t, std::int64_t channels) const { return {channels, 1, 1}; }
@@ -47,6 +57,8 @@ TEST_CASE("ViewMaker: the archetype is one, and a type that misses something is 
   static_assert(!jessl::ViewMaker<WithoutScratch>);
   static_assert(!jessl::ViewMaker<WithoutRegion>);
   static_assert(!jessl::ViewMaker<int>);
+  static_assert(jessl::DescribingViewMaker<DescribingArchetype>);
+  static_assert(!jessl::DescribingViewMaker<ViewMakerArchetype>);
   CHECK(ViewMakerArchetype().shape(0, 3) == jessl::ViewShape{3, 1, 1});
 }
 

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include <jessl/augment/parameters.hpp>
+#include <jessl/augment/swav.hpp>
 #include <jessl/data/decode_region.hpp>
 #include <jessl/data/image_folder.hpp>
 #include <jessl/data/loader.hpp>
@@ -118,6 +120,12 @@ TEST_CASE("Loader: allocates nothing once warm, whatever parts the views need", 
   const jessl::data::ImageFolder dataset(folder.path());
   CHECK(allocations_when_warm(dataset, 1, 0, data_test::Parts{}) == 0);
   CHECK(allocations_when_warm(dataset, 1, 2, data_test::Parts{}) == 0);
+}
+
+TEST_CASE("Loader: allocates nothing once warm, with parameters as labels", "[data][allocation]") {
+  const auto dataset = data_test::pictures(100, 12, 3);
+  const auto maker = jessl::augment::with_parameters(jessl::augment::swav<3>({.size = 8, .local_size = 4}));
+  for (const std::int64_t ahead : {0, 2}) CHECK(allocations_when_warm(dataset, 1, ahead, maker) == 0);
 }
 
 TEST_CASE("Loader: allocates nothing once warm, from tar files", "[data][allocation]") {

@@ -20,11 +20,14 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include <jessl/augment/parameters.hpp>
 #include <jessl/augment/simclr.hpp>
+#include <jessl/augment/swav.hpp>
 #include <jessl/data/beton.hpp>
 #include <jessl/data/decode.hpp>
 #include <jessl/data/decode_plan.hpp>
@@ -235,6 +238,74 @@ TEST_CASE("Loader: the order is the shuffle of the epoch's draw", "[data][loader
   std::iota(expected.begin(), expected.end(), 0);
   jessl::Draw({.seed = 9, .epoch = 4, .purpose = jessl::Purpose::order}).shuffle(std::span(expected));
   CHECK(indices_of(all(loader, 4)) == expected);
+}
+
+TEST_CASE("Loader: views of one batch may have different sizes", "[data][loader]") {
+  Loader loader{data_test::pictures(10, 40, 3),
+                jessl::augment::swav<6>({.size = 20, .local_size = 9}),
+                {.batch_size = 4, .workers = 2, .drop_last = false}};
+  for (const Batch& batch : loader.epoch(0)) {
+    REQUIRE(batch.views.size() == 8);
+    for (std::int64_t v = 0; v < 8; ++v) {
+      const std::int64_t size = v < 2 ? 20 : 9;
+      CHECK(batch.shape(v) == jessl::ViewShape{3, size, size});
+      CHECK(batch.views[static_cast<std::size_t>(v)].size() ==
+            static_cast<std::size_t>(batch.size() * 3 * size * size));
+    }
+  }
+}
+
+TEST_CASE("Loader: parameters come with the batch, those of the substitute for a damaged image", "[data][loader]") {
+  // [parameters]
+  using namespace jessl::augment;
+  const auto pipeline = compose(RandomResizedCrop{.size = 5}, RandomHorizontalFlip{}, GaussianBlur{.p = 0.5});
+  const auto maker = with_parameters(two_views(pipeline));
+  // [/parameters]
+  const data_test::Warnings warnings;  // of the damaged images
+  for (const std::int64_t ahead : {0, 2}) {
+    Loader loader{
+        Damaged(20, {3, 17}), maker, {.batch_size = 8, .workers = 2, .ahead = ahead, .drop_last = false, .seed = 4}};
+    jessl::augment::Scratch scratch;
+    jessl::data::Image pixels;
+    std::vector<std::byte> storage;
+    std::optional<Batch> kept;
+    for (Batch& batch : loader.epoch(1)) {
+      REQUIRE(batch.parameters.size() == 2);
+      CHECK(batch.parameter_names(1) == maker.parameters(1));
+      CHECK(batch.parameter_names(1).front() == "random_resized_crop.top");
+      for (std::size_t i = 0; i < batch.indices.size(); ++i) {
+        const std::int64_t index = batch.indices[i];
+        CHECK((index != 3 && index != 17));
+        const auto whole = jessl::data::decode(loader.dataset().read(index, storage), 1, pixels);
+        for (std::uint8_t v = 0; v < 2; ++v) {
+          REQUIRE(batch.parameters[v].size() == batch.indices.size() * 7);
+          const auto row = batch.parameters[v].subspan(i * 7, 7);
+          const auto params =
+              pipeline.sample({.seed = 4, .epoch = 1, .sample = static_cast<std::uint64_t>(index), .view = v}, {6, 6});
+          const jessl::Region& box = std::get<0>(params).box;
+          const std::array expected{static_cast<float>(box.top),
+                                    static_cast<float>(box.left),
+                                    static_cast<float>(box.height),
+                                    static_cast<float>(box.width),
+                                    std::get<1>(params).applied ? 1.0F : 0.0F,
+                                    std::get<2>(params).applied ? 1.0F : 0.0F,
+                                    static_cast<float>(std::get<2>(params).sigma)};
+          CHECK(std::ranges::equal(row, expected));
+          std::array<float, 25> view{};
+          pipeline.apply(whole, params, scratch, view);
+          CHECK(std::ranges::equal(batch.views[v].subspan(i * 25, 25), view));
+        }
+      }
+      if (!kept) kept = std::move(batch);
+    }
+    CHECK(loader.corrupt() == 2);
+    CHECK(kept->parameters[1].size() == 56);  // a lease on them, too
+  }
+
+  Loader without{data_test::pictures(8), Stamp{}, {.batch_size = 8}};
+  const std::optional<Batch> batch = without.epoch(0).next();
+  CHECK(batch->parameters.empty());
+  CHECK_THROWS_WITH(batch->parameter_names(0), Catch::Contains("with_parameters"));
 }
 
 TEST_CASE("Loader: a batch has the views of its images, aligned, with labels and indices", "[data][loader]") {
@@ -677,6 +748,7 @@ TEST_CASE("Loader: decodes parts, and the views are those of whole images to the
   const auto check = [&](const auto& dataset) {
     check_against_whole_images(dataset, Parts{});
     check_against_whole_images(dataset, jessl::augment::simclr({.size = 24}));
+    check_against_whole_images(dataset, jessl::augment::swav<3>({.size = 24, .local_size = 10}));
   };
   check(files);
   check(jessl::data::ImageFolder(folder / "images", {.channels = 1}));

@@ -127,6 +127,16 @@ struct ColorJitter {
   double p = 0.8;                      ///< probability that anything changes, in [0, 1]
   HueModel hue_model = HueModel::hsv;  ///< how the hue is turned
 
+  /// The parameters as columns of numbers. Places don't need a count beside them, as a list of adjustments does.
+  struct Columns {
+    bool applied = false;
+    std::array<int, max_steps> place = {-1, -1, -1, -1};  ///< of each Adjustment in the order; -1: it does not happen
+    double brightness = 1.0;
+    double contrast = 1.0;
+    double saturation = 1.0;
+    double hue = 0.0;
+  };
+
   struct Params {
     int count = 0;                              ///< how many adjustments happen
     std::array<Adjustment, max_steps> order{};  ///< the first `count`: which, in order
@@ -134,6 +144,13 @@ struct ColorJitter {
     double contrast = 1.0;                      ///< factor
     double saturation = 1.0;                    ///< factor
     double hue = 0.0;                           ///< shift in turns
+
+    [[nodiscard]] Columns columns() const {
+      Columns result{
+          .applied = count > 0, .brightness = brightness, .contrast = contrast, .saturation = saturation, .hue = hue};
+      for (int i = 0; i < count; ++i) result.place[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])] = i;
+      return result;
+    }
 
     bool operator==(const Params&) const = default;
   };
@@ -247,3 +264,4 @@ struct ColorJitter {
 }  // namespace jessl::augment
 
 BOOST_HANA_ADAPT_STRUCT(jessl::augment::ColorJitter, brightness, contrast, saturation, hue, p, hue_model);
+BOOST_HANA_ADAPT_STRUCT(jessl::augment::ColorJitter::Columns, applied, place, brightness, contrast, saturation, hue);

@@ -250,3 +250,5 @@ concept Operation = GeometricOperation<O> || PointwiseOperation<O> || IndexedOpe
     ColourOperation<O> || FilterOperation<O> || WarpOperation<O>;
 
 }  // namespace jessl::augment
+
+BOOST_HANA_ADAPT_STRUCT(jessl::augment::Applied, applied);

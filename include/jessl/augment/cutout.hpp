@@ -70,3 +70,4 @@ struct Cutout {
 }  // namespace jessl::augment
 
 BOOST_HANA_ADAPT_STRUCT(jessl::augment::Cutout, size, fill);
+BOOST_HANA_ADAPT_STRUCT(jessl::augment::Cutout::Params, box);

@@ -81,3 +81,4 @@ struct GaussianBlur {
 }  // namespace jessl::augment
 
 BOOST_HANA_ADAPT_STRUCT(jessl::augment::GaussianBlur, kernel_size, sigma, p);
+BOOST_HANA_ADAPT_STRUCT(jessl::augment::GaussianBlur::Params, applied, sigma);

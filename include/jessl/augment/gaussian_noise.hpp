@@ -71,3 +71,5 @@ struct GaussianNoise {
 }  // namespace jessl::augment
 
 BOOST_HANA_ADAPT_STRUCT(jessl::augment::GaussianNoise, mean, sigma, p);
+// The key says nothing about the view that a model could learn: it is no column.
+BOOST_HANA_ADAPT_STRUCT(jessl::augment::GaussianNoise::Params, applied);

@@ -79,3 +79,5 @@ struct Normalize {
 }  // namespace jessl::augment
 
 BOOST_HANA_ADAPT_STRUCT(jessl::augment::Normalize, mean, std);
+// Nothing is drawn, so there is no column.
+BOOST_HANA_ADAPT_STRUCT(jessl::augment::Normalize::Params);

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -97,6 +98,15 @@ class Progressive {
 
   void make(const RegionView& part, const DrawKey& key, Scratch& scratch, std::span<float> out) const {
     at(key.epoch).make(part, key, scratch, out);
+  }
+
+  /// As the makers', where they tell their parameters.
+  [[nodiscard]] std::vector<std::string> parameters(std::int64_t view) const requires DescribingViewMaker<Maker> {
+    return largest().parameters(view);
+  }
+  void describe(const Extent& extent, const DrawKey& key,
+                std::span<float> out) const requires DescribingViewMaker<Maker> {
+    at(key.epoch).describe(extent, key, out);
   }
 
   /// {"name": "progressive", "ramp": {...}, "largest": {...}}.

@@ -63,3 +63,4 @@ struct RandomGamma {
 }  // namespace jessl::augment
 
 BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomGamma, gamma, p);
+BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomGamma::Params, applied, gamma);

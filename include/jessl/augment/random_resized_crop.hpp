@@ -89,3 +89,4 @@ struct RandomResizedCrop {
 }  // namespace jessl::augment
 
 BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomResizedCrop, size, width, scale, ratio);
+BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomResizedCrop::Params, box);

@@ -51,6 +51,17 @@ class Views {
     with(key.view, [&](const auto& pipeline) { pipeline.make(part, key, scratch, out); });
   }
 
+  /// Calls f(pipeline) with the pipeline of that view.
+  template <class F>
+  void with(std::int64_t view, const F& f) const {
+    JESSL_CHECK(view >= 0 && view < views, ConfigError, "jessl::augment::Views: view ", view,
+                " was asked for, but there are ", views, " (0 to ", views - 1, ")");
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+      ((static_cast<std::int64_t>(I) == view ? f(std::get<I>(pipelines_)) : void()), ...);
+    }
+    (std::index_sequence_for<Pipelines...>{});
+  }
+
   /// {"name": "views", "views": [...]}, a pipeline each.
   [[nodiscard]] Json to_json() const {
     Json list = Json::array();
@@ -64,16 +75,6 @@ class Views {
  private:
   static_assert(views >= 1, "jessl::augment::views needs at least one pipeline; see docs/augment/README.md");
   static_assert(views <= 255, "jessl::augment::views takes at most 255 pipelines: DrawKey::view is 8 bits wide");
-
-  template <class F>
-  void with(std::int64_t view, const F& f) const {
-    JESSL_CHECK(view >= 0 && view < views, ConfigError, "jessl::augment::Views: view ", view,
-                " was asked for, but there are ", views, " (0 to ", views - 1, ")");
-    [&]<std::size_t... I>(std::index_sequence<I...>) {
-      ((static_cast<std::int64_t>(I) == view ? f(std::get<I>(pipelines_)) : void()), ...);
-    }
-    (std::index_sequence_for<Pipelines...>{});
-  }
 
   std::tuple<Pipelines...> pipelines_;
 };
@@ -109,6 +110,55 @@ template <class P>
 template <class P, class Q>
 [[nodiscard]] Views<P, Q> two_views(P first, Q second) {
   return Views<P, Q>(std::move(first), std::move(second));
+}
+
+namespace detail {
+
+/// A pipeline, once for each index; to write a list of equal types down.
+template <class P, std::size_t>
+using Repeated = P;
+
+template <class P, std::size_t>
+[[nodiscard]] const P& repeat(const P& pipeline) {
+  return pipeline;
+}
+
+/// The given global views and as many local ones as there are indices.
+template <class... Globals, class Local, std::size_t... G, std::size_t... L>
+[[nodiscard]] auto join(const Views<Globals...>& globals, const Local& local, std::index_sequence<G...>,
+                        std::index_sequence<L...>) {
+  return Views<Globals..., Repeated<Local, L>...>(globals.template pipeline<G>()..., repeat<Local, L>(local)...);
+}
+
+template <class Global, std::size_t... G>
+[[nodiscard]] auto copies(const Global& global, std::index_sequence<G...>) {
+  return Views<Repeated<Global, G>...>(repeat<Global, G>(global)...);
+}
+
+}  // namespace detail
+
+/// The views of multi-crop: those of `globals`, which may differ, and after them `Locals` by one pipeline, in general of
+/// a smaller size and of small parts of the image. multi_crop<6>(two_views(first, second), local) has eight.
+///
+/// Shapes     view v: as its pipeline says
+/// Errors     none
+/// Models     none
+/// Source     Caron et al., SwAV, NeurIPS 2020, arXiv 2006.09882, section 3.3
+template <std::size_t Locals, class... Globals, ViewMaker Local>
+[[nodiscard]] auto multi_crop(const Views<Globals...>& globals, const Local& local) {
+  return detail::join(globals, local, std::index_sequence_for<Globals...>{}, std::make_index_sequence<Locals>{});
+}
+
+/// The views of multi-crop, `Globals` by one pipeline and after them `Locals` by another: multi_crop<2, 6>(global,
+/// local) has eight.
+///
+/// Shapes     view v: as its pipeline says
+/// Errors     none
+/// Models     none
+/// Source     Caron et al., SwAV, NeurIPS 2020, arXiv 2006.09882, section 3.3
+template <std::size_t Globals, std::size_t Locals, ViewMaker Global, ViewMaker Local>
+[[nodiscard]] auto multi_crop(const Global& global, const Local& local) {
+  return multi_crop<Locals>(detail::copies(global, std::make_index_sequence<Globals>{}), local);
 }
 
 }  // namespace jessl::augment

@@ -5,6 +5,8 @@
 #include <concepts>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
 #include <jessl/core/draw.hpp>
 #include <jessl/core/image.hpp>
@@ -55,5 +57,21 @@ template <ViewMaker A>
     return maker.shape(view, channels);
   }
 }
+
+/// A view maker that also says with what parameters it makes a view: labels for whoever learns from them.
+///
+/// `parameters(v)`              the names of view v's parameters, a column each; none is well
+/// `describe(extent, key, out)` writes those of view `key.view` of an image of that extent, exactly those that make()
+///                              applies. A pure function of its arguments; safe to call from several threads; allocates
+///                              nothing.
+///
+/// Errors     ShapeError when `out` has not a value for each name
+/// Source     none
+template <class A>
+concept DescribingViewMaker = ViewMaker<A> &&
+    requires(const A& maker, const Extent& extent, const DrawKey& key, std::span<float> out) {
+  { maker.parameters(std::int64_t{}) } -> std::same_as<std::vector<std::string>>;
+  { maker.describe(extent, key, out) } -> std::same_as<void>;
+};
 
 }  // namespace jessl

@@ -104,6 +104,8 @@ struct Slot {
   std::vector<AlignedFloats> memory{};    // one a view
   std::vector<std::span<float>> views{};  // the part of it that the batch fills
   std::vector<ViewShape> shapes{};        // of the views in the batch's epoch
+  std::vector<AlignedFloats> parameter_memory{};
+  std::vector<std::span<float>> parameters{};
   std::vector<std::int64_t> indices{};
   std::vector<std::int64_t> labels{};
   std::int64_t epoch = 0;
@@ -118,8 +120,9 @@ struct Slot {
 /// The slots of a loader. Batches share its ownership, so that a batch may outlive the loader.
 class Ring {
  public:
-  Ring(std::int64_t slots, std::int64_t batch_size, std::vector<ViewShape> shapes)
-      : batch_size_(batch_size), shapes_(std::move(shapes)) {
+  Ring(std::int64_t slots, std::int64_t batch_size, std::vector<ViewShape> shapes,
+       std::vector<std::vector<std::string>> parameters)
+      : batch_size_(batch_size), shapes_(std::move(shapes)), parameters_(std::move(parameters)) {
     for (std::int64_t i = 0; i < slots; ++i) free_.push_back(make());
   }
 
@@ -146,6 +149,7 @@ class Ring {
 
   /// The largest that each view has in any epoch.
   [[nodiscard]] const std::vector<ViewShape>& shapes() const { return shapes_; }
+  [[nodiscard]] const std::vector<std::vector<std::string>>& parameters() const { return parameters_; }
 
   std::mutex mutex;
   std::condition_variable work;      // there is something to do for a worker
@@ -158,6 +162,9 @@ class Ring {
       slot->memory.emplace_back(static_cast<std::size_t>(batch_size_ * shape.count()));
     slot->views.resize(shapes_.size());
     slot->shapes = shapes_;
+    for (const auto& names : parameters_)
+      slot->parameter_memory.emplace_back(static_cast<std::size_t>(batch_size_) * names.size());
+    slot->parameters.resize(parameters_.size());
     slot->indices.reserve(static_cast<std::size_t>(batch_size_));
     slot->labels.reserve(static_cast<std::size_t>(batch_size_));
     free_.reserve(++made_);
@@ -166,6 +173,7 @@ class Ring {
 
   std::int64_t batch_size_;
   std::vector<ViewShape> shapes_;
+  std::vector<std::vector<std::string>> parameters_;  // their names, of each view; no view where nobody asked
   std::size_t made_ = 0;
   std::vector<std::unique_ptr<Slot>> free_;
 };
@@ -179,8 +187,9 @@ class Ring {
 /// memory of k.
 ///
 /// Shapes     views[v]: [B, C, H, W] float32, contiguous, aligned to 64 bytes, [C, H, W] = shape(v);
+///            parameters[v]: [B, P] float32, row by row, where the view maker is a DescribingViewMaker;
 ///            indices, labels: [B]
-/// Errors     none
+/// Errors     ConfigError for a view that there is not
 /// Models     none
 /// Source     none
 class Batch {
@@ -200,8 +209,10 @@ class Batch {
   std::int64_t epoch = 0;                     ///< of which epoch
   std::int64_t number = 0;                    ///< which batch of the epoch
   std::span<const std::span<float>> views{};  ///< V x [B, C, H, W]; the caller may write into them
-  std::span<const std::int64_t> indices{};    ///< [B] in the data set; where an image was damaged, its substitute's
-  std::span<const std::int64_t> labels{};     ///< [B]; -1 where there are none
+  /// V x [B, P], the parameters that made each view, exactly those applied; no view where the maker says none.
+  std::span<const std::span<float>> parameters{};
+  std::span<const std::int64_t> indices{};  ///< [B] in the data set; where an image was damaged, its substitute's
+  std::span<const std::int64_t> labels{};   ///< [B]; -1 where there are none
 
   /// The number of images, B.
   [[nodiscard]] std::int64_t size() const { return static_cast<std::int64_t>(indices.size()); }
@@ -213,6 +224,14 @@ class Batch {
     return slot_->shapes[static_cast<std::size_t>(view)];
   }
 
+  /// The names of view v's parameters, the columns of parameters[v].
+  [[nodiscard]] const std::vector<std::string>& parameter_names(std::int64_t view) const {
+    JESSL_CHECK(view >= 0 && view < static_cast<std::int64_t>(parameters.size()), ConfigError,
+                "jessl::data::Batch: there are no parameters of view ", view, ", but of ", parameters.size(),
+                " views; ask for them by augment::with_parameters(maker)");
+    return ring_->parameters()[static_cast<std::size_t>(view)];
+  }
+
  private:
   template <class D, class A>
   friend class detail::LoaderEngine;
@@ -221,6 +240,7 @@ class Batch {
       : epoch(slot->epoch),
         number(slot->number),
         views(slot->views),
+        parameters(slot->parameters),
         indices(slot->indices),
         labels(slot->labels),
         ring_(std::move(ring)),
@@ -230,6 +250,7 @@ class Batch {
     std::swap(epoch, other.epoch);
     std::swap(number, other.number);
     std::swap(views, other.views);
+    std::swap(parameters, other.parameters);
     std::swap(indices, other.indices);
     std::swap(labels, other.labels);
     std::swap(ring_, other.ring_);
@@ -259,8 +280,9 @@ class LoaderEngine {
         maker_(std::move(maker)),
         options_(checked(options, dataset_.size())),
         arrangement_(std::move(arrangement)),
-        ring_(std::make_shared<Ring>(
-            options_.ahead + 1, options_.partition.most_rows(options_.batch_size, dataset_.size()), view_shapes())),
+        ring_(std::make_shared<Ring>(options_.ahead + 1,
+                                     options_.partition.most_rows(options_.batch_size, dataset_.size()), view_shapes(),
+                                     parameter_names())),
         order_(static_cast<std::size_t>(dataset_.size())),
         crew_(*this) {
     queue_.reserve(static_cast<std::size_t>(options_.ahead));
@@ -412,6 +434,14 @@ class LoaderEngine {
     return shapes;
   }
 
+  [[nodiscard]] std::vector<std::vector<std::string>> parameter_names() const {
+    std::vector<std::vector<std::string>> names;
+    if constexpr (DescribingViewMaker<A>) {
+      for (std::int64_t view = 0; view < std::int64_t{A::views}; ++view) names.push_back(maker_.parameters(view));
+    }
+    return names;
+  }
+
   /// Small, so that the threads finish together; large, so that handing out costs nothing beside images of
   /// microseconds.
   [[nodiscard]] std::int64_t chunk_size() const {
@@ -441,6 +471,10 @@ class LoaderEngine {
     for (std::size_t v = 0; v < slot.views.size(); ++v) {
       slot.shapes[v] = shapes_[v];
       slot.views[v] = slot.memory[v].first(static_cast<std::size_t>(size * slot.shapes[v].count()));
+    }
+    for (std::size_t v = 0; v < slot.parameters.size(); ++v) {
+      slot.parameters[v] =
+          slot.parameter_memory[v].first(static_cast<std::size_t>(size) * ring_->parameters()[v].size());
     }
     // A share may be empty; it is handed out all the same, so that all ranks take as many steps.
     slot.chunks = slot.unfinished = std::max((size + chunk_size() - 1) / chunk_size(), std::int64_t{1});
@@ -601,6 +635,11 @@ class LoaderEngine {
         if (worker.decoded[view] != worker.decoded[first]) continue;
         const auto count = static_cast<std::size_t>(slot.shapes[view].count());
         maker_.make(part, key(view), worker.views, slot.views[view].subspan(place * count, count));
+        if constexpr (DescribingViewMaker<A>) {
+          const std::size_t columns = ring_->parameters()[view].size();
+          maker_.describe({header.height, header.width}, key(view),
+                          slot.parameters[view].subspan(place * columns, columns));
+        }
       }
     }
     return true;
@@ -738,6 +777,9 @@ class Epoch {
 ///     for (const data::Batch& batch : loader.epoch(0)) step(batch.views[0], batch.views[1]);
 ///
 /// The order of an epoch is that of the fourth argument, data::order::Shuffled unless told otherwise.
+///
+/// A view maker that is a jessl::DescribingViewMaker, such as augment::with_parameters(maker), also gives the parameters of
+/// each view, as Batch::parameters.
 ///
 /// Shapes     V x [B, C, H, W] a batch
 /// Cost       an image: what its plan says, and its views; memory for ahead + 1 batches, taken once: nothing is

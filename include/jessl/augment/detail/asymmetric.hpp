@@ -13,21 +13,26 @@
 
 namespace jessl::augment::detail {
 
-/// Crop, flip, jitter, grayscale, blur, solarize, normalise; the views differ in the last two probabilities.
+/// Crop, flip, jitter, grayscale, blur, solarize, normalise.
+template <class AsymmetricOptions>
+[[nodiscard]] auto asymmetric_view(const AsymmetricOptions& options, const RandomResizedCrop& crop, double blur,
+                                   double solarize) {
+  return compose(crop, RandomHorizontalFlip{.p = options.flip},
+                 ColorJitter{.brightness = 0.4 * options.jitter,
+                             .contrast = 0.4 * options.jitter,
+                             .saturation = 0.2 * options.jitter,
+                             .hue = 0.1 * options.jitter,
+                             .p = options.jitter_p},
+                 RandomGrayscale{.p = options.grayscale}, GaussianBlur{.p = blur}, RandomSolarize{.p = solarize},
+                 Normalize{.mean = options.mean, .std = options.std});
+}
+
+/// Two such views, which differ in the probabilities of blur and solarization.
 template <class AsymmetricOptions>
 [[nodiscard]] auto asymmetric(const AsymmetricOptions& options) {
-  const auto view = [&](double blur, double solarize) {
-    return compose(RandomResizedCrop{.size = options.size, .scale = {options.min_scale, options.max_scale}},
-                   RandomHorizontalFlip{.p = options.flip},
-                   ColorJitter{.brightness = 0.4 * options.jitter,
-                               .contrast = 0.4 * options.jitter,
-                               .saturation = 0.2 * options.jitter,
-                               .hue = 0.1 * options.jitter,
-                               .p = options.jitter_p},
-                   RandomGrayscale{.p = options.grayscale}, GaussianBlur{.p = blur}, RandomSolarize{.p = solarize},
-                   Normalize{.mean = options.mean, .std = options.std});
-  };
-  return two_views(view(options.blur, options.solarize), view(options.second_blur, options.second_solarize));
+  const RandomResizedCrop crop{.size = options.size, .scale = {options.min_scale, options.max_scale}};
+  return two_views(asymmetric_view(options, crop, options.blur, options.solarize),
+                   asymmetric_view(options, crop, options.second_blur, options.second_solarize));
 }
 
 }  // namespace jessl::augment::detail
