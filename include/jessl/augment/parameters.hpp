@@ -27,7 +27,7 @@ namespace jessl::augment {
 
 namespace detail {
 
-/// Calls visit(name, index, value) for each number of a member: index -1 for one alone, its place for one of an array.
+/// Calls visit(name, index, value) for each number of a member: index -1 for one alone, its place for one of an array (of arrays).
 template <class Member, class Visit>
 void for_each_number(std::string_view name, const Member& member, const Visit& visit) {
   if constexpr (std::is_same_v<Member, Region>) {
@@ -39,7 +39,16 @@ void for_each_number(std::string_view name, const Member& member, const Visit& v
     visit(name, -1, static_cast<float>(member));
   } else {
     int index = 0;
-    for (const auto& value : member) visit(name, index++, static_cast<float>(value));
+    const auto visit_all = [&](const auto& again, const auto& values) -> void {
+      for (const auto& value : values) {
+        if constexpr (std::is_arithmetic_v<std::remove_cvref_t<decltype(value)>>) {
+          visit(name, index++, static_cast<float>(value));
+        } else {
+          again(again, value);
+        }
+      }
+    };
+    visit_all(visit_all, member);
   }
 }
 

@@ -91,3 +91,4 @@ struct RandomAffine {
 }  // namespace jessl::augment
 
 BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomAffine, degrees, translate, scale, shear, interpolation, center, fill);
+BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomAffine::Params, angle, translate, scale, shear);

@@ -84,3 +84,4 @@ struct RandomPerspective {
 }  // namespace jessl::augment
 
 BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomPerspective, distortion_scale, p, interpolation, fill);
+BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomPerspective::Params, applied, corners);

@@ -54,3 +54,4 @@ struct RandomRotation {
 }  // namespace jessl::augment
 
 BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomRotation, degrees, interpolation, center, fill);
+BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomRotation::Params, angle);

@@ -59,3 +59,4 @@ struct RandomTranslate {
 }  // namespace jessl::augment
 
 BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomTranslate, padding, fill);
+BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomTranslate::Params, right, down);

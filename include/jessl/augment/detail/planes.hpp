@@ -306,8 +306,8 @@ struct Block {
   std::int64_t count = 0;
   std::int64_t width = 0;  // of the image
 
-  /// pixel = function(pixel, index) for each pixel. In runs of a known length, of which the compiler makes vectors at
-  /// -O2 as well.
+  /// pixel = function(pixel, index) for each pixel. In runs of a known length, of which the compiler makes vectors
+  /// at -O3.
   template <class F>
   void transform_indexed(F function) const {
     run_vectorised([function, plane = plane, begin = begin, count = count](auto) {
