@@ -53,15 +53,15 @@ TEST_CASE("NTXent: stays finite and exact where exp would overflow", "[loss][nt_
   const auto single = a.to(torch::kFloat32).requires_grad_();
   const auto value = loss(single, b.to(torch::kFloat32));
   CHECK(value.item<double>() == Approx(exact).epsilon(1e-4));  // float32 rounds logits of 100 by 8e-6
-  const auto half = a.to(torch::kBFloat16).requires_grad_();
-  const auto rounded = loss(half, b.to(torch::kBFloat16));
+  const auto reduced = a.to(torch::kBFloat16).requires_grad_();
+  const auto rounded = loss(reduced, b.to(torch::kBFloat16));
   CHECK(rounded.scalar_type() == torch::kFloat32);
   // The same embeddings, rounded to bfloat16 first, in float64: only the arithmetic differs, so the tolerance stays.
   const auto same =
       loss(a.to(torch::kBFloat16).to(torch::kFloat64), b.to(torch::kBFloat16).to(torch::kFloat64)).item<double>();
   CHECK(rounded.item<double>() == Approx(same).epsilon(1e-4));
   rounded.backward();
-  CHECK(half.grad().isfinite().all().item<bool>());
+  CHECK(reduced.grad().isfinite().all().item<bool>());
 }
 
 TEST_CASE("NTXent: a temperature that is not positive is refused", "[loss][nt_xent]") {
