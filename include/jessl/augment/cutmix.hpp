@@ -47,11 +47,11 @@ struct CutMix {
 
  private:
   [[nodiscard]] Region box(Draw& draw, Extent extent) const {
-    const double half = 0.5 * std::sqrt(1.0 - detail::beta_number(draw, alpha, alpha));
+    const double half_side = 0.5 * std::sqrt(1.0 - detail::beta_number(draw, alpha, alpha));
     const std::int64_t x = draw.below(extent.width);
     const std::int64_t y = draw.below(extent.height);
-    const auto half_width = static_cast<std::int64_t>(half * static_cast<double>(extent.width));
-    const auto half_height = static_cast<std::int64_t>(half * static_cast<double>(extent.height));
+    const auto half_width = static_cast<std::int64_t>(half_side * static_cast<double>(extent.width));
+    const auto half_height = static_cast<std::int64_t>(half_side * static_cast<double>(extent.height));
     const std::int64_t left = std::max<std::int64_t>(0, x - half_width);
     const std::int64_t top = std::max<std::int64_t>(0, y - half_height);
     return {top, left, std::min(extent.height, y + half_height) - top, std::min(extent.width, x + half_width) - left};
