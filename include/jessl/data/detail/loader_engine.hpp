@@ -152,8 +152,8 @@ class LoaderEngine {
   struct Worker {
     std::vector<std::byte> storage{};
     Decoder decoder{};
-    std::array<Region, view_count> needed{};   // of each view
-    std::array<Region, view_count> decoded{};  // of each view: that which it is made from
+    std::array<DecodePart, view_count> needed{};   // of each view
+    std::array<DecodePart, view_count> decoded{};  // of each view: that which it is made from
     typename A::Scratch views{};
   };
 
@@ -391,19 +391,20 @@ class LoaderEngine {
                   region.width, " columns from ", region.left, " for view ", view, " of image ", index, " (",
                   dataset_.describe(index), "), expected one pixel or more inside its ", header.height, " rows and ",
                   header.width, " columns");
-      worker.needed[view] = region;
+      worker.needed[view] = {region, shrink(header, key(view))};
     }
     plan_views(header, worker.needed, worker.decoded);
 
-    const auto first_of_its_region = [&](std::size_t view) {
+    const auto first_of_its_part = [&](std::size_t view) {
       return std::find(worker.decoded.begin(), worker.decoded.end(), worker.decoded[view]) ==
              worker.decoded.begin() + static_cast<std::ptrdiff_t>(view);
     };
     for (std::size_t first = 0; first < view_count; ++first) {
-      if (!first_of_its_region(first)) continue;
+      if (!first_of_its_part(first)) continue;
       RegionView part;
       const auto decode = [&] {
-        part = decode_region(image, header, worker.decoded[first], dataset_.channels(), worker.decoder);
+        const auto& [region, shrink] = worker.decoded[first];
+        part = decode_region(image, header, region, dataset_.channels(), worker.decoder, shrink);
       };
       if (!undamaged(index, decode)) return false;
       for (std::size_t view = first; view < view_count; ++view) {
@@ -418,6 +419,16 @@ class LoaderEngine {
       }
     }
     return true;
+  }
+
+  /// By how much the part of an image that a view is made from may be shrunk.
+  [[nodiscard]] std::int64_t shrink(const ImageHeader& header, const DrawKey& key) const {
+    if (options_.decoding == Decoding::exact || header.format != ImageFormat::jpg) return 1;
+    const std::int64_t shrink = shrink_of(maker_, {header.height, header.width}, key);
+    JESSL_CHECK(shrink == 1 || shrink == 2 || shrink == 4 || shrink == 8, ShapeError, who,
+                ": shrink() of the view maker gives ", shrink, " for view ", int{key.view},
+                ", expected 1, 2, 4 or 8");
+    return shrink;
   }
 
   /// Does a step of reading image `index`; whether the image let it. What view makers throw is another matter.
