@@ -421,7 +421,8 @@ TEST_CASE("Pipeline: any part that holds the region gives the same bytes, and no
   }
 }
 
-TEST_CASE("Pipeline: a shrunk part gives the view of the image of which its pixels are squares", "[augment][pipeline]") {
+TEST_CASE("Pipeline: a shrunk part gives the view of the image of which its pixels are squares",
+          "[augment][pipeline]") {
   const auto check = [](const auto& pipeline, std::int64_t width, std::int64_t height, std::int64_t channels) {
     for (const std::int64_t shrink : {2, 4, 8}) {
       const jessl::Image small = noise_image((width + shrink - 1) / shrink, (height + shrink - 1) / shrink, channels);
@@ -479,8 +480,8 @@ TEST_CASE("Pipeline: says how far its part may be shrunk", "[augment][pipeline]"
   CHECK(shrink(compose(square(100), ColorJitter{})) == 4);
   CHECK(shrink(two_views(compose(square(20)))) == 8);
   CHECK(shrink(augment::with_parameters(compose(square(50)))) == 8);
-  CHECK(shrink(compose(CenterCrop{.size = 20})) == 1);                        // cut, not shrunk
-  CHECK(shrink(compose(ColorJitter{}, square(50))) == 1);                     // the jitter sees the whole image
+  CHECK(shrink(compose(CenterCrop{.size = 20})) == 1);     // cut, not shrunk
+  CHECK(shrink(compose(ColorJitter{}, square(50))) == 1);  // the jitter sees the whole image
   CHECK(shrink(compose(Resize{.size = 100}, CenterCrop{.size = 50})) == 4);
 }
 

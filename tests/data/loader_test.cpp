@@ -785,7 +785,7 @@ TEST_CASE("Loader: decodes parts, and the views are those of whole images to the
     std::array<jessl::data::DecodePart, Parts::views> decoded;
     for (std::uint8_t v = 0; v < Parts::views; ++v)
       needed[v].region = Parts{}.region({header.height, header.width},
-                                 {.seed = 3, .sample = static_cast<std::uint64_t>(i), .view = v});
+                                        {.seed = 3, .sample = static_cast<std::uint64_t>(i), .view = v});
     jessl::data::plan_views(header, needed, decoded);
     for (const auto& part : decoded) ways.insert(jessl::data::plan_decode(header, part.region).way);
     together.insert(decoded[0] == decoded[1]);
@@ -859,7 +859,8 @@ TEST_CASE("Loader: a shrink that there is not is refused", "[data][loader]") {
   folder.write("a.jpg", data_test::to_jpeg(data_test::picture(20, 20, 3)));
   const jessl::data::ImageFolder files(folder.path());
   Loader loader{files, Shrinking{}, {.batch_size = 1, .workers = 1, .decoding = jessl::data::Decoding::fast}};
-  CHECK_THROWS_WITH(all(loader, 0), Catch::Contains("shrink() of the view maker gives 3 for view 0, expected 1, 2, 4 or 8"));
+  CHECK_THROWS_WITH(all(loader, 0),
+                    Catch::Contains("shrink() of the view maker gives 3 for view 0, expected 1, 2, 4 or 8"));
 }
 
 TEST_CASE("Loader: gives each view the part that it asked for", "[data][loader]") {

@@ -52,10 +52,10 @@ struct LoaderOptions {
 
   std::int64_t batch_size = 256;              ///< images a batch, >= 1
   std::int64_t workers = hardware_threads();  ///< threads that make views, >= 1
-  std::int64_t ahead = 2;  ///< batches made before they are asked for, >= 0; 0: each when it is asked for
-  bool drop_last = true;   ///< leave out a last batch that is not full
-  std::uint64_t seed = 0;  ///< of the order, the substitutes and the views
-  Decoding decoding = Decoding::exact;           ///< which pixels are decoded
+  std::int64_t ahead = 2;               ///< batches made before they are asked for, >= 0; 0: each when it is asked for
+  bool drop_last = true;                ///< leave out a last batch that is not full
+  std::uint64_t seed = 0;               ///< of the order, the substitutes and the views
+  Decoding decoding = Decoding::exact;  ///< which pixels are decoded
   OnCorrupt on_corrupt = OnCorrupt::substitute;  ///< what to do about damaged images
   double max_corrupt_share = 0.1;                ///< more damaged images than this share of all end the run, in [0, 1]
   Partition partition{};  ///< which of several processes this is; batch_size is that of all together
