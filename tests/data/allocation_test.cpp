@@ -156,12 +156,13 @@ TEST_CASE("decode_region: allocates nothing once warm", "[data][allocation]") {
     for (const data_test::Bytes& bytes : files) {
       const jessl::EncodedImage image{.format = jessl::ImageFormat::jpg, .bytes = bytes};
       const jessl::data::ImageHeader header = jessl::data::peek(image);
-      const std::array boxes{jessl::Region{40, 50, 8, 9}, jessl::Region{0, 0, 30, 40}};
-      std::array<jessl::Region, 2> regions;
-      jessl::data::plan_views(header, boxes, regions);
-      for (const jessl::Region& region : regions) {
-        (void)jessl::data::decode_region(image, header, region, 3, decoder);
-        if (jessl::data::plan_decode(header, region).way == jessl::data::DecodeWay::segments) ++segments;
+      using jessl::data::DecodePart;
+      const std::array wanted{DecodePart{{40, 50, 8, 9}}, DecodePart{{0, 0, 30, 40}, 2}};
+      std::array<DecodePart, 2> parts;
+      jessl::data::plan_views(header, wanted, parts);
+      for (const auto& [region, shrink] : parts) {
+        (void)jessl::data::decode_region(image, header, region, 3, decoder, shrink);
+        if (jessl::data::plan_decode(header, region, shrink).way == jessl::data::DecodeWay::segments) ++segments;
       }
     }
     return segments;
