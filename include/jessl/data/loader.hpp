@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <span>
 #include <utility>
@@ -93,6 +94,10 @@ class Epoch {
 ///
 /// The order of an epoch is that of the fourth argument, data::order::Shuffled unless told otherwise.
 ///
+/// Views are float32 and [B, C, H, W] unless LoaderOptions::element and ::layout say otherwise: then the worker that made a
+/// view also rounds it (to nearest, ties to even) and reorders it, on its way into the batch. The memory of batches comes
+/// from the fifth argument, for whoever wants it page-locked (train::PinnedMemory).
+///
 /// A view maker that is a jessl::DescribingViewMaker, such as augment::with_parameters(maker), also gives the parameters of
 /// each view, as Batch::parameters.
 ///
@@ -123,10 +128,12 @@ class Loader {
   static_assert(views >= 1 && views <= 255,
                 "jessl::data::Loader requires a view maker of 1 to 255 views; see jessl/core/views.hpp");
 
+  /// `memory` gives the batches theirs; it is used by one thread at a time and must outlive the loader and its batches.
   template <class O = order::Shuffled>
-  explicit Loader(D dataset, A maker, const LoaderOptions& options = {}, O order = {})
+  explicit Loader(D dataset, A maker, const LoaderOptions& options = {}, O order = {},
+                  std::pmr::memory_resource* memory = std::pmr::new_delete_resource())
       : engine_(std::make_shared<detail::LoaderEngine<D, A>>(std::move(dataset), std::move(maker), options,
-                                                             arrangement(std::move(order)))) {
+                                                             arrangement(std::move(order)), memory)) {
     static_assert(
         Order<O, D>,
         "jessl::data::Loader requires its fourth argument to be a jessl::Order: by_page, arrange(data, key, indices); "

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include <jessl/core/element.hpp>
 #include <jessl/core/hardware_threads.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/data/partition.hpp>
@@ -58,10 +59,12 @@ struct LoaderOptions {
   Decoding decoding = Decoding::exact;  ///< which pixels are decoded
   OnCorrupt on_corrupt = OnCorrupt::substitute;  ///< what to do about damaged images
   double max_corrupt_share = 0.1;                ///< more damaged images than this share of all end the run, in [0, 1]
+  Element element = Element::float32;            ///< the number format of the views
+  Layout layout = Layout::channels_first;        ///< the order of their values in memory
   Partition partition{};  ///< which of several processes this is; batch_size is that of all together
 };
 
 }  // namespace jessl::data
 
 BOOST_HANA_ADAPT_STRUCT(jessl::data::LoaderOptions, batch_size, workers, ahead, drop_last, seed, decoding, on_corrupt,
-                        max_corrupt_share, partition);
+                        max_corrupt_share, element, layout, partition);

@@ -10,6 +10,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <memory_resource>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include <jessl/core/draw.hpp>
+#include <jessl/core/element.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 #include <jessl/core/log.hpp>
@@ -31,6 +33,7 @@
 #include <jessl/data/concept.hpp>
 #include <jessl/data/decode_plan.hpp>
 #include <jessl/data/decode_region.hpp>
+#include <jessl/data/detail/encode_view.hpp>
 #include <jessl/data/detail/read_ahead.hpp>
 #include <jessl/data/detail/ring.hpp>
 #include <jessl/data/loader_options.hpp>
@@ -50,20 +53,20 @@ class LoaderEngine {
     bool by_page = false;
   };
 
-  LoaderEngine(D dataset, A maker, const LoaderOptions& options, Arrangement arrangement)
+  LoaderEngine(D dataset, A maker, const LoaderOptions& options, Arrangement arrangement,
+               std::pmr::memory_resource* memory)
       : dataset_(std::move(dataset)),
         maker_(std::move(maker)),
         options_(checked(options, dataset_.size())),
         arrangement_(std::move(arrangement)),
-        ring_(std::make_shared<Ring>(options_.ahead + 1,
-                                     options_.partition.most_rows(options_.batch_size, dataset_.size()), view_shapes(),
-                                     parameter_names())),
+        ring_(std::make_shared<Ring>(options_.ahead + 1, batch_format(), memory)),
         order_(static_cast<std::size_t>(dataset_.size())),
         crew_(*this) {
     queue_.reserve(static_cast<std::size_t>(options_.ahead));
     if (options_.ahead == 0) pool_.emplace(options_.workers);
     try {
       workers_.resize(static_cast<std::size_t>(options_.workers));
+      for (Worker& worker : workers_) worker.view.resize(largest_encoded());
       if (options_.ahead == 0) return;
       for (Worker& worker : workers_) crew_.threads.emplace_back([this, &worker] { serve(worker); });
     } catch (const std::exception& error) {
@@ -78,7 +81,7 @@ class LoaderEngine {
   [[nodiscard]] const D& dataset() const { return dataset_; }
   [[nodiscard]] const A& maker() const { return maker_; }
   [[nodiscard]] const LoaderOptions& options() const { return options_; }
-  [[nodiscard]] const std::vector<ViewShape>& shapes() const { return ring_->shapes(); }
+  [[nodiscard]] const std::vector<ViewShape>& shapes() const { return ring_->format().shapes; }
 
   [[nodiscard]] std::int64_t batches() const {
     const std::int64_t full = dataset_.size() / options_.batch_size;
@@ -155,6 +158,7 @@ class LoaderEngine {
     std::array<DecodePart, view_count> needed{};   // of each view
     std::array<DecodePart, view_count> decoded{};  // of each view: that which it is made from
     typename A::Scratch views{};
+    std::vector<float> view{};  // one, before it is encoded
   };
 
   /// The threads that work ahead. Its destructor ends them, also when the engine's constructor fails half-way.
@@ -190,31 +194,40 @@ class LoaderEngine {
     return options;
   }
 
-  /// The largest that each view has in any epoch.
-  [[nodiscard]] std::vector<ViewShape> view_shapes() const {
-    std::vector<ViewShape> shapes;
-    for (std::int64_t view = 0; view < std::int64_t{A::views}; ++view)
-      shapes.push_back(maker_.shape(view, dataset_.channels()));
-    return shapes;
+  [[nodiscard]] BatchFormat batch_format() const {
+    BatchFormat format{.rows = options_.partition.most_rows(options_.batch_size, dataset_.size()),
+                       .element = options_.element,
+                       .layout = options_.layout};
+    for (std::int64_t view = 0; view < std::int64_t{A::views}; ++view) {
+      format.shapes.push_back(maker_.shape(view, dataset_.channels()));
+      if constexpr (DescribingViewMaker<A>) format.parameters.push_back(maker_.parameters(view));
+    }
+    return format;
+  }
+
+  /// Whether the batch has a view as makers write it, so that it is made in its place.
+  [[nodiscard]] bool is_made_in_place(const ViewShape& shape) const {
+    return options_.element == Element::float32 && (options_.layout == Layout::channels_first || shape.channels == 1);
+  }
+
+  /// The most values of a view that isn't.
+  [[nodiscard]] std::size_t largest_encoded() const {
+    std::int64_t count = 0;
+    for (const ViewShape& shape : shapes()) {
+      if (!is_made_in_place(shape)) count = std::max(count, shape.count());
+    }
+    return static_cast<std::size_t>(count);
   }
 
   [[nodiscard]] std::array<ViewShape, view_count> view_shapes(std::int64_t epoch) const {
     std::array<ViewShape, view_count> shapes;
     for (std::size_t v = 0; v < view_count; ++v) {
       shapes[v] = shape_in_epoch(maker_, static_cast<std::int64_t>(v), dataset_.channels(), epoch);
-      const ViewShape& largest = ring_->shapes()[v];
+      const ViewShape& largest = ring_->format().shapes[v];
       JESSL_CHECK(shapes[v].count() <= largest.count(), ShapeError, who, ": view ", v, " is ", shapes[v], " in epoch ",
                   epoch, ", expected no more values than ", largest, ", its largest shape, has");
     }
     return shapes;
-  }
-
-  [[nodiscard]] std::vector<std::vector<std::string>> parameter_names() const {
-    std::vector<std::vector<std::string>> names;
-    if constexpr (DescribingViewMaker<A>) {
-      for (std::int64_t view = 0; view < std::int64_t{A::views}; ++view) names.push_back(maker_.parameters(view));
-    }
-    return names;
   }
 
   /// Small, so that the threads finish together; large, so that handing out costs nothing beside images of
@@ -230,6 +243,11 @@ class LoaderEngine {
                 " was started; a loader runs one epoch at a time");
   }
 
+  /// Bytes of a view in a batch.
+  [[nodiscard]] std::size_t view_size(const ViewShape& shape) const {
+    return static_cast<std::size_t>(shape.count()) * size_of(options_.element);
+  }
+
   /// This process's images of a batch of the running epoch.
   [[nodiscard]] std::span<const std::int64_t> rows(std::int64_t number) const {
     const auto [first, size] = options_.partition.rows(number, options_.batch_size, dataset_.size());
@@ -243,13 +261,14 @@ class LoaderEngine {
     slot.number = number;
     slot.indices.assign(images.begin(), images.end());
     slot.labels.assign(static_cast<std::size_t>(size), -1);
-    for (std::size_t v = 0; v < slot.views.size(); ++v) {
+    for (std::size_t v = 0; v < slot.bytes.size(); ++v) {
       slot.shapes[v] = shapes_[v];
-      slot.views[v] = slot.memory[v].first(static_cast<std::size_t>(size * slot.shapes[v].count()));
+      slot.bytes[v] = slot.memory[v].first(static_cast<std::size_t>(size) * view_size(slot.shapes[v]));
+      if (options_.element == Element::float32) slot.views[v] = values_of<float>(slot.bytes[v]);
     }
     for (std::size_t v = 0; v < slot.parameters.size(); ++v) {
-      slot.parameters[v] =
-          slot.parameter_memory[v].first(static_cast<std::size_t>(size) * ring_->parameters()[v].size());
+      const std::size_t count = static_cast<std::size_t>(size) * ring_->format().parameters[v].size();
+      slot.parameters[v] = values_of<float>(slot.parameter_memory[v].first(count * sizeof(float)));
     }
     // A share may be empty; it is handed out all the same, so that all ranks take as many steps.
     slot.chunks = slot.unfinished = std::max((size + chunk_size() - 1) / chunk_size(), std::int64_t{1});
@@ -409,10 +428,17 @@ class LoaderEngine {
       if (!undamaged(index, decode)) return false;
       for (std::size_t view = first; view < view_count; ++view) {
         if (worker.decoded[view] != worker.decoded[first]) continue;
-        const auto count = static_cast<std::size_t>(slot.shapes[view].count());
-        maker_.make(part, key(view), worker.views, slot.views[view].subspan(place * count, count));
+        const ViewShape& shape = slot.shapes[view];
+        const std::span<std::byte> bytes = slot.bytes[view].subspan(place * view_size(shape), view_size(shape));
+        if (is_made_in_place(shape)) {
+          maker_.make(part, key(view), worker.views, values_of<float>(bytes));
+        } else {
+          const std::span<float> made = std::span(worker.view).first(static_cast<std::size_t>(shape.count()));
+          maker_.make(part, key(view), worker.views, made);
+          encode_view(made, shape, options_.element, options_.layout, bytes.data());
+        }
         if constexpr (DescribingViewMaker<A>) {
-          const std::size_t columns = ring_->parameters()[view].size();
+          const std::size_t columns = ring_->format().parameters[view].size();
           maker_.describe({header.height, header.width}, key(view),
                           slot.parameters[view].subspan(place * columns, columns));
         }

@@ -7,41 +7,50 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <memory_resource>
 #include <mutex>
-#include <new>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <jessl/core/element.hpp>
 #include <jessl/core/shape.hpp>
 
 namespace jessl::data::detail {
 
 /// Memory for one view of a whole batch. It starts on a cache line, as vector units and LibTorch's kernels like it.
-class AlignedFloats {
+class AlignedBytes {
  public:
-  explicit AlignedFloats(std::size_t count)
-      : values_(static_cast<float*>(::operator new[](count * sizeof(float), alignment))), count_(count) {}
-  [[nodiscard]] std::span<float> first(std::size_t count) const {
-    return std::span(values_.get(), count_).first(count);
+  AlignedBytes(std::pmr::memory_resource* memory, std::size_t size)
+      : bytes_(static_cast<std::byte*>(memory->allocate(size, alignment)), Free{memory, size}) {}
+  [[nodiscard]] std::span<std::byte> first(std::size_t size) const {
+    return std::span(bytes_.get(), bytes_.get_deleter().size).first(size);
   }
 
  private:
-  static constexpr std::align_val_t alignment{64};
+  static constexpr std::size_t alignment = 64;
   struct Free {
-    void operator()(float* values) const { ::operator delete[](values, alignment); }
+    std::pmr::memory_resource* memory;
+    std::size_t size;
+    void operator()(std::byte* bytes) const { memory->deallocate(bytes, size, alignment); }
   };
-  std::unique_ptr<float[], Free> values_;
-  std::size_t count_;
+  std::unique_ptr<std::byte[], Free> bytes_;
 };
+
+/// Bytes as the values that they are.
+template <class T>
+[[nodiscard]] std::span<T> values_of(std::span<std::byte> bytes) {
+  return {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
+}
 
 /// The memory of one batch, and how far the work on it has come.
 struct Slot {
-  std::vector<AlignedFloats> memory{};    // one a view
-  std::vector<std::span<float>> views{};  // the part of it that the batch fills
-  std::vector<ViewShape> shapes{};        // of the views in the batch's epoch
-  std::vector<AlignedFloats> parameter_memory{};
+  std::vector<AlignedBytes> memory{};         // one a view
+  std::vector<std::span<std::byte>> bytes{};  // the part of it that the batch fills
+  std::vector<std::span<float>> views{};      // the same as values, where they are float32
+  std::vector<ViewShape> shapes{};            // of the views in the batch's epoch
+  std::vector<AlignedBytes> parameter_memory{};
   std::vector<std::span<float>> parameters{};
   std::vector<std::int64_t> indices{};
   std::vector<std::int64_t> labels{};
@@ -54,12 +63,20 @@ struct Slot {
   std::int64_t failed_chunk = 0;
 };
 
+/// What all batches of a loader have in common.
+struct BatchFormat {
+  std::int64_t rows = 0;                               // images, at most
+  std::vector<ViewShape> shapes{};                     // the largest that each view has in any epoch
+  std::vector<std::vector<std::string>> parameters{};  // their names, of each view; no view where nobody asked
+  Element element = Element::float32;
+  Layout layout = Layout::channels_first;
+};
+
 /// The slots of a loader. Batches share its ownership, so that a batch may outlive the loader.
 class Ring {
  public:
-  Ring(std::int64_t slots, std::int64_t batch_size, std::vector<ViewShape> shapes,
-       std::vector<std::vector<std::string>> parameters)
-      : batch_size_(batch_size), shapes_(std::move(shapes)), parameters_(std::move(parameters)) {
+  Ring(std::int64_t slots, BatchFormat format, std::pmr::memory_resource* memory)
+      : format_(std::move(format)), memory_(memory) {
     for (std::int64_t i = 0; i < slots; ++i) free_.push_back(make());
   }
 
@@ -84,9 +101,7 @@ class Ring {
     work.notify_one();
   }
 
-  /// The largest that each view has in any epoch.
-  [[nodiscard]] const std::vector<ViewShape>& shapes() const { return shapes_; }
-  [[nodiscard]] const std::vector<std::vector<std::string>>& parameters() const { return parameters_; }
+  [[nodiscard]] const BatchFormat& format() const { return format_; }
 
   std::mutex mutex;
   std::condition_variable work;      // there is something to do for a worker
@@ -95,22 +110,23 @@ class Ring {
  private:
   [[nodiscard]] std::unique_ptr<Slot> make() {
     auto slot = std::make_unique<Slot>();
-    for (const ViewShape& shape : shapes_)
-      slot->memory.emplace_back(static_cast<std::size_t>(batch_size_ * shape.count()));
-    slot->views.resize(shapes_.size());
-    slot->shapes = shapes_;
-    for (const auto& names : parameters_)
-      slot->parameter_memory.emplace_back(static_cast<std::size_t>(batch_size_) * names.size());
-    slot->parameters.resize(parameters_.size());
-    slot->indices.reserve(static_cast<std::size_t>(batch_size_));
-    slot->labels.reserve(static_cast<std::size_t>(batch_size_));
+    const auto rows = static_cast<std::size_t>(format_.rows);
+    for (const ViewShape& shape : format_.shapes)
+      slot->memory.emplace_back(memory_, rows * static_cast<std::size_t>(shape.count()) * size_of(format_.element));
+    slot->bytes.resize(format_.shapes.size());
+    slot->views.resize(format_.shapes.size());
+    slot->shapes = format_.shapes;
+    for (const auto& names : format_.parameters)
+      slot->parameter_memory.emplace_back(memory_, rows * names.size() * sizeof(float));
+    slot->parameters.resize(format_.parameters.size());
+    slot->indices.reserve(rows);
+    slot->labels.reserve(rows);
     free_.reserve(++made_);
     return slot;
   }
 
-  std::int64_t batch_size_;
-  std::vector<ViewShape> shapes_;
-  std::vector<std::vector<std::string>> parameters_;  // their names, of each view; no view where nobody asked
+  BatchFormat format_;
+  std::pmr::memory_resource* memory_;
   std::size_t made_ = 0;
   std::vector<std::unique_ptr<Slot>> free_;
 };
