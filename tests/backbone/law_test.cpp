@@ -5,6 +5,7 @@
 #include <boost/hana/for_each.hpp>
 
 #include <jessl/backbone.hpp>
+#include <jessl/core/autocast.hpp>
 
 namespace {
 
@@ -54,6 +55,17 @@ TEST_CASE("every backbone: its weights are a function of the seed, whatever its 
     other->initialise(7);
     CHECK(equal(one->parameters(), other->parameters()));
     CHECK(equal(one->buffers(), other->buffers()));
+  });
+}
+
+TEST_CASE("every backbone: if it casts its images, rounded ones give the same under autocast", "[backbone][law]") {
+  for_each_backbone([](const auto& make) {
+    if constexpr (jessl::backbone::casts_images<decltype(make())>()) {
+      auto net = make();
+      const jessl::Autocast autocast(torch::kCPU, jessl::Precision::bfloat16);
+      const torch::Tensor features = net->forward(images());
+      CHECK(torch::equal(features, net->forward(images().to(torch::kBFloat16))));
+    }
   });
 }
 
