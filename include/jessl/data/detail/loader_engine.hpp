@@ -452,8 +452,7 @@ class LoaderEngine {
     if (options_.decoding == Decoding::exact || header.format != ImageFormat::jpg) return 1;
     const std::int64_t shrink = shrink_of(maker_, {header.height, header.width}, key);
     JESSL_CHECK(shrink == 1 || shrink == 2 || shrink == 4 || shrink == 8, ShapeError, who,
-                ": shrink() of the view maker gives ", shrink, " for view ", int{key.view},
-                ", expected 1, 2, 4 or 8");
+                ": shrink() of the view maker gives ", shrink, " for view ", int{key.view}, ", expected 1, 2, 4 or 8");
     return shrink;
   }
 
