@@ -2,6 +2,7 @@
 // mix, mixed_targets: MixUp and CutMix on tensors, on any device.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
