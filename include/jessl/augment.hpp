@@ -27,6 +27,7 @@
 #include <jessl/augment/random_adjust_sharpness.hpp>
 #include <jessl/augment/random_affine.hpp>
 #include <jessl/augment/random_autocontrast.hpp>
+#include <jessl/augment/random_crop.hpp>
 #include <jessl/augment/random_equalize.hpp>
 #include <jessl/augment/random_erasing.hpp>
 #include <jessl/augment/random_gamma.hpp>
@@ -50,10 +51,11 @@ namespace jessl::augment {
 
 /// Every operation, as a Hana list of types.
 inline constexpr auto All =
-    boost::hana::tuple_t<RandomResizedCrop, Resize, CenterCrop, RandomHorizontalFlip, ColorJitter, RandomGrayscale,
-                         GaussianBlur, RandomGamma, RandomSolarize, GaussianNoise, Normalize, RandomPosterize,
-                         RandomInvert, RandomAutocontrast, RandomEqualize, RandomAdjustSharpness, Cutout, RandomErasing,
-                         RandomVerticalFlip, RandomRotation, RandomTranslate, RandomAffine, RandomPerspective>;
+    boost::hana::tuple_t<RandomResizedCrop, RandomCrop, Resize, CenterCrop, RandomHorizontalFlip, ColorJitter,
+                         RandomGrayscale, GaussianBlur, RandomGamma, RandomSolarize, GaussianNoise, Normalize,
+                         RandomPosterize, RandomInvert, RandomAutocontrast, RandomEqualize, RandomAdjustSharpness,
+                         Cutout, RandomErasing, RandomVerticalFlip, RandomRotation, RandomTranslate, RandomAffine,
+                         RandomPerspective>;
 
 /// Every operation on the images of a batch together.
 inline constexpr auto AllOnBatches = boost::hana::tuple_t<MixUp, CutMix>;

@@ -8,6 +8,7 @@
 #include <jessl/train/callback.hpp>
 #include <jessl/train/checkpoint_every.hpp>
 #include <jessl/train/json_lines.hpp>
+#include <jessl/train/mixing.hpp>
 #include <jessl/train/options.hpp>
 #include <jessl/train/pinned_memory.hpp>
 #include <jessl/train/progress.hpp>

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Vertical flips and warps against torchvision's results and draws; tests/reference/augment/make_geometric.py made the
-// numbers.
+// Vertical flips, warps and random crops against torchvision's results and draws;
+// tests/reference/augment/make_geometric.py made the numbers.
 #include "recording.hpp"
 #include "statistics.hpp"
 #include "support.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include <catch2/catch.hpp>
@@ -26,8 +28,12 @@ std::vector<float> warped_whole(const jessl::Image& image, const Op& operation, 
   return view_with(compose(whole, operation), image, {CenterCrop::Params{}, params});
 }
 
-std::vector<float> warped_by_case(const jessl::Json& entry, const jessl::Image& image) {
+std::vector<float> made_by_case(const jessl::Json& entry, const jessl::Image& image) {
   const std::string op = entry["op"];
+  if (op == "crop") {
+    const std::array<std::int64_t, 4> box = entry["box"];
+    return view_with(compose(RandomCrop{.size = box[2], .width = box[3]}), image, {{{box[0], box[1], box[2], box[3]}}});
+  }
   const auto interpolation = jessl::from_json<Interpolation>(entry["interpolation"]);
   const std::array<double, 3> fill = entry["fill"];
   std::optional<std::array<double, 2>> center;
@@ -73,6 +79,11 @@ std::vector<double> drawn(const jessl::Json& entry, jessl::Draw& draw) {
             params.shear[0],
             params.shear[1]};
   }
+  if (op == "crop") {
+    const RandomCrop crop{.size = entry["size"][0], .width = entry["size"][1], .padding = entry["padding"]};
+    const Region box = crop.sample(draw, extent).box;
+    return {static_cast<double>(box.top), static_cast<double>(box.left)};
+  }
   REQUIRE(op == "perspective");
   std::vector<double> row;
   const RandomPerspective perspective{.distortion_scale = entry["distortion_scale"], .p = 1.0};
@@ -84,12 +95,12 @@ std::vector<double> drawn(const jessl::Json& entry, jessl::Draw& draw) {
 
 }  // namespace
 
-TEST_CASE("Warps: every case equals torchvision's result", "[augment][geometric]") {
+TEST_CASE("Warps and crops: every case equals torchvision's result", "[augment][geometric]") {
   const Recording reference("geometric");
   std::map<std::string, int> counted;
   for (const jessl::Json& entry : reference.list("cases")) {
     INFO(entry.dump());
-    const std::vector<float> actual = warped_by_case(entry, reference.image(entry["image"]));
+    const std::vector<float> actual = made_by_case(entry, reference.image(entry["image"]));
     std::vector<float> expected;
     for (const std::uint16_t q : reference.values<std::uint16_t>(entry["values"], actual.size()))
       expected.push_back(static_cast<float>(q / 65535.0));
@@ -97,10 +108,10 @@ TEST_CASE("Warps: every case equals torchvision's result", "[augment][geometric]
     CHECK(largest_difference(actual, expected) < 0.5 / 65535.0 + 2e-5);
     ++counted[entry["op"]];
   }
-  CHECK(counted.size() == 4);
+  CHECK(counted.size() == 5);
 }
 
-TEST_CASE("Warps: parameters have torchvision's distribution, rounding included", "[augment][geometric]") {
+TEST_CASE("Warps and crops: parameters have torchvision's distribution, rounding included", "[augment][geometric]") {
   const Recording reference("geometric");
   constexpr int count = 20000;
   int compared = 0;
@@ -132,7 +143,7 @@ TEST_CASE("Warps: parameters have torchvision's distribution, rounding included"
     }
     ++compared;
   }
-  CHECK(compared == 4);
+  CHECK(compared == 7);
 }
 
 TEST_CASE("RandomTranslate: every shift up to the padding is drawn as often as any other", "[augment][geometric]") {
@@ -170,6 +181,78 @@ TEST_CASE("RandomTranslate: moves pixels as they are, and fills what it uncovers
         }
       }
     }
+  }
+}
+
+TEST_CASE("RandomCrop: every place up to the padding is drawn as often as any other", "[augment][geometric]") {
+  constexpr int count = 40000;
+  std::map<std::array<std::int64_t, 2>, int> places;
+  for (std::uint64_t sample = 0; sample < count; ++sample) {
+    jessl::Draw draw({.seed = 5, .sample = sample});
+    const Region box = RandomCrop{.size = 32, .padding = 4}.sample(draw, {32, 32}).box;
+    REQUIRE((box.height == 32 && box.width == 32 && std::abs(box.top) <= 4 && std::abs(box.left) <= 4));
+    ++places[{box.top, box.left}];
+  }
+  REQUIRE(places.size() == 81);
+  double chi_squared = 0.0;
+  for (const auto& [place, times] : places)
+    chi_squared += (times - count / 81.0) * (times - count / 81.0) / (count / 81.0);
+  CHECK(chi_squared < 124.9);  // 0.999 quantile, 80 degrees of freedom
+}
+
+TEST_CASE("RandomCrop: an image that is too small is seen whole, anywhere", "[augment][geometric]") {
+  const Extent extent{5, 40};
+  const RandomCrop crop{.size = 12, .width = 30, .padding = 2};
+  std::set<std::int64_t> tops;
+  std::set<std::int64_t> lefts;
+  for (std::uint64_t sample = 0; sample < 2000; ++sample) {
+    jessl::Draw draw({.sample = sample});
+    const Region box = crop.sample(draw, extent).box;
+    tops.insert(box.top);
+    lefts.insert(box.left);
+  }
+  // Rows: 12 hold the image's 5 and 2 of padding on each side at 4 places. Columns: 30 of 44, at 15 places.
+  CHECK(tops == std::set<std::int64_t>{-5, -4, -3, -2});
+  CHECK((lefts.size() == 15 && *lefts.begin() == -2 && *lefts.rbegin() == 12));
+}
+
+TEST_CASE("RandomCrop: on an image of its size it moves the picture as RandomTranslate does", "[augment][geometric]") {
+  const jessl::Image image = noise_image(13, 11, 3);
+  const auto cropping = compose(RandomCrop{.size = 11, .width = 13, .padding = 4});
+  for (const std::int64_t top : {-4, -1, 0, 3}) {
+    for (const std::int64_t left : {-3, 0, 4})
+      CHECK(view_with(cropping, image, {{{top, left, 11, 13}}}) ==
+            warped_whole(image, RandomTranslate{}, {-left, -top}));
+  }
+}
+
+TEST_CASE("RandomCrop: a patch of a large image needs its own pixels and no other", "[augment][geometric]") {
+  const jessl::Image image = noise_image(300, 224, 3);
+  // [patch]
+  const auto patch = compose(RandomCrop{.size = 32}, RandomHorizontalFlip{}, Normalize{});
+  // [/patch]
+  std::set<std::array<std::int64_t, 2>> places;
+  for (std::uint64_t sample = 0; sample < 50; ++sample) {
+    const jessl::DrawKey key{.sample = sample};
+    const Region region = patch.region({224, 300}, key);
+    CHECK(region == std::get<0>(patch.sample(key, {224, 300})).box);
+    CHECK((region.height == 32 && region.width == 32));
+    places.insert({region.top, region.left});
+    CHECK(view_of_part(patch, image, region, key) == view(patch, image, key));  // nothing else is there to be read
+  }
+  CHECK(places.size() == 50);
+}
+
+TEST_CASE("RandomCrop: the region is what of the crop lies in the image", "[augment][geometric]") {
+  const Extent extent{32, 32};
+  const auto pipeline = compose(RandomCrop{.size = 32, .padding = 4});
+  for (std::uint64_t sample = 0; sample < 100; ++sample) {
+    const Region box = std::get<0>(pipeline.sample({.sample = sample}, extent)).box;
+    const std::int64_t top = std::max<std::int64_t>(0, box.top);
+    const std::int64_t left = std::max<std::int64_t>(0, box.left);
+    CHECK(pipeline.region(extent, {.sample = sample}) == Region{top, left,
+                                                                std::min<std::int64_t>(32, box.bottom()) - top,
+                                                                std::min<std::int64_t>(32, box.right()) - left});
   }
 }
 

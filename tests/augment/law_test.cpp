@@ -165,6 +165,7 @@ TEST_CASE("Operations: settings outside their range are refused", "[augment][law
   CHECK_THROWS_AS((RandomResizedCrop{.scale = {0.0, 0.4}}.check()), jessl::ConfigError);
   CHECK_THROWS_AS((RandomResizedCrop{.scale = {0.5, 1.1}}.check()), jessl::ConfigError);
   CHECK_THROWS_AS((RandomResizedCrop{.ratio = {-1.0, 1.0}}.check()), jessl::ConfigError);
+  CHECK_THROWS_AS((RandomCrop{.padding = 1 << 20}.check()), jessl::ConfigError);
   CHECK_THROWS_AS((CenterCrop{.size = 0}.check()), jessl::ConfigError);
   CHECK_THROWS_AS((Resize{.size = 1 << 20}.check()), jessl::ConfigError);
   CHECK_THROWS_AS((RandomHorizontalFlip{.p = -0.1}.check()), jessl::ConfigError);

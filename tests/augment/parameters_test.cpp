@@ -45,14 +45,15 @@ TEST_CASE("with_parameters: columns are named after operation and parameter", "[
   using Names = std::vector<std::string>;
   const auto maker = with_parameters(
       views(compose(RandomResizedCrop{.size = 8}, RandomHorizontalFlip{}, ColorJitter{}, GaussianBlur{}, Normalize{}),
-            compose(CenterCrop{.size = 8}, RandomHorizontalFlip{}, RandomHorizontalFlip{}, RandomErasing{})));
+            compose(RandomCrop{.size = 8}, RandomHorizontalFlip{}, RandomHorizontalFlip{}, RandomErasing{})));
   CHECK(maker.parameters(0) == Names{"random_resized_crop.top", "random_resized_crop.left",
                                      "random_resized_crop.height", "random_resized_crop.width",
                                      "random_horizontal_flip.applied", "color_jitter.applied", "color_jitter.place.0",
                                      "color_jitter.place.1", "color_jitter.place.2", "color_jitter.place.3",
                                      "color_jitter.brightness", "color_jitter.contrast", "color_jitter.saturation",
                                      "color_jitter.hue", "gaussian_blur.applied", "gaussian_blur.sigma"});
-  CHECK(maker.parameters(1) == Names{"random_horizontal_flip.applied", "random_horizontal_flip_2.applied",
+  CHECK(maker.parameters(1) == Names{"random_crop.top", "random_crop.left", "random_crop.height", "random_crop.width",
+                                     "random_horizontal_flip.applied", "random_horizontal_flip_2.applied",
                                      "random_erasing.applied", "random_erasing.top", "random_erasing.left",
                                      "random_erasing.height", "random_erasing.width"});
   CHECK_THROWS_WITH(maker.parameters(2), Catch::Contains("view 2"));

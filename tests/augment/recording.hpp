@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// <name>.json and <name>.bin, which tests/reference/augment/make_<name>.py made with torchvision.
+// <name>.json and <name>.bin, which the scripts of tests/reference/augment made with torchvision.
 #pragma once
 
 #include <cstddef>

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operations against torchvision's on the same parameters; tests/reference/augment/make.py made the numbers.
+#include "recording.hpp"
 #include "support.hpp"
 
 #include <array>
-#include <cstring>
-#include <fstream>
-#include <iterator>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -16,65 +18,30 @@ using namespace jessl::augment;
 
 namespace {
 
-/// torchvision.json and torchvision.bin.
-class Reference {
- public:
-  Reference() {
-    const std::string stem = JESSL_TEST_DATA "/reference/augment/torchvision";
-    std::ifstream(stem + ".json") >> index_;
-    std::ifstream file(stem + ".bin", std::ios::binary);
-    bytes_.assign(std::istreambuf_iterator<char>(file), {});
+/// The expected [C, H, W].
+std::vector<float> expected_by(const Recording& reference, const jessl::Json& entry) {
+  const double low = entry["low"];
+  const double high = entry["high"];
+  const std::size_t count =
+      entry["channels"].get<std::size_t>() * entry["height"].get<std::size_t>() * entry["width"].get<std::size_t>();
+  std::vector<float> values;
+  for (const std::uint16_t quantised : reference.values<std::uint16_t>(entry["offset"], count))
+    values.push_back(static_cast<float>(low + quantised * (high - low) / 65535.0));
+  return values;
+}
+
+/// The mean absolute difference of a view from what Pillow makes, in units of 1/255.
+double difference_from_pillow(const Recording& reference, const jessl::Json& entry, const std::vector<float>& view) {
+  const std::size_t channels = entry["channels"];
+  const std::size_t plane = view.size() / channels;
+  const auto bytes = reference.values<std::uint8_t>(entry["pillow"], view.size());
+  double sum = 0.0;
+  for (std::size_t c = 0; c < channels; ++c) {
+    for (std::size_t i = 0; i < plane; ++i)
+      sum += std::abs(255.0 * static_cast<double>(view[c * plane + i]) - bytes[i * channels + c]);
   }
-
-  [[nodiscard]] const jessl::Json& cases() const { return index_["cases"]; }
-
-  [[nodiscard]] jessl::Image image(const std::string& name) const {
-    const jessl::Json& entry = index_["images"].at(name);
-    jessl::Image image(entry["width"], entry["height"], entry["channels"]);
-    std::memcpy(image.pixels.data(), at(entry["offset"], image.pixels.size()), image.pixels.size());
-    return image;
-  }
-
-  /// The expected [C, H, W].
-  [[nodiscard]] std::vector<float> expected(const jessl::Json& entry) const {
-    const double low = entry["low"];
-    const double high = entry["high"];
-    std::vector<float> values(count(entry));
-    const auto* const bytes = reinterpret_cast<const unsigned char*>(at(entry["offset"], 2 * values.size()));
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const int quantised = bytes[2 * i] + 256 * bytes[2 * i + 1];
-      values[i] = static_cast<float>(low + quantised * (high - low) / 65535.0);
-    }
-    return values;
-  }
-
-  /// The mean absolute difference of a view from what Pillow makes, in units of 1/255.
-  [[nodiscard]] double difference_from_pillow(const jessl::Json& entry, const std::vector<float>& view) const {
-    const std::size_t channels = entry["channels"];
-    const std::size_t plane = view.size() / channels;
-    const auto* const bytes = reinterpret_cast<const unsigned char*>(at(entry["pillow"], view.size()));
-    double sum = 0.0;
-    for (std::size_t c = 0; c < channels; ++c) {
-      for (std::size_t i = 0; i < plane; ++i)
-        sum += std::abs(255.0 * static_cast<double>(view[c * plane + i]) - bytes[i * channels + c]);
-    }
-    return sum / static_cast<double>(view.size());
-  }
-
- private:
-  [[nodiscard]] static std::size_t count(const jessl::Json& entry) {
-    return entry["channels"].get<std::size_t>() * entry["height"].get<std::size_t>() *
-           entry["width"].get<std::size_t>();
-  }
-
-  [[nodiscard]] const char* at(std::size_t offset, std::size_t count) const {
-    REQUIRE(offset + count <= bytes_.size());
-    return bytes_.data() + offset;
-  }
-
-  jessl::Json index_;
-  std::vector<char> bytes_;
-};
+  return sum / static_cast<double>(view.size());
+}
 
 /// A pixel operation with given parameters on the whole image.
 template <class Op>
@@ -130,11 +97,11 @@ std::vector<float> computed(const jessl::Json& entry, const jessl::Image& image)
 }  // namespace
 
 TEST_CASE("Operations: every case equals torchvision's float result", "[augment][torchvision]") {
-  const Reference reference;
+  const Recording reference("torchvision");
   std::map<std::string, int> counted;
-  for (const jessl::Json& entry : reference.cases()) {
+  for (const jessl::Json& entry : reference.list("cases")) {
     INFO(entry.dump());
-    const std::vector<float> expected = reference.expected(entry);
+    const std::vector<float> expected = expected_by(reference, entry);
     const std::vector<float> actual = computed(entry, reference.image(entry["image"]));
     // Half a step of the stored 16-bit numbers, and float32 rounding in another order.
     const double step = (entry["high"].get<double>() - entry["low"].get<double>()) / 65535.0;
@@ -145,13 +112,13 @@ TEST_CASE("Operations: every case equals torchvision's float result", "[augment]
 }
 
 TEST_CASE("Operations: resampling equals Pillow's, up to its rounding to 8 bits", "[augment][torchvision]") {
-  const Reference reference;
+  const Recording reference("torchvision");
   int compared = 0;
-  for (const jessl::Json& entry : reference.cases()) {
+  for (const jessl::Json& entry : reference.list("cases")) {
     if (!entry.contains("pillow")) continue;
     INFO(entry.dump());
     // Pillow rounds after the horizontal and after the vertical pass: 1/4 on average each.
-    CHECK(reference.difference_from_pillow(entry, computed(entry, reference.image(entry["image"]))) < 0.5);
+    CHECK(difference_from_pillow(reference, entry, computed(entry, reference.image(entry["image"]))) < 0.5);
     ++compared;
   }
   CHECK(compared >= 20);

@@ -21,7 +21,7 @@ namespace jessl::augment {
 /// What MixUp and CutMix drew for a batch: all that a loss needs to know of it.
 ///
 /// Shapes     each [N]; `box` [0] where whole images are blended
-/// Errors     none; mix() and mixed_targets() check it
+/// Errors     ShapeError and ConfigError from check(), which mix() and mixed_targets() call
 /// Models     none
 /// Source     as MixUp and CutMix
 struct Mixing {
@@ -30,6 +30,32 @@ struct Mixing {
   std::vector<Region> box{};            ///< CutMix: where the partner's pixels stand in image i; may be empty
 
   bool operator==(const Mixing&) const = default;
+
+  /// That there is as much of each, that the partners are images of the batch, and the shares shares. `who` asks.
+  void check(std::string_view who) const {
+    const std::size_t count = partner.size();
+    JESSL_CHECK(lambda.size() == count && (box.empty() || box.size() == count), ShapeError, who, ": the mixing has ",
+                count, " partners, ", lambda.size(), " lambdas and ", box.size(),
+                " boxes, expected as many of each, or no box");
+    for (std::size_t i = 0; i < count; ++i) {
+      JESSL_CHECK(partner[i] >= 0 && partner[i] < static_cast<std::int64_t>(count), ShapeError, who, ": partner[", i,
+                  "] is ", partner[i], ", expected 0 to ", count - 1);
+      JESSL_CHECK(lambda[i] >= 0.0 && lambda[i] <= 1.0, ConfigError, who, ": lambda[", i, "] is ", lambda[i],
+                  ", expected a share in [0, 1]");
+    }
+  }
+
+  /// That too, and that the boxes lie in images of that extent.
+  void check(std::string_view who, Extent extent) const {
+    check(who);
+    const Region whole{.height = extent.height, .width = extent.width};
+    for (std::size_t i = 0; i < box.size(); ++i) {
+      JESSL_CHECK(box[i].height >= 0 && box[i].width >= 0 && whole.contains(box[i]), ShapeError, who, ": box[", i,
+                  "] has ", box[i].height, " rows from ", box[i].top, " and ", box[i].width, " columns from ",
+                  box[i].left, ", expected a part of an image of ", extent.height, " rows and ", extent.width,
+                  " columns");
+    }
+  }
 };
 
 /// An operation on the images of a batch together.
@@ -65,25 +91,12 @@ inline void check_batch(std::string_view who, std::int64_t count, Extent extent)
               " pixels, expected at least one of each");
 }
 
-inline void check_mixing(std::string_view who, const Mixing& mixing) {
-  const std::size_t count = mixing.partner.size();
-  JESSL_CHECK(mixing.lambda.size() == count && (mixing.box.empty() || mixing.box.size() == count), ShapeError,
-              "jessl::augment::", who, ": the mixing has ", count, " partners, ", mixing.lambda.size(), " lambdas and ",
-              mixing.box.size(), " boxes, expected as many of each, or no box");
-  for (std::size_t i = 0; i < count; ++i) {
-    JESSL_CHECK(mixing.partner[i] >= 0 && mixing.partner[i] < static_cast<std::int64_t>(count), ShapeError,
-                "jessl::augment::", who, ": partner[", i, "] is ", mixing.partner[i], ", expected 0 to ", count - 1);
-    JESSL_CHECK(mixing.lambda[i] >= 0.0 && mixing.lambda[i] <= 1.0, ConfigError, "jessl::augment::", who, ": lambda[",
-                i, "] is ", mixing.lambda[i], ", expected a share in [0, 1]");
-  }
-}
-
 }  // namespace detail
 
 /// Writes the mixed images to `mixed`: with a box, image i with its partner's pixels in it; else lambda of image i and
 /// 1 - lambda of its partner, value by value.
 ///
-/// The values may be normalised. What works on a batch in other memory (a GPU's) does the same with the Mixing's numbers.
+/// The values may be normalised. jessl::train::mix does the same to tensors, on any device.
 ///
 /// Shapes     images, mixed: [N, C, H, W], two memories
 /// Errors     ShapeError for spans or a Mixing of another size, a partner that there is not, a box beyond the image;
@@ -91,13 +104,13 @@ inline void check_mixing(std::string_view who, const Mixing& mixing) {
 /// Models     none
 /// Source     as MixUp and CutMix
 inline void mix(std::span<const float> images, const ViewShape& shape, const Mixing& mixing, std::span<float> mixed) {
-  detail::check_mixing("mix", mixing);
+  constexpr std::string_view who = "jessl::augment::mix";
+  mixing.check(who, {shape.height, shape.width});
   const std::size_t count = mixing.partner.size();
   const auto values = static_cast<std::size_t>(shape.count());
-  JESSL_CHECK(images.size() == count * values && mixed.size() == images.size(), ShapeError,
-              "jessl::augment::mix: images has ", images.size(), " values and mixed has ", mixed.size(), ", expected ",
-              count, " images of shape ", shape, " = ", count * values, " in both");
-  const Region whole{.height = shape.height, .width = shape.width};
+  JESSL_CHECK(images.size() == count * values && mixed.size() == images.size(), ShapeError, who, ": images has ",
+              images.size(), " values and mixed has ", mixed.size(), ", expected ", count, " images of shape ", shape,
+              " = ", count * values, " in both");
   for (std::size_t i = 0; i < count; ++i) {
     const std::span<const float> own = images.subspan(i * values, values);
     const std::span<const float> other = images.subspan(static_cast<std::size_t>(mixing.partner[i]) * values, values);
@@ -109,9 +122,6 @@ inline void mix(std::span<const float> images, const ViewShape& shape, const Mix
       continue;
     }
     const Region& box = mixing.box[i];
-    JESSL_CHECK(box.height >= 0 && box.width >= 0 && whole.contains(box), ShapeError, "jessl::augment::mix: box[", i,
-                "] has ", box.height, " rows from ", box.top, " and ", box.width, " columns from ", box.left,
-                ", expected a part of an image of ", shape.height, " rows and ", shape.width, " columns");
     std::copy(own.begin(), own.end(), target.begin());
     for (std::int64_t c = 0; c < shape.channels; ++c) {
       for (std::int64_t y = box.top; y < box.bottom(); ++y) {
@@ -132,15 +142,16 @@ inline void mix(std::span<const float> images, const ViewShape& shape, const Mix
 /// Source     as MixUp and CutMix
 inline void mixed_targets(std::span<const std::int64_t> labels, std::int64_t classes, const Mixing& mixing,
                           std::span<float> targets) {
-  detail::check_mixing("mixed_targets", mixing);
+  constexpr std::string_view who = "jessl::augment::mixed_targets";
+  mixing.check(who);
   JESSL_CHECK(classes >= 1 && labels.size() == mixing.partner.size() &&
                   targets.size() == labels.size() * static_cast<std::size_t>(classes),
-              ShapeError, "jessl::augment::mixed_targets: ", labels.size(), " labels of ", classes, " classes and ",
-              targets.size(), " targets, expected ", mixing.partner.size(), " labels and as many rows of targets");
+              ShapeError, who, ": ", labels.size(), " labels of ", classes, " classes and ", targets.size(),
+              " targets, expected ", mixing.partner.size(), " labels and as many rows of targets");
   std::fill(targets.begin(), targets.end(), 0.0F);
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    JESSL_CHECK(labels[i] < classes, ShapeError, "jessl::augment::mixed_targets: labels[", i, "] is ", labels[i],
-                ", expected at most ", classes - 1);
+    JESSL_CHECK(labels[i] < classes, ShapeError, who, ": labels[", i, "] is ", labels[i], ", expected at most ",
+                classes - 1);
   }
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const std::span<float> row = targets.subspan(i * static_cast<std::size_t>(classes));

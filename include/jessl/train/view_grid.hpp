@@ -6,16 +6,22 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <numeric>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <jessl/augment/evaluation.hpp>
-#include <jessl/augment/progressive.hpp>
+#include <jessl/augment/normalize.hpp>
+#include <jessl/augment/pipeline.hpp>
+#include <jessl/augment/resize.hpp>
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 #include <jessl/core/options.hpp>
+#include <jessl/core/shape.hpp>
 #include <jessl/core/views.hpp>
 #include <jessl/data/concept.hpp>
 #include <jessl/data/decode.hpp>
@@ -33,86 +39,179 @@ struct ViewGridOptions {
 
   std::int64_t images = 8;  ///< rows, >= 1, at most the data set's size; spread evenly over it
   std::int64_t zoom = 3;    ///< screen pixels a pixel, >= 1
-  std::uint64_t seed = 0;   ///< of the run whose first epoch is shown
+  std::uint64_t seed = 0;   ///< of the run whose views are shown
+  std::int64_t epoch = 0;   ///< of that run, >= 0
 };
 
-/// A grid of views as training sees them: each row an image as evaluation sees it, then its views of epoch 0.
+/// What a view_grid() puts under its pictures: nothing.
 ///
-/// Shapes     [images * H * zoom, (1 + V) * W * zoom, C], with a border between the tiles
-/// Randomness the views of the first epoch of a run with that seed
-/// Errors     ConfigError for settings out of range or views of different shapes; what the data set throws
+/// A caption of your own is called with the view (-1 for the image itself), the image's extent and the key of the view,
+/// whose `sample` is the image's index, and returns a picture with as many channels as the images, or an empty one.
+///
+/// Shapes     an image of any size
+/// Errors     none
 /// Models     none
 /// Source     none
-template <Dataset D, ViewMaker M>
-[[nodiscard]] Image view_grid(const D& data, const M& maker, const ViewGridOptions& options = {}) {
-  JESSL_CHECK(options.images >= 1 && options.images <= data.size() && options.zoom >= 1, ConfigError,
-              "jessl::train::view_grid: images is ", options.images, " and zoom is ", options.zoom, ", expected 1 to ",
-              data.size(), " images and a zoom of at least 1");
-  constexpr std::int64_t border = 4;
-  constexpr std::uint8_t white = 255;
-  const std::int64_t channels = data.channels();
-  const ViewShape shape = maker.shape(0, channels);
-  const auto plain = evaluation(maker);
-  const auto normalize = normalization(maker);
-  Draw unused({});
-  const auto scale = normalize.sample(unused);
+struct NoCaption {
+  [[nodiscard]] Image operator()(std::int64_t /*view*/, const Extent& /*extent*/, const DrawKey& /*key*/) const {
+    return {};
+  }
+};
 
-  const std::int64_t tile_height = shape.height * options.zoom + border;
-  const std::int64_t tile_width = shape.width * options.zoom + border;
-  Image grid(border + tile_width * (1 + M::views), border + tile_height * options.images, channels);
-  std::fill(grid.pixels.begin(), grid.pixels.end(), white);
-  std::vector<float> view(static_cast<std::size_t>(shape.count()));
-  const auto paint = [&](std::int64_t row, std::int64_t column) {
-    for (std::int64_t y = 0; y < shape.height * options.zoom; ++y) {
-      for (std::int64_t x = 0; x < shape.width * options.zoom; ++x) {
-        for (std::int64_t c = 0; c < channels; ++c) {
-          const auto at =
-              static_cast<std::size_t>((c * shape.height + y / options.zoom) * shape.width + x / options.zoom);
-          const auto which =
-              static_cast<std::size_t>(channels == 1 ? 3 : c);  // Normalize's fourth pair is for grey images.
-          const float value = (view[at] - scale.shift[which]) / scale.scale[which];
-          grid.pixels[static_cast<std::size_t>(
-              ((border + row * tile_height + y) * grid.width + border + column * tile_width + x) * channels + c)] =
-              static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0F, 1.0F) * 255.0F));
-        }
+namespace detail {
+
+/// A picture in a grid, and what stands under it.
+struct Tile {
+  Image picture{};
+  Image caption{};
+
+  static constexpr std::int64_t border = 4;  // pixels of white around a picture
+
+  [[nodiscard]] std::int64_t width() const { return std::max(picture.width, caption.width); }
+  [[nodiscard]] std::int64_t height() const {
+    return picture.height + (caption.height > 0 ? border + caption.height : 0);
+  }
+};
+
+/// A view as a picture: its values before Normalize, each pixel a square.
+[[nodiscard]] inline Image picture_of(std::span<const float> view, const ViewShape& shape,
+                                      const augment::Normalize::Params& normalized, std::int64_t zoom) {
+  Image picture(shape.width * zoom, shape.height * zoom, shape.channels);
+  std::size_t to = 0;
+  for (std::int64_t y = 0; y < picture.height; ++y) {
+    for (std::int64_t x = 0; x < picture.width; ++x) {
+      for (std::int64_t c = 0; c < shape.channels; ++c) {
+        const auto from = static_cast<std::size_t>((c * shape.height + y / zoom) * shape.width + x / zoom);
+        const auto which =
+            static_cast<std::size_t>(shape.channels == 1 ? 3 : c);  // Normalize's fourth pair is for grey images.
+        const float value = (view[from] - normalized.shift[which]) / normalized.scale[which];
+        picture.pixels[to++] = static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0F, 1.0F) * 255.0F));
       }
     }
-  };
+  }
+  return picture;
+}
 
-  Image scratch;
-  std::vector<std::byte> storage;
-  typename M::Scratch maker_scratch;
-  typename decltype(plain)::Scratch plain_scratch;
-  for (std::int64_t row = 0; row < options.images; ++row) {
-    const std::int64_t index = row * data.size() / options.images;
-    const ImageView image = data::decode(data.read(index, storage), channels, scratch);
-    plain.make(image, {}, plain_scratch, view);
-    paint(row, 0);
-    for (std::int64_t v = 0; v < M::views; ++v) {
-      JESSL_CHECK(maker.shape(v, channels) == shape, ConfigError, "jessl::train::view_grid: view ", v, " is ",
-                  maker.shape(v, channels), ", expected ", shape, " as the first");
-      maker.make(
-          image,
-          {.seed = options.seed, .sample = static_cast<std::uint64_t>(index), .view = static_cast<std::uint8_t>(v)},
-          maker_scratch, view);
-      paint(row, 1 + v);
+/// All of an image, as large as it may be within `limit`.
+[[nodiscard]] inline Image whole_image(const ImageView& image, const Extent& limit, std::int64_t zoom,
+                                       augment::Scratch& scratch) {
+  const double scale = std::min(static_cast<double>(limit.height) / static_cast<double>(image.height),
+                                static_cast<double>(limit.width) / static_cast<double>(image.width));
+  const auto scaled = [scale](std::int64_t side) {
+    return std::max<std::int64_t>(1, std::llround(scale * static_cast<double>(side)));
+  };
+  const auto maker = augment::compose(augment::Resize{.size = scaled(image.height), .width = scaled(image.width)},
+                                      augment::Normalize{.mean = {0.0, 0.0, 0.0}, .std = {1.0, 1.0, 1.0}});
+  const ViewShape shape = maker.shape(0, image.channels);
+  std::vector<float> view(static_cast<std::size_t>(shape.count()));
+  maker.make(image, {}, scratch, view);
+  Draw unused({});
+  return picture_of(view, shape, augment::normalization(maker).sample(unused), zoom);
+}
+
+inline void paste(const Image& part, std::int64_t top, std::int64_t left, Image& onto) {
+  const auto row = static_cast<std::size_t>(part.width * part.channels);
+  for (std::int64_t y = 0; y < part.height; ++y) {
+    std::copy_n(part.pixels.begin() + y * part.width * part.channels, row,
+                onto.pixels.begin() + ((top + y) * onto.width + left) * onto.channels);
+  }
+}
+
+/// Rows of tiles, all of one length, on white; a column is as wide as its widest tile, a row as high as its highest.
+[[nodiscard]] inline Image arranged(const std::vector<std::vector<Tile>>& rows, std::int64_t channels) {
+  constexpr std::uint8_t white = 255;
+  std::vector<std::int64_t> widths(rows.front().size(), 0);
+  std::vector<std::int64_t> heights(rows.size(), 0);
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    for (std::size_t column = 0; column < widths.size(); ++column) {
+      widths[column] = std::max(widths[column], rows[row][column].width());
+      heights[row] = std::max(heights[row], rows[row][column].height());
     }
+  }
+  const auto side = [](const std::vector<std::int64_t>& lengths) {
+    const auto borders = static_cast<std::int64_t>(lengths.size() + 1) * Tile::border;
+    return std::accumulate(lengths.begin(), lengths.end(), borders);
+  };
+  Image grid(side(widths), side(heights), channels);
+  std::fill(grid.pixels.begin(), grid.pixels.end(), white);
+  std::int64_t top = Tile::border;
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    std::int64_t left = Tile::border;
+    for (std::size_t column = 0; column < widths.size(); ++column) {
+      const Tile& tile = rows[row][column];
+      paste(tile.picture, top, left, grid);
+      paste(tile.caption, top + tile.picture.height + Tile::border, left, grid);
+      left += widths[column] + Tile::border;
+    }
+    top += heights[row] + Tile::border;
   }
   return grid;
 }
 
-/// The same for views that grow: at their largest.
+}  // namespace detail
+
+/// A grid of views as training sees them: each row an image, whole, then its views of one epoch, each in its own size.
 ///
-/// Shapes     as above
-/// Errors     as above
+/// The image itself is as large as the first view, in its own proportions. What was normalised is shown as it was before,
+/// by the first view's mean and deviation.
+///
+/// Shapes     [H, W, C]; H and W follow from the sizes of views and captions, with a border of four pixels between them
+/// Randomness the views of that epoch of a run with that seed
+/// Errors     ConfigError for settings out of range; ShapeError for a caption with another number of channels; DataError,
+///            with the image, where one can't be read; what the maker throws
 /// Models     none
 /// Source     none
-template <Dataset D, ViewMaker M>
-[[nodiscard]] Image view_grid(const D& data, const augment::Progressive<M>& maker,
-                              const ViewGridOptions& options = {}) {
-  return view_grid(data, maker.largest(), options);
+template <Dataset D, ViewMaker M, class Caption = NoCaption>
+[[nodiscard]] Image view_grid(const D& data, const M& maker, const ViewGridOptions& options = {},
+                              const Caption& caption = {}) {
+  constexpr std::string_view who = "jessl::train::view_grid";
+  JESSL_CHECK(options.images >= 1 && options.images <= data.size() && options.zoom >= 1, ConfigError, who,
+              ": images is ", options.images, " and zoom is ", options.zoom, ", expected 1 to ", data.size(),
+              " images and a zoom of at least 1");
+  constexpr std::int64_t last_epoch = std::numeric_limits<std::uint32_t>::max();
+  JESSL_CHECK(options.epoch >= 0 && options.epoch <= last_epoch, ConfigError, who, ": epoch is ", options.epoch,
+              ", expected 0 to ", last_epoch);
+  const std::int64_t channels = data.channels();
+  const ViewShape first = shape_in_epoch(maker, 0, channels, options.epoch);
+  Draw unused({});
+  const augment::Normalize::Params normalized = normalization(maker).sample(unused);
+
+  Image decoded;
+  std::vector<std::byte> storage;
+  typename M::Scratch scratch;
+  augment::Scratch whole_scratch;
+  std::vector<float> view;
+  std::vector<std::vector<detail::Tile>> rows;
+  for (std::int64_t row = 0; row < options.images; ++row) {
+    const std::int64_t index = row * data.size() / options.images;
+    ImageView image;
+    try {
+      image = data::decode(data.read(index, storage), channels, decoded);
+    } catch (const DataError& error) {
+      fail<DataError>(who, ": image ", index, " (", data.describe(index), ") can't be shown: ", error.what());
+    }
+    DrawKey key{.seed = options.seed,
+                .epoch = static_cast<std::uint32_t>(options.epoch),
+                .sample = static_cast<std::uint64_t>(index)};
+    const auto add = [&](Image picture, std::int64_t which) {
+      Image text = caption(which, Extent{image.height, image.width}, key);
+      JESSL_CHECK(text.height == 0 || text.channels == channels, ShapeError, who, ": the caption has ", text.channels,
+                  " channels, expected ", channels, " as the images");
+      rows.back().push_back({std::move(picture), std::move(text)});
+    };
+    rows.emplace_back();
+    add(detail::whole_image(image, {first.height, first.width}, options.zoom, whole_scratch), -1);
+    for (std::int64_t v = 0; v < M::views; ++v) {
+      key.view = static_cast<std::uint8_t>(v);
+      const ViewShape shape = shape_in_epoch(maker, v, channels, options.epoch);
+      view.resize(static_cast<std::size_t>(shape.count()));
+      maker.make(image, key, scratch, view);
+      add(detail::picture_of(view, shape, normalized, options.zoom), v);
+    }
+  }
+  return detail::arranged(rows, channels);
 }
 
 }  // namespace jessl::train
 
-BOOST_HANA_ADAPT_STRUCT(jessl::train::ViewGridOptions, images, zoom, seed);
+BOOST_HANA_ADAPT_STRUCT(jessl::train::ViewGridOptions, images, zoom, seed, epoch);

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes geometric.json and geometric.bin: what torchvision makes of small images by rotations, translations, affine maps
-and changes of perspective with given parameters, and how its random parameters are distributed.
+"""Makes geometric.json and geometric.bin: what torchvision makes of small images by rotations, translations, affine maps,
+changes of perspective and crops with given parameters, and how its random parameters are distributed.
 
     OMP_NUM_THREADS=1 python make_geometric.py        (torch 2.11, torchvision 0.26)
 
 Images are 8-bit [H, W, C]. Results come from torchvision's functional operations on the image as a float64 tensor in [0,
 1], [C, H, W], and are stored as 16-bit q with value = q / 65535. A translation is that of
-FFCV: a padded image, cropped. Results on which float32 and float64 differ, because a place lies just between two pixels,
+FFCV: a padded image, cropped. The box of a crop is in the image's coordinates, before it was padded. Results on which float32 and float64 differ, because a place lies just between two pixels,
 are refused. Draws are 16-bit [count, columns] with value = low + (high - low) q / 65535.
 """
 
@@ -86,6 +86,24 @@ for name, picture in record.pictures.items():
     for right, down in ((3, -2), (-5, 5), (0, 1)):
         case(name, "translate", lambda i, m, f: translated(i, right, down, f), colour, right=right, down=down)
 
+
+
+def box_of(params):
+    """Where in the image what v2.RandomCrop cuts out of the padded one begins: row, column."""
+    left, top = params["padding"][:2] if params["needs_pad"] else (0, 0)
+    return [params["top"] - top, params["left"] - left]
+
+
+crops = ([8, 8], 0), ([6, 9], 3), ([14, 11], 4), ([19, 16], 1)  # the last is larger than some of the padded images
+for name in record.pictures:
+    for size, padding in crops:
+        cropping = v2.RandomCrop(size, padding=padding, pad_if_needed=True)
+        torch.manual_seed(8)
+        params = cropping.make_params([record.as_bytes(name)])
+        result = cropping.transform(record.as_bytes(name).to(torch.float64) / 255.0, params)
+        index["cases"].append({"image": name, "op": "crop", "box": [*box_of(params), *size],
+                               "values": store(quantised(result.numpy(), 0.0, 1.0))})
+
 count = 700
 height, width = 24, 33
 image = [torch.zeros(3, height, width)]
@@ -115,5 +133,8 @@ for scale in (0.3, 0.6):
         return [side for corner in end for side in corner]
 
     draws("perspective", corners, 0.0, 63.0, distortion_scale=scale)
+for size, padding in (([24, 33], 4), ([10, 30], 0), ([31, 40], 2)):
+    cropping = v2.RandomCrop(size, padding=padding, pad_if_needed=True)
+    draws("crop", lambda: box_of(cropping.make_params(image)), -40.0, 40.0, size=size, padding=padding)
 
 record.write("geometric")
