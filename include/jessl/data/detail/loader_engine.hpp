@@ -120,7 +120,8 @@ class LoaderEngine {
     return generation;
   }
 
-  /// Ends an epoch, if it is still the running one. Waits until no thread works on it.
+  /// Ends an epoch, if it is still the running one. Waits until no worker works ahead for it; a batch that a caller makes
+  /// for itself, as they do with ahead = 0, is given back when it is done.
   void stop(std::uint64_t generation) {
     std::unique_lock lock(ring_->mutex);
     if (generation == generation_) halt(lock);
