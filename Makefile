@@ -43,7 +43,7 @@ test: setup
 
 asan: setup
 	@$(call build,asan,all)
-	@ASAN_OPTIONS=detect_odr_violation=0:detect_leaks=1 $(call test,asan)
+	@ASAN_OPTIONS=detect_leaks=1 $(call test,asan)
 
 cuda: setup
 	@$(call build,cuda,all)

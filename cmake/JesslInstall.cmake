@@ -5,6 +5,7 @@ include(CMakePackageConfigHelpers)
 
 set(jessl_config_dir ${CMAKE_INSTALL_DATADIR}/jessl)
 
+target_include_directories(jessl_base INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 install(DIRECTORY include/jessl TYPE INCLUDE FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h")
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/jessl)
 

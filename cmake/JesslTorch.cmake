@@ -54,14 +54,13 @@ function(jessl_add_torch dir)
 
   add_library(jessl::torch INTERFACE IMPORTED GLOBAL)
   target_include_directories(jessl::torch SYSTEM INTERFACE ${dir}/include ${dir}/include/torch/csrc/api/include)
-  target_compile_definitions(jessl::torch INTERFACE USE_DISTRIBUTED USE_C10D_GLOO)
   # Plain options: of a library's full path CMake would make an rpath itself, and warn about the wheel's own libgomp.
-  # torch_cpu's needs (CUPTI, the CUDA runtime) are found by its own rpath when it is loaded, not by the linker.
-  target_link_options(jessl::torch INTERFACE -L${dir}/lib LINKER:-rpath,${dir}/lib LINKER:--allow-shlib-undefined)
+  # torch_cpu's own needs (CUPTI, the CUDA runtime) linker and loader find by its own rpath.
+  target_link_options(jessl::torch INTERFACE -L${dir}/lib LINKER:-rpath,${dir}/lib)
   # at::parallel_for is inline, and serial in a program that is compiled without OpenMP.
   target_link_libraries(jessl::torch INTERFACE -ltorch_cpu -lc10 OpenMP::OpenMP_CXX)
   if(JESSL_CUDA)
-    target_compile_definitions(jessl::torch INTERFACE JESSL_CUDA=1 USE_C10D_NCCL)
+    target_compile_definitions(jessl::torch INTERFACE JESSL_CUDA=1)
     # No program names a symbol of torch_cuda; it registers its kernels when it is loaded, so the linker must keep it.
     target_link_libraries(jessl::torch INTERFACE
       -Wl,--no-as-needed -ltorch_cuda -Wl,--as-needed -lc10_cuda CUDA::cudart)

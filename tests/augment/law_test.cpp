@@ -136,7 +136,7 @@ TEST_CASE("Operations: defaults pass the check, and every setting is checked by 
     CHECK_NOTHROW(operation.check());
     for (const std::string& setting : jessl::option_names<Op>()) {
       Op bad;
-      jessl::for_each_option_mutable(bad, [&](std::string_view name, auto& value) {
+      jessl::for_each_option(bad, [&](std::string_view name, auto& value) {
         if (name == setting) spoil(value);
       });
       INFO(Op::name << "." << setting);
@@ -150,7 +150,7 @@ TEST_CASE("Operations: defaults pass the check, and every setting is checked by 
 TEST_CASE("Operations: settings survive JSON", "[augment][law]") {
   for_each_operation([&](auto operation) {
     using Op = decltype(operation);
-    jessl::for_each_option_mutable(operation, [](std::string_view, auto& value) {
+    jessl::for_each_option(operation, [](std::string_view, auto& value) {
       if constexpr (std::is_same_v<std::decay_t<decltype(value)>, double>) value = 0.375;
     });
     const jessl::Json json = jessl::to_json(operation);

@@ -2,7 +2,9 @@
 // The published pipelines: their settings, their shapes, and a recipe for small grey images.
 #include "support.hpp"
 
+#include <cstdint>
 #include <set>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -40,6 +42,17 @@ void check_pair(const Maker& maker, std::int64_t size) {
     for (const float value : first) REQUIRE(std::abs(value) < 3.0F);  // ImageNet's range after Normalize is [-2.2, 2.7]
   }
 }
+
+/// A maker of one view that does not tell its settings: the number of the view.
+struct Silent {
+  using Scratch = jessl::augment::Scratch;
+  static constexpr std::int64_t views = 1;
+  jessl::ViewShape shape(std::int64_t, std::int64_t) const { return {1, 1, 1}; }
+  jessl::Region region(const jessl::Extent&, const jessl::DrawKey&) const { return {.height = 1, .width = 1}; }
+  void make(const jessl::RegionView&, const jessl::DrawKey& key, Scratch&, std::span<float> out) const {
+    out[0] = key.view;
+  }
+};
 
 }  // namespace
 
@@ -110,6 +123,21 @@ TEST_CASE("multi_crop: global views first, then the local ones, each with its ow
   static_assert(decltype(mixed)::views == 4);
   for (std::int64_t v = 0; v < 4; ++v) CHECK(mixed.shape(v, 1).height == (v % 2 == 0 ? 32 : 12));
   static_assert(std::is_same_v<decltype(multi_crop<2, 0>(global, local)), decltype(two_views(global))>);
+}
+
+TEST_CASE("views: a maker of one view may itself be views, and need not tell its settings", "[augment][presets]") {
+  const auto global = compose(RandomResizedCrop{.size = 16}, Normalize{});
+  const jessl::Image image = noise_image(40, 30, 3);
+  const auto nested = multi_crop<2, 1>(views(global), global);
+  const auto plain = multi_crop<2, 1>(global, global);
+  for (std::uint8_t v = 0; v < 3; ++v) CHECK(view(nested, image, {.view = v}) == view(plain, image, {.view = v}));
+  CHECK_THROWS_WITH(view(plain, image, {.view = 3}),
+                    "jessl::augment::Views: view 3 was asked for, but there are 3 (0 to 2)");
+
+  const auto silent = two_views(Silent{});
+  static_assert(jessl::ViewMaker<std::remove_const_t<decltype(silent)>>);
+  static_assert(!jessl::Recorded<std::remove_const_t<decltype(silent)>>);
+  CHECK(view(silent, image, {.view = 1}) == std::vector<float>{1.0F});
 }
 
 TEST_CASE("swav: has the paper's settings, and views of two sizes", "[augment][presets]") {

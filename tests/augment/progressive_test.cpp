@@ -124,3 +124,28 @@ TEST_CASE("progressive: tells the parameters of the epoch's views", "[augment][p
     CHECK(told == expected);
   }
 }
+
+TEST_CASE("progressive: one view may grow beside others that do not", "[augment][progressive]") {
+  const auto dataset = data_test::pictures(8, 30, 3);
+  const auto pipeline_of = [](std::int64_t size) { return simclr_of(size).pipeline<0>(); };
+  const auto growing = augment::progressive({.min = 8, .max = 16, .start = 0, .end = 1, .step = 8}, pipeline_of);
+  const auto maker = augment::multi_crop<2, 1>(growing, pipeline_of(8));
+  static_assert(jessl::ProgressiveViewMaker<std::remove_const_t<decltype(maker)>>);
+  static_assert(!jessl::ProgressiveViewMaker<decltype(simclr_of(8))>);
+  CHECK(maker.shape(0, 3) == jessl::ViewShape{3, 16, 16});
+  jessl::data::Loader loader{dataset, maker, {.batch_size = 4, .workers = 2, .ahead = 1, .seed = 5}};
+  for (const std::int64_t epoch : {0, 1}) {
+    const std::int64_t size = epoch == 0 ? 8 : 16;
+    jessl::data::Loader fixed{dataset, augment::multi_crop<2, 1>(pipeline_of(size), pipeline_of(8)), loader.options()};
+    auto plain = fixed.epoch(epoch);
+    for (const jessl::data::Batch& batch : loader.epoch(epoch)) {
+      const auto same = plain.next();
+      REQUIRE(same);
+      for (std::int64_t v = 0; v < 3; ++v) {
+        CHECK(batch.shape(v) == jessl::ViewShape{3, v < 2 ? size : 8, v < 2 ? size : 8});
+        CHECK(std::ranges::equal(batch.views[static_cast<std::size_t>(v)], same->views[static_cast<std::size_t>(v)]));
+      }
+    }
+    CHECK(!plain.next());
+  }
+}

@@ -72,5 +72,7 @@ for page in sorted([*TOP.glob("*.md"), *(TOP / "docs").rglob("*.md")]):
         page.write_text(updated)
         print(f"wrote {page.relative_to(TOP)}")
 
+if not blocks:
+    findings.append("there is no block of C++ in the documentation")
 print("\n".join(findings) or f"{blocks} code blocks are equal to their sources")
 sys.exit(bool(findings))

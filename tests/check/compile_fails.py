@@ -15,6 +15,8 @@ import sys
 from compiler import Compiler
 
 database, like, *cases = (pathlib.Path(a).resolve() for a in sys.argv[1:])
+if not cases:
+    sys.exit("no case was named: does the pattern that finds them still match?")
 compiler = Compiler(database, like)
 
 INCLUDE = re.compile(r"^#include .*$", re.M)

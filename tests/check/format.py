@@ -22,6 +22,8 @@ if not re.search(rf"version {RELEASE}\.", told):
     sys.exit(0)
 
 files = [p for folder in FOLDERS for ending in ("hpp", "cpp", "cu") for p in sorted((TOP / folder).rglob(f"*.{ending}"))]
+if not files:
+    sys.exit(f"there is no source in {', '.join(FOLDERS)}")
 names = [p.relative_to(TOP).as_posix() for p in files]
 done = subprocess.run([program, "--dry-run", *names], cwd=TOP, capture_output=True, text=True)
 findings = dict.fromkeys(re.findall(r"^(\S+?):\d+:\d+: warning: code should be clang-formatted", done.stderr, re.M))

@@ -30,4 +30,6 @@ def finding(header):
 
 with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
     findings = [text for text in pool.map(finding, headers) if text]
+if not headers:
+    sys.exit("no header was named: does the pattern that finds them still match?")
 sys.exit("\n".join(findings) or print(f"{len(headers)} headers compile alone"))

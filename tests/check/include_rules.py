@@ -78,6 +78,9 @@ def reaches(name, seen=None):
     return seen
 
 
+if not headers:
+    sys.exit(f"there is no header in {ROOT}")
+
 for name, text in headers.items():
     own = family(name)
 

@@ -59,5 +59,7 @@ for name, expected in cases.items():
     if not (TOP / "tests/fail" / name.replace(".cpp", ".ok.cpp")).exists():
         findings.append(f"tests/fail/{name}: has no twin {name.replace('.cpp', '.ok.cpp')} that compiles")
 
+if not count:
+    findings.append("there is no static_assert with a text in include/jessl")
 print("\n".join(findings) or f"{count} messages, {len(cases)} failing cases")
 sys.exit(bool(findings))

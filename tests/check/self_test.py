@@ -11,7 +11,8 @@ HERE = pathlib.Path(__file__).parent
 SPDX = "// SPDX-License-Identifier: Apache-2.0\n// Says what it is.\n#pragma once\n"
 
 FIELDS = "/// A thing.\n///\n/// Shapes     none\n/// Errors     none, of\n///            any kind\n/// Models     none\n/// Source     none\n"
-INSIDE = "namespace jessl {\n%sstruct Thing {\n};\n}  // namespace jessl\n"
+INSIDE = ("namespace jessl {\n%sstruct Thing {\n};\n\n/// A role.\ntemplate <class T>\nconcept Role = true;\n\n"
+          "/// Does it.\n[[nodiscard]] inline int work(int a) {\n  return a;\n}\n}  // namespace jessl\n")
 VERSION = "#define JESSL_VERSION_MAJOR 1\n#define JESSL_VERSION_MINOR 2\n#define JESSL_VERSION_PATCH 3\nversion = \"1.2.3\";\n"
 
 GOOD = {
@@ -56,6 +57,8 @@ FAULTS = [
     ("docstrings.py", "include/jessl/core/thing.hpp", SPDX + INSIDE % FIELDS.replace("Shapes", "Source"), "lacks Shapes"),
     ("docstrings.py", "include/jessl/core/thing.hpp", SPDX + INSIDE % FIELDS.replace("kind\n/// Models", "kind Models"), "two fields"),
     ("docstrings.py", "include/jessl/core/thing.hpp", SPDX + INSIDE % FIELDS.replace("           any", "any"), "not indented"),
+    ("docstrings.py", "include/jessl/core/thing.hpp", SPDX + INSIDE.replace("/// A role.\n", "") % FIELDS, "the concept Role has no docstring"),
+    ("docstrings.py", "include/jessl/core/thing.hpp", SPDX + INSIDE.replace("/// Does it.\n", "") % FIELDS, "work() has no docstring"),
     ("versions.py", "vcpkg.json", '{"version": "1.2.4"}', "vcpkg.json: the version is 1.2.4, that of"),
     ("versions.py", "include/jessl/core/version.hpp", SPDX + VERSION.replace('"1.2.3"', '"1.2.2"'), "is not that of the macros, 1.2.3"),
     ("format.py", ".clang-format", "BasedOnStyle: Google\n", "include/jessl/loss/a.hpp: not formatted"),
@@ -65,15 +68,27 @@ FAULTS = [
     ("code_blocks.py", "README.md", "<!-- code: examples/e.cpp [gone] -->\n```cpp\n```\n", "no region"),
 ]
 
+# (script, the files that are taken away, a part of the finding): what looks at nothing must not pass
+EMPTY = [
+    ("include_rules.py", "include/jessl/", "there is no header in"),
+    ("docstrings.py", "include/jessl/core/thing.hpp", "include/jessl has no public types"),
+    ("messages.py", "include/jessl/loss", "there is no static_assert with a text"),
+    ("std_includes.py", "include/jessl/", "there is no header in"),
+    ("code_blocks.py", "README.md", "there is no block of C++"),
+    ("format.py", ("include", "tests", "examples"), "there is no source in"),
+]
 
-def run(script, changes, *options):
+
+def run(script, changes, *options, without=()):
     with tempfile.TemporaryDirectory() as top:
         for name, text in {**GOOD, **changes}.items():
+            if without and name.startswith(without):
+                continue
             path = pathlib.Path(top, name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         done = subprocess.run([sys.executable, HERE / script, *options, top], capture_output=True, text=True)
-        return done.returncode, done.stdout + done.stderr, pathlib.Path(top, "README.md").read_text()
+        return done.returncode, done.stdout + done.stderr, pathlib.Path(top, "README.md").read_text() if not without else ""
 
 
 wrong, skipped = [], []
@@ -87,6 +102,12 @@ for script, name, text, finding in FAULTS:
     if script in skipped:
         continue
     status, output, _ = run(script, {name: text})
+    if status == 0 or finding not in output:
+        wrong.append(f"{script} should find '{finding}', but says: {output}")
+for script, without, finding in EMPTY:
+    if script in skipped:
+        continue
+    status, output, _ = run(script, {}, without=without)
     if status == 0 or finding not in output:
         wrong.append(f"{script} should find '{finding}', but says: {output}")
 _, _, written = run("code_blocks.py", {"examples/e.cpp": "// [part]\nint c;\n// [/part]\n"}, "--write")
@@ -103,6 +124,11 @@ with tempfile.TemporaryDirectory() as top:
         if finding not in done.stdout + done.stderr or (done.returncode == 0) != (header == "good.hpp"):
             wrong.append(f"headers_alone.py should say '{finding}', but says: {done.stdout}{done.stderr}")
 
+    for script in ["headers_alone.py", "compile_fails.py"]:
+        done = subprocess.run([sys.executable, HERE / script, database, source], capture_output=True, text=True)
+        if done.returncode == 0 or "was named" not in done.stderr:
+            wrong.append(f"{script} should find that it was given nothing, but says: {done.stdout}{done.stderr}")
+
 left_out = f"; not tried, because they skip here: {', '.join(skipped)}" if skipped else ""
-print("\n".join(wrong) or f"{sum(fault[0] not in skipped for fault in FAULTS)} planted faults were found{left_out}")
+print("\n".join(wrong) or f"{sum(fault[0] not in skipped for fault in FAULTS + EMPTY)} planted faults were found{left_out}")
 sys.exit(bool(wrong))

@@ -54,6 +54,7 @@ CONTENTS = {
                 "istreambuf_iterator contiguous_iterator advance ssize sentinel_for",
     "limits": "numeric_limits",
     "list": "list",
+    "locale": "locale numpunct",
     "map": "map multimap",
     "memory": "allocator make_shared make_unique shared_ptr unique_ptr weak_ptr addressof construct_at destroy_at "
               "allocator_traits enable_shared_from_this static_pointer_cast",
@@ -170,5 +171,7 @@ for header in headers:
             line = code[:match.start()].count("\n") + 1
             findings.append(f"{header.relative_to(TOP)}:{line}: {match[0]} needs an #include <{begin}...>")
 
+if not headers:
+    findings.append("there is no header in include/jessl")
 print("\n".join(findings) or f"{len(headers)} headers include what they name of the standard library")
 sys.exit(bool(findings))

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <csignal>
 #include <cstddef>
 #include <cstdlib>
 #include <filesystem>
@@ -14,11 +13,11 @@
 #include <string>
 #include <string_view>
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <jessl/core/atomic_file.hpp>
 
+#include "support/file_size_limit.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace {
@@ -26,28 +25,8 @@ namespace {
 namespace fs = std::filesystem;
 using jessl::AtomicFile;
 using jessl::IOError;
+using jessl::test::FileSizeLimit;
 using jessl::test::TemporaryFolder;
-
-/// No file of this process may grow beyond `bytes`, as on a full disk, until the end of the scope.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : signal_(std::signal(SIGXFSZ, SIG_IGN)) {
-    REQUIRE(::getrlimit(RLIMIT_FSIZE, &before_) == 0);
-    rlimit limit = before_;
-    limit.rlim_cur = bytes;
-    REQUIRE(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, signal_);
-  }
-
- private:
-  rlimit before_{};
-  void (*signal_)(int);
-};
 
 std::string content(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);

@@ -92,7 +92,8 @@ TEST_CASE("Draw: below(n) gives each of 0 to n - 1 equally often", "[core][draw]
   for (const int count : counts) chi_square += (count - 2000.0) * (count - 2000.0) / 2000.0;
   CHECK(chi_square < 22.5);  // 99.9 % point, 6 degrees of freedom
   CHECK(draw.below(1) == 0);
-  CHECK_THROWS_AS(draw.below(0), jessl::InternalError);
+  CHECK_THROWS_AS(draw.below(0), jessl::ConfigError);
+  CHECK_THROWS_WITH(draw.below(-3), "jessl::Draw::below: count is -3, expected at least 1");
 }
 
 TEST_CASE("Draw: normal numbers have mean 0, variance 1 and the normal's fourth moment", "[core][draw]") {

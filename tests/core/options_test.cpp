@@ -161,6 +161,13 @@ TEST_CASE("options: settings in words read like code", "[core][options]") {
   CHECK(jessl::describe(options_test::Nothing{}) == "Nothing{}");
 }
 
+TEST_CASE("options: a value of an enumeration without a name is its caller's mistake", "[core][options]") {
+  const auto unnamed = static_cast<options_test::Stem>(7);
+  CHECK_THROWS_AS(jessl::to_json(unnamed), jessl::ConfigError);
+  CHECK_THROWS_WITH(jessl::to_json(unnamed),
+                    Catch::Contains("has the value 7 of an enumeration, expected one with a name: "));
+}
+
 TEST_CASE("options: a type that describes itself is asked", "[core][options]") {
   CHECK(jessl::to_json(options_test::Described{.inner = 7}).dump() == R"({"parts":[7]})");
   CHECK(jessl::describe(options_test::Described{}) == R"({"parts":[3]})");
@@ -168,7 +175,7 @@ TEST_CASE("options: a type that describes itself is asked", "[core][options]") {
 
 TEST_CASE("options: settings can be visited, and changed, by name", "[core][options]") {
   options_test::Crop crop;
-  jessl::for_each_option_mutable(crop, [](std::string_view name, double& value) {
+  jessl::for_each_option(crop, [](std::string_view name, double& value) {
     if (name == "high") value = 0.75;
   });
   CHECK(crop.high == 0.75);

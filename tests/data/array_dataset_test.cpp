@@ -57,6 +57,8 @@ TEST_CASE("ArrayDataset: extents, labels and pixels that do not fit are refused"
   CHECK_THROWS_AS(ArrayDataset({.pixels = pixels, .height = 13, .width = 1, .labels = {-1}}), jessl::DataError);
   CHECK_THROWS_WITH(ArrayDataset({.pixels = pixels, .height = 13, .width = 1, .labels = {5}, .classes = 5}),
                     "jessl::data::ArrayDataset: the label of image 0 is 5, expected 0 to 4");
+  CHECK_THROWS_WITH(ArrayDataset({.pixels = pixels, .height = 13, .width = 1, .labels = {INT64_MAX}}),
+                    "jessl::data::ArrayDataset: the label of image 0 is 9223372036854775807, expected 0 to 2147483648");
   const ArrayDataset data({.pixels = pixels, .height = 13, .width = 1});
   CHECK_THROWS_WITH(data.label(1), "jessl::data::ArrayDataset: there is no image 1; the images are 0 to 0");
 }

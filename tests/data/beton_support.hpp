@@ -20,6 +20,7 @@
 #include <jessl/data/detail/little_endian.hpp>
 
 #include "data/support.hpp"
+#include "support/skip.hpp"
 
 namespace data_test {
 
@@ -127,11 +128,11 @@ Bytes with(Bytes bytes, std::size_t offset, T number) {
   return bytes;
 }
 
-/// The folder of the files that ffcv wrote, or "" with a warning where it is not there.
-inline std::string shared_betons() {
-  const std::string folder = JESSL_SHARED_DIR "/data/beton";
+/// The folder of the files that ffcv wrote, or "" where it is not there and the case is skipped.
+inline std::string ffcv_betons() {
+  const std::string folder = JESSL_REFERENCE_DIR "/data/beton";
   if (std::filesystem::is_directory(folder)) return folder;
-  WARN("skipped: the .beton files of ffcv are not there (JESSL_SHARED_DIR)");
+  JESSL_SKIP("the .beton files of ffcv are not there: JESSL_REFERENCE_DIR has no data/beton");
   return "";
 }
 

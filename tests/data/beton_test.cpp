@@ -97,8 +97,8 @@ void check_value(const Beton& file, std::int64_t i, const jessl::data::BetonFiel
 
 }  // namespace
 
-TEST_CASE("Beton: the files of ffcv have the values that went into them", "[data][beton]") {
-  const std::string folder = data_test::shared_betons();
+TEST_CASE("Beton: the files of ffcv have the values that went into them", "[data][beton][outside]") {
+  const std::string folder = data_test::ffcv_betons();
   if (folder.empty()) return;
   int files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
@@ -215,6 +215,8 @@ TEST_CASE("Beton: labels must count classes", "[data][beton]") {
   const Beton large{example.write(with(example.bytes, records + 48 + 16, largest))};
   CHECK(large.label(1) == largest);
   CHECK_THROWS_WITH(large.classes(), Contains("the largest label is 9223372036854775807"));
+  CHECK_THROWS_AS(Beton(example.write(with(example.bytes, records + 48 + 16, (std::int64_t{1} << 31U) + 1))).classes(),
+                  DataError);
   CHECK(Beton(example.write(with(example.bytes, records + 48 + 16, std::int64_t{2}))).classes() == 8);
 }
 

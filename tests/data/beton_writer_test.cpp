@@ -88,12 +88,12 @@ TEST_CASE("BetonWriter: the worked example has every byte in its place", "[data]
   CHECK(rest == Bytes(bytes.size()));  // everything else is zero
 }
 
-TEST_CASE("BetonWriter: the worked example is the file that ffcv wrote", "[data][beton_writer]") {
-  const std::string shared = data_test::shared_betons();
-  if (shared.empty()) return;
+TEST_CASE("BetonWriter: the worked example is the file that ffcv wrote", "[data][beton_writer][outside]") {
+  const std::string betons = data_test::ffcv_betons();
+  if (betons.empty()) return;
   const TemporaryFolder folder;
   CHECK(data_test::read_bytes(data_test::write_example(folder)) ==
-        data_test::read_bytes(shared + "/doc_example.beton"));
+        data_test::read_bytes(betons + "/doc_example.beton"));
 }
 
 TEST_CASE("BetonWriter: what was written is read back", "[data][beton_writer]") {

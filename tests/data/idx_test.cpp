@@ -15,6 +15,7 @@
 #include <jessl/data/idx.hpp>
 
 #include "data/support.hpp"
+#include "support/skip.hpp"
 
 using data_test::TemporaryFolder;
 using jessl::data::IDX;
@@ -227,9 +228,9 @@ TEST_CASE("IDX: fashion_mnist takes no other data set in files of the same names
                     Catch::Contains("has 10001 images (bytes 4 to 7), expected at most 10000"));
 }
 
-TEST_CASE("IDX: the real Fashion-MNIST has the numbers that its authors publish", "[data][idx]") {
+TEST_CASE("IDX: the real Fashion-MNIST has the numbers that its authors publish", "[data][idx][outside]") {
   if (!std::filesystem::exists("/usr/share/datasets/fashion-mnist")) {
-    WARN("skipped: the Debian package dataset-fashion-mnist is not installed");
+    JESSL_SKIP("the Debian package dataset-fashion-mnist is not installed");
     return;
   }
   const Environment unset("JESSL_DATA_DIR", "");

@@ -25,6 +25,7 @@
 #include "data/jpeg_maker.hpp"
 #include "data/support.hpp"
 #include "support/sha256.hpp"
+#include "support/skip.hpp"
 
 using Catch::Contains;
 using data_test::Bytes;
@@ -294,13 +295,13 @@ TEST_CASE("pack: shrinking and encoding are OpenCV's to the bit", "[data][pack]"
   }
 }
 
-TEST_CASE("pack: the images of ffcv's own files are the same to the bit", "[data][pack]") {
-  const std::string shared = data_test::shared_betons();
-  const std::string sources = JESSL_SHARED_DIR "/data/imagenet-sample/";
-  if (shared.empty()) return;
+TEST_CASE("pack: the images of ffcv's own files are the same to the bit", "[data][pack][outside]") {
+  const std::string betons = data_test::ffcv_betons();
+  const std::string sources = JESSL_REFERENCE_DIR "/data/imagenet-sample/";
+  if (betons.empty()) return;
   int compared = 0;
   for (const std::string name : {"mixed_fields", "imagenet_jpg_2m"}) {
-    const nlohmann::json expected = data_test::read_json(shared + '/' + name + ".beton.json");
+    const nlohmann::json expected = data_test::read_json(betons + '/' + name + ".beton.json");
     const nlohmann::json& field = *std::find_if(expected["fields"].begin(), expected["fields"].end(),
                                                 [](const nlohmann::json& f) { return f["name"] == "image"; });
     for (const nlohmann::json& sample : expected["samples"]) {
@@ -323,7 +324,7 @@ TEST_CASE("pack: the images of ffcv's own files are the same to the bit", "[data
       ++compared;
     }
   }
-  if (compared == 0) WARN("skipped: the images that ffcv's files were made of are not there (JESSL_SHARED_DIR)");
+  if (compared == 0) JESSL_SKIP("the images that ffcv's files were made of are not in " << sources);
 }
 
 TEST_CASE("pack: the file does not depend on the number of threads", "[data][pack]") {

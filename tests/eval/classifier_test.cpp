@@ -118,9 +118,20 @@ TEST_CASE("Classifier: a class count that does not match is an error that names 
     CHECK_THROWS_AS(policy.fit(train.x, train.y), jessl::DataError);
     CHECK_THROWS_WITH(policy.fit(train.x, train.y),
                       who + "y[3] is 3, expected a class in [0, 3); set .classes to the number of classes");
-    policy.classes = 0;
-    CHECK_THROWS_AS(policy.fit(train.x, train.y), jessl::ConfigError);
+    for (const std::int64_t wrong : {std::int64_t{0}, (std::int64_t{1} << 31U) + 1}) {
+      policy.classes = wrong;
+      CHECK_THROWS_AS(policy.fit(train.x, train.y), jessl::ConfigError);
+    }
     policy.classes.reset();
+    for (const std::int64_t identifier :
+         {std::int64_t{65536}, std::int64_t{1000000000000}, std::numeric_limits<std::int64_t>::max()}) {
+      Labels far = train.y;
+      far[7] = identifier;
+      CHECK_THROWS_AS(policy.fit(train.x, far), jessl::DataError);
+      CHECK_THROWS_WITH(policy.fit(train.x, far),
+                        jessl::concat(who, "y[7] is ", identifier,
+                                      ", expected a class in [0, 65536); set .classes to the number of classes"));
+    }
     Labels unlabelled = train.y;
     unlabelled[5] = -1;
     CHECK_THROWS_WITH(policy.fit(train.x, unlabelled), Contains(who + "y[5] is -1") && Contains("leave such rows out"));

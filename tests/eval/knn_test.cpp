@@ -149,18 +149,18 @@ TEST_CASE("KNN: scores and predictions are NumPy's", "[eval][knn]") {
   }
 }
 
-TEST_CASE("KNN: predictions are those of the shared reference", "[eval][knn]") {
-  const auto shared = reference::Shared::open();
-  if (!shared) return;
-  const auto x = shared->features("X");
-  const auto y = shared->labels("y");
-  const auto queries = shared->features("T");
-  const auto labels = shared->labels("yt");
+TEST_CASE("KNN: predictions for many rows are those of a program in float64", "[eval][knn][outside]") {
+  const auto collection = reference::Collection::open();
+  if (!collection) return;
+  const auto x = collection->features("X");
+  const auto y = collection->labels("y");
+  const auto queries = collection->features("T");
+  const auto labels = collection->labels("yt");
   const auto cold = KNN{.k = 20, .temperature = 0.07}.fit(x, y).predict(queries, {1, 20});
-  CHECK(cold[0] == shared->labels("knn_pred_k1"));
-  CHECK(cold[1] == shared->labels("knn_pred_k20"));
-  CHECK(KNN{.k = 200, .temperature = 0.1}.fit(x, y).predict(queries) == shared->labels("knn_pred_k200"));
-  CHECK(jessl::eval::accuracy(cold[1], labels) == shared->expected()["knn"]["k20_t0.07"].get<double>());
+  CHECK(cold[0] == collection->labels("knn_pred_k1"));
+  CHECK(cold[1] == collection->labels("knn_pred_k20"));
+  CHECK(KNN{.k = 200, .temperature = 0.1}.fit(x, y).predict(queries) == collection->labels("knn_pred_k200"));
+  CHECK(jessl::eval::accuracy(cold[1], labels) == collection->expected()["knn"]["k20_t0.07"].get<double>());
 }
 
 TEST_CASE("KNN: settings out of range are errors that name them", "[eval][knn]") {

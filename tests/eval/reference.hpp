@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers that other programs found: tests/reference/eval/eval.json, and the shared files where they are present.
+// Numbers that other programs found: tests/reference/eval/eval.json, and a larger collection where it is there.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@
 
 #include <jessl/core/draw.hpp>
 #include <jessl/core/matrix.hpp>
+#include <support/skip.hpp>
 
 namespace reference {
 
@@ -43,14 +44,12 @@ inline jessl::RowMatrix matrix(const Json& rows) {
 inline std::vector<std::int64_t> labels(const Json& list) { return list.get<std::vector<std::int64_t>>(); }
 
 /// The file of clustered features that other programs have evaluated, or nothing where it is absent.
-class Shared {
+class Collection {
  public:
-  static std::optional<Shared> open() {
-#ifdef JESSL_SHARED_DIR
-    const std::filesystem::path folder = std::filesystem::path(JESSL_SHARED_DIR) / "reference/eval";
-    if (std::filesystem::exists(folder / "eval.safetensors")) return Shared(folder);
-#endif
-    WARN("skipped: reference/eval/eval.safetensors is not there (JESSL_SHARED_DIR)");
+  static std::optional<Collection> open() {
+    const std::filesystem::path folder = JESSL_REFERENCE_DIR "/reference/eval";
+    if (std::filesystem::exists(folder / "eval.safetensors")) return Collection(folder);
+    JESSL_SKIP("the collection of reference numbers is not there: JESSL_REFERENCE_DIR has no reference/eval");
     return std::nullopt;
   }
 
@@ -70,7 +69,7 @@ class Shared {
   }
 
  private:
-  explicit Shared(const std::filesystem::path& folder) {
+  explicit Collection(const std::filesystem::path& folder) {
     std::ifstream file(folder / "eval.safetensors", std::ios::binary);
     bytes_.assign(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
     std::uint64_t length = 0;  // of the JSON header, little-endian, in front of it

@@ -9,6 +9,7 @@
 
 #include <jessl/io.hpp>
 
+#include "support/skip.hpp"
 #include "train/fixtures.hpp"
 
 using namespace jessl;
@@ -131,11 +132,11 @@ TEST_CASE("Checkpoint: a record of a million brackets is refused and does not ov
                     Contains("a record that is nested deeper than 64 levels"));
 }
 
-TEST_CASE("Checkpoint: Python's torch.load reads it without trusting it", "[io][checkpoint]") {
+TEST_CASE("Checkpoint: Python's torch.load reads it without trusting it", "[io][checkpoint][outside]") {
   const char* chosen = std::getenv("JESSL_PYTHON");
   const std::string python = chosen != nullptr ? chosen : "python3";
   if (std::system((python + " -c 'import torch' > /dev/null 2>&1").c_str()) != 0) {
-    WARN("skipped: " << python << " has no torch; name one that has in JESSL_PYTHON");
+    JESSL_SKIP(python << " has no torch; name one that has in JESSL_PYTHON");
     return;
   }
   const fixtures::TemporaryFolder folder;

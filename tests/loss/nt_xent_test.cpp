@@ -15,8 +15,12 @@ TEST_CASE("NTXent: value and gradients agree with the formula written out in flo
   jessl::test::check_own_cases<NTXent>("nt_xent.json");
 }
 
-TEST_CASE("NTXent: value and gradients agree with the reference collection", "[loss][nt_xent]") {
-  jessl::test::check_shared_cases<NTXent>("nt_xent");
+TEST_CASE("NTXent: value and gradients agree with PyTorch and lightly", "[loss][nt_xent]") {
+  jessl::test::check_collection<NTXent>("nt_xent", JESSL_TEST_DATA "/reference/loss/collection/", 1);
+}
+
+TEST_CASE("NTXent: value and gradients agree with PyTorch and lightly on larger batches", "[loss][nt_xent][outside]") {
+  jessl::test::check_collection<NTXent>("nt_xent", JESSL_REFERENCE_DIR "/reference/losses/", 5);
 }
 
 TEST_CASE("NTXent: a value worked out by hand", "[loss][nt_xent]") {

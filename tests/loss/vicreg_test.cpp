@@ -14,8 +14,12 @@ TEST_CASE("VICReg: value and gradients agree with the formula written out in flo
   jessl::test::check_own_cases<VICReg>("vicreg.json");
 }
 
-TEST_CASE("VICReg: value and gradients agree with the reference collection", "[loss][vicreg]") {
-  jessl::test::check_shared_cases<VICReg>("vicreg");
+TEST_CASE("VICReg: value and gradients agree with PyTorch and lightly", "[loss][vicreg]") {
+  jessl::test::check_collection<VICReg>("vicreg", JESSL_TEST_DATA "/reference/loss/collection/", 1);
+}
+
+TEST_CASE("VICReg: value and gradients agree with PyTorch and lightly on larger batches", "[loss][vicreg][outside]") {
+  jessl::test::check_collection<VICReg>("vicreg", JESSL_REFERENCE_DIR "/reference/losses/", 5);
 }
 
 TEST_CASE("VICReg: a value worked out by hand", "[loss][vicreg]") {

@@ -13,8 +13,14 @@ TEST_CASE("AdamW: steps agree with the formula in Python floats", "[optim][adamw
   jessl::test::check_own_case<AdamW>();
 }
 
-TEST_CASE("AdamW: steps agree with the reference collection", "[optim][adamw]") {
-  jessl::test::check_shared_case("adamw.safetensors", AdamW{.weight_decay = 0.05});
+TEST_CASE("AdamW: steps agree with another program's", "[optim][adamw]") {
+  jessl::test::check_collection("adamw.safetensors", AdamW{.weight_decay = 0.05},
+                                JESSL_TEST_DATA "/reference/optim/collection/");
+}
+
+TEST_CASE("AdamW: more steps agree with another program's", "[optim][adamw][outside]") {
+  jessl::test::check_collection("adamw.safetensors", AdamW{.weight_decay = 0.05},
+                                JESSL_REFERENCE_DIR "/reference/optim/");
 }
 
 TEST_CASE("AdamW: is torch::optim::AdamW up to rounding", "[optim][adamw]") {

@@ -12,8 +12,14 @@ TEST_CASE("LARS: steps agree with the formula in Python floats", "[optim][lars]"
   jessl::test::check_own_case<LARS>();
 }
 
-TEST_CASE("LARS: steps agree with the reference collection", "[optim][lars]") {
-  jessl::test::check_shared_case("lars.safetensors", LARS{.momentum = 0.9, .weight_decay = 1e-4, .eta = 0.001});
+TEST_CASE("LARS: steps agree with another program's", "[optim][lars]") {
+  jessl::test::check_collection("lars.safetensors", LARS{.momentum = 0.9, .weight_decay = 1e-4, .eta = 0.001},
+                                JESSL_TEST_DATA "/reference/optim/collection/");
+}
+
+TEST_CASE("LARS: more steps agree with another program's", "[optim][lars][outside]") {
+  jessl::test::check_collection("lars.safetensors", LARS{.momentum = 0.9, .weight_decay = 1e-4, .eta = 0.001},
+                                JESSL_REFERENCE_DIR "/reference/optim/");
 }
 
 TEST_CASE("LARS: a first step worked out by hand", "[optim][lars]") {

@@ -11,8 +11,14 @@ using jessl::test::SmallNet;
 
 TEST_CASE("SGD: steps agree with the formula in Python floats", "[optim][sgd]") { jessl::test::check_own_case<SGD>(); }
 
-TEST_CASE("SGD: steps agree with the reference collection", "[optim][sgd]") {
-  jessl::test::check_shared_case("sgd.safetensors", SGD{.momentum = 0.9, .weight_decay = 1e-4});
+TEST_CASE("SGD: steps agree with another program's", "[optim][sgd]") {
+  jessl::test::check_collection("sgd.safetensors", SGD{.momentum = 0.9, .weight_decay = 1e-4},
+                                JESSL_TEST_DATA "/reference/optim/collection/");
+}
+
+TEST_CASE("SGD: more steps agree with another program's", "[optim][sgd][outside]") {
+  jessl::test::check_collection("sgd.safetensors", SGD{.momentum = 0.9, .weight_decay = 1e-4},
+                                JESSL_REFERENCE_DIR "/reference/optim/");
 }
 
 TEST_CASE("SGD: is torch::optim::SGD up to the last bits", "[optim][sgd]") {

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/file_size_limit.hpp"
 #include "train/fixtures.hpp"
 
 using namespace jessl;
@@ -40,34 +41,14 @@ struct KillAfter {
   [[nodiscard]] State start(const train::Run&) const { return {steps}; }
 };
 
-/// No file may grow beyond `bytes` while the guard lives: what a full disk looks like to a program.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : previous_handler_(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &previous_);
-    const rlimit limit{bytes, previous_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &previous_);
-    std::signal(SIGXFSZ, previous_handler_);
-  }
-
- private:
-  rlimit previous_{};
-  void (*previous_handler_)(int);
-};
-
 /// Puts the limit in force after the first checkpoint.
 struct DiskFullAfter {
   std::int64_t step = 0;
   struct State {
     std::int64_t step;
-    std::shared_ptr<FileSizeLimit> limit{};
+    std::shared_ptr<jessl::test::FileSizeLimit> limit{};
     void after_step(const train::StepRecord& record) {
-      if (record.step == step) limit = std::make_shared<FileSizeLimit>(1024);
+      if (record.step == step) limit = std::make_shared<jessl::test::FileSizeLimit>(1024);
     }
   };
   [[nodiscard]] State start(const train::Run&) const { return {step}; }
@@ -142,7 +123,7 @@ TEST_CASE("JSONLines: lines that a full disk refuses are written when it has roo
   auto state = metrics.start(run_of(5));
   state.after_step(record_of(1));
   {
-    const FileSizeLimit full(static_cast<rlim_t>(std::filesystem::file_size(metrics.path) + 20));
+    const jessl::test::FileSizeLimit full(static_cast<rlim_t>(std::filesystem::file_size(metrics.path) + 20));
     for (std::int64_t step = 2; step <= 4; ++step) state.after_step(record_of(step));
     CHECK_THROWS_WITH(state.finish(), Contains("cannot write 3 lines to") && Contains("is the disk full?"));
   }
@@ -225,6 +206,12 @@ TEST_CASE("Trainer: a run killed with kill -9 resumes with the losses of the uni
   CHECK(fixtures::small_trainer().fit(fixtures::stripes(), options, train::JSONLines{folder / "metrics.jsonl"}).steps ==
         6);
   CHECK(fixtures::losses(folder / "metrics.jsonl") == fixtures::losses(folder / "whole.jsonl"));
+}
+
+TEST_CASE("Progress: an interval below 0 is refused before the first step", "[train][callbacks]") {
+  CHECK_THROWS_AS(train::Progress{.interval = -1.0}.start(run_of(2)), ConfigError);
+  CHECK_THROWS_WITH(train::Progress{.log_interval = -0.5}.start(run_of(2)),
+                    "jessl::train::Progress: log_interval is -0.5, expected at least 0 seconds");
 }
 
 TEST_CASE("Progress: says where the run is in plain lines when the output is no terminal", "[train][callbacks]") {

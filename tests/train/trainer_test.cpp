@@ -12,6 +12,7 @@
 #include <jessl/eval.hpp>
 #include <jessl/io.hpp>
 
+#include "support/skip.hpp"
 #include "train/fixtures.hpp"
 
 using namespace jessl;
@@ -472,9 +473,9 @@ TEST_CASE("Trainer: announces where it computes and with how many threads", "[tr
   CHECK(log.contains("training on 96 images, cpu, float32, 1 thread; 2 workers load between the steps"));
 }
 
-TEST_CASE("Trainer: a GPU gives the losses of the CPU", "[train][trainer][cuda]") {
+TEST_CASE("Trainer: a GPU gives the losses of the CPU", "[train][trainer][cuda][outside]") {
   if (!torch::cuda::is_available()) {
-    WARN("skipped: there is no CUDA device here");
+    JESSL_SKIP("there is no CUDA device here");
     return;
   }
   const fixtures::CapturedLog log;
@@ -491,9 +492,10 @@ TEST_CASE("Trainer: a GPU gives the losses of the CPU", "[train][trainer][cuda]"
   CHECK(std::stod(cuda[0]) == Approx(std::stod(cpu[0])).epsilon(1e-3));
 }
 
-TEST_CASE("Trainer: a run on a GPU learns, resumes there and on the CPU, and embeds", "[train][trainer][cuda]") {
+TEST_CASE("Trainer: a run on a GPU learns, resumes there and on the CPU, and embeds",
+          "[train][trainer][cuda][outside]") {
   if (!torch::cuda::is_available()) {
-    WARN("skipped: there is no CUDA device here");
+    JESSL_SKIP("there is no CUDA device here");
     return;
   }
   const fixtures::CapturedLog log;

@@ -5,13 +5,7 @@
 #include <array>
 #include <cstdint>
 
-#include <jessl/augment/color_jitter.hpp>
-#include <jessl/augment/gaussian_blur.hpp>
-#include <jessl/augment/normalize.hpp>
-#include <jessl/augment/random_grayscale.hpp>
-#include <jessl/augment/random_horizontal_flip.hpp>
-#include <jessl/augment/random_resized_crop.hpp>
-#include <jessl/augment/views.hpp>
+#include <jessl/augment/detail/simclr_view.hpp>
 
 namespace jessl::augment {
 
@@ -45,15 +39,8 @@ struct SimCLROptions {
 /// Differs    normalises (the official code does not); antialiased bilinear instead of bicubic; the factor of brightness
 ///            multiplies, as torchvision's (SimCLR v1; the official code of v2 adds)
 [[nodiscard]] inline auto simclr(const SimCLROptions& options = {}) {
-  return two_views(compose(RandomResizedCrop{.size = options.size, .scale = {options.min_scale, options.max_scale}},
-                           RandomHorizontalFlip{.p = options.flip},
-                           ColorJitter{.brightness = 0.8 * options.jitter,
-                                       .contrast = 0.8 * options.jitter,
-                                       .saturation = 0.8 * options.jitter,
-                                       .hue = 0.2 * options.jitter,
-                                       .p = options.jitter_p},
-                           RandomGrayscale{.p = options.grayscale}, GaussianBlur{.p = options.blur},
-                           Normalize{.mean = options.mean, .std = options.std}));
+  return two_views(
+      detail::simclr_view(options, {.size = options.size, .scale = {options.min_scale, options.max_scale}}));
 }
 
 }  // namespace jessl::augment

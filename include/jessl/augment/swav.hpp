@@ -6,13 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <jessl/augment/color_jitter.hpp>
-#include <jessl/augment/gaussian_blur.hpp>
-#include <jessl/augment/normalize.hpp>
-#include <jessl/augment/random_grayscale.hpp>
-#include <jessl/augment/random_horizontal_flip.hpp>
-#include <jessl/augment/random_resized_crop.hpp>
-#include <jessl/augment/views.hpp>
+#include <jessl/augment/detail/simclr_view.hpp>
 
 namespace jessl::augment {
 
@@ -50,19 +44,10 @@ struct SwAVOptions {
 ///            size); red's deviation is 0.229 (0.228 there)
 template <std::size_t Locals = 6>
 [[nodiscard]] auto swav(const SwAVOptions& options = {}) {
-  const auto view = [&](std::int64_t size, double min_scale, double max_scale) {
-    return compose(RandomResizedCrop{.size = size, .scale = {min_scale, max_scale}},
-                   RandomHorizontalFlip{.p = options.flip},
-                   ColorJitter{.brightness = 0.8 * options.jitter,
-                               .contrast = 0.8 * options.jitter,
-                               .saturation = 0.8 * options.jitter,
-                               .hue = 0.2 * options.jitter,
-                               .p = options.jitter_p},
-                   RandomGrayscale{.p = options.grayscale}, GaussianBlur{.p = options.blur},
-                   Normalize{.mean = options.mean, .std = options.std});
-  };
-  return multi_crop<2, Locals>(view(options.size, options.min_scale, options.max_scale),
-                               view(options.local_size, options.local_min_scale, options.local_max_scale));
+  const RandomResizedCrop global{.size = options.size, .scale = {options.min_scale, options.max_scale}};
+  const RandomResizedCrop local{.size = options.local_size,
+                                .scale = {options.local_min_scale, options.local_max_scale}};
+  return multi_crop<2, Locals>(detail::simclr_view(options, global), detail::simclr_view(options, local));
 }
 
 }  // namespace jessl::augment

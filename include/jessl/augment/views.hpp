@@ -2,6 +2,7 @@
 // views: several pipelines, one for each view of an image.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -9,20 +10,52 @@
 #include <utility>
 
 #include <jessl/augment/pipeline.hpp>
+#include <jessl/core/draw.hpp>
+#include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/core/shape.hpp>
 #include <jessl/core/views.hpp>
 
 namespace jessl::augment {
 
-/// One pipeline for each view. Views draw from streams of their own, so that equal pipelines give independent views.
+namespace detail {
+
+// What is no view maker passes these two: it has a message of its own.
+
+template <class P>
+concept MakesOneView = !ViewMaker<P> || P::views == 1;
+
+template <class P>
+concept SharesScratch = !ViewMaker<P> || std::same_as<typename P::Scratch, Scratch>;
+
+}  // namespace detail
+
+/// One maker of one view, as a rule a pipeline, for each view. Views draw from streams of their own, so that equal
+/// pipelines give independent views.
 ///
-/// Shapes     view v: as pipeline v says
+/// Shapes     view v: as pipeline v says; where one of them is progressive, in each epoch as it says
 /// Randomness the stream of key.view
 /// Errors     ConfigError for a view that there is not; see Pipeline
-/// Models     jessl::ViewMaker (docs/augment/README.md)
+/// Models     jessl::ViewMaker (docs/augment/README.md); jessl::ProgressiveViewMaker where a pipeline is
 /// Source     none
 template <class... Pipelines>
 class Views {
+  static_assert(sizeof...(Pipelines) >= 1,
+                "jessl::augment::views needs at least one pipeline; see docs/augment/README.md");
+  static_assert(sizeof...(Pipelines) <= 255,
+                "jessl::augment::views takes at most 255 pipelines: DrawKey::view is 8 bits wide");
+  static_assert((ViewMaker<Pipelines> && ...),
+                "jessl::augment::views requires each of its arguments to be a jessl::ViewMaker of one view, such as a "
+                "pipeline of compose(); see docs/augment/README.md");
+  static_assert((detail::MakesOneView<Pipelines> && ...),
+                "jessl::augment::views requires makers of one view each, and simclr(), two_views() and their like make "
+                "several: give it the pipeline of a view, as simclr().pipeline<0>(); see docs/augment/compose.md");
+  static_assert(
+      (detail::SharesScratch<Pipelines> && ...),
+      "jessl::augment::views requires makers whose Scratch is jessl::augment::Scratch, which its views share; "
+      "see docs/augment/compose.md");
+
  public:
   using Scratch = augment::Scratch;
   static constexpr std::int64_t views = static_cast<std::int64_t>(sizeof...(Pipelines));
@@ -41,9 +74,16 @@ class Views {
     return result;
   }
 
+  [[nodiscard]] ViewShape shape(std::int64_t view, std::int64_t channels, std::int64_t epoch) const
+      requires(ProgressiveViewMaker<Pipelines> || ...) {
+    ViewShape result;
+    with(view, [&](const auto& pipeline) { result = shape_in_epoch(pipeline, 0, channels, epoch); });
+    return result;
+  }
+
   [[nodiscard]] Region region(const Extent& extent, const DrawKey& key) const {
     Region result;
-    with(key.view, [&](const auto& pipeline) { result = pipeline.region(extent, key); });
+    with(of(key), [&](const auto& pipeline) { result = pipeline.region(extent, key); });
     return result;
   }
 
@@ -55,7 +95,7 @@ class Views {
   }
 
   void make(const RegionView& part, const DrawKey& key, Scratch& scratch, std::span<float> out) const {
-    with(key.view, [&](const auto& pipeline) { pipeline.make(part, key, scratch, out); });
+    with(of(key), [&](const auto& pipeline) { pipeline.make(part, key, scratch, out); });
   }
 
   /// Calls f(pipeline) with the pipeline of that view.
@@ -69,10 +109,10 @@ class Views {
     (std::index_sequence_for<Pipelines...>{});
   }
 
-  /// {"name": "views", "views": [...]}, a pipeline each.
-  [[nodiscard]] Json to_json() const {
+  /// {"name": "views", "views": [...]}, a pipeline each; where each can tell its settings.
+  [[nodiscard]] Json to_json() const requires(Recorded<Pipelines>&&...) {
     Json list = Json::array();
-    std::apply([&](const auto&... pipeline) { (list.push_back(pipeline.to_json()), ...); }, pipelines_);
+    std::apply([&](const auto&... pipeline) { (list.push_back(jessl::to_json(pipeline)), ...); }, pipelines_);
     Json object = Json::object();
     object["name"] = "views";
     object["views"] = std::move(list);
@@ -80,8 +120,8 @@ class Views {
   }
 
  private:
-  static_assert(views >= 1, "jessl::augment::views needs at least one pipeline; see docs/augment/README.md");
-  static_assert(views <= 255, "jessl::augment::views takes at most 255 pipelines: DrawKey::view is 8 bits wide");
+  /// The number of the view that a key asks for: of one view alone, that one.
+  [[nodiscard]] static std::int64_t of(const DrawKey& key) { return views == 1 ? 0 : std::int64_t{key.view}; }
 
   std::tuple<Pipelines...> pipelines_;
 };

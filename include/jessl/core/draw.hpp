@@ -85,9 +85,9 @@ class Draw {
   /// Uniform in [low, high).
   [[nodiscard]] constexpr double uniform(double low, double high) { return low + (high - low) * uniform(); }
 
-  /// Uniform in {0, ..., count - 1}, without bias. `count` must be positive.
+  /// Uniform in {0, ..., count - 1}, without bias. ConfigError unless `count` is positive.
   [[nodiscard]] constexpr std::int64_t below(std::int64_t count) {
-    JESSL_ASSERT(count > 0, "Draw::below(", count, ")");
+    JESSL_CHECK(count > 0, ConfigError, "jessl::Draw::below: count is ", count, ", expected at least 1");
     const auto range = static_cast<std::uint64_t>(count);
     const std::uint64_t reject_below = (~range + 1U) % range;  // 2^64 mod range
     for (;;) {

@@ -2,9 +2,14 @@
 // Errors: every failure of jessl is a jessl::Error that says what was wrong, where, and what to do.
 #pragma once
 
+#include <array>
+#include <charconv>
+#include <concepts>
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace jessl {
@@ -51,11 +56,28 @@ class InternalError : public Error {
   using Error::Error;
 };
 
-/// Joins its arguments, as operator<< prints them, into one string.
+namespace detail {
+
+template <class Part>
+void print(std::ostringstream& text, const Part& part) {
+  if constexpr (std::floating_point<Part>) {
+    std::array<char, 64> digits;  // 64: more than the shortest form of any number has, so that it always fits
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), part).ptr;
+    text << std::string_view(digits.data(), end);
+  } else {
+    text << part;
+  }
+}
+
+}  // namespace detail
+
+/// Joins its arguments into one string: numbers that are not whole with as few digits as tell them from all others,
+/// everything else as operator<< prints it, in no language's manner.
 template <class... Parts>
 [[nodiscard]] std::string concat(const Parts&... parts) {
   std::ostringstream text;
-  (text << ... << parts);
+  text.imbue(std::locale::classic());
+  (detail::print(text, parts), ...);
   return std::move(text).str();
 }
 

@@ -111,18 +111,11 @@ concept Sequence = !std::convertible_to<T, std::string_view> && requires(const T
 
 }  // namespace detail
 
-/// Calls visit(name, value) for each setting, in the order of declaration.
+/// Calls visit(name, value) for each setting, in the order of declaration. `value` is a reference: settings that are not
+/// const can be changed by it.
 template <Options T, class Visit>
 void for_each_option(T&& options, Visit&& visit) {
   hana::for_each(hana::accessors<std::remove_cvref_t<T>>(), [&](auto accessor) {
-    visit(std::string_view(hana::to<const char*>(hana::first(accessor))), hana::second(accessor)(options));
-  });
-}
-
-/// As above, by reference, so that `visit` may change the settings.
-template <Options T, class Visit>
-void for_each_option_mutable(T& options, Visit&& visit) {
-  hana::for_each(hana::accessors<T>(), [&](auto accessor) {
     visit(std::string_view(hana::to<const char*>(hana::first(accessor))), hana::second(accessor)(options));
   });
 }
@@ -148,7 +141,9 @@ template <class T>
 
 /// Settings as JSON. A policy with a name gets it as its first member, "name".
 ///
-/// Errors     none: every type that compiles has a JSON form; infinities and NaN become the strings "inf", "-inf", "nan"
+/// Infinities and NaN become the strings "inf", "-inf", "nan".
+///
+/// Errors     ConfigError for a value of an enumeration that has no name
 template <class T>
 [[nodiscard]] Json to_json(const T& value) {
   if constexpr (SelfDescribing<T>) {
@@ -163,7 +158,10 @@ template <class T>
     for (const auto& [known, name] : EnumNames<T>::value) {
       if (known == value) return std::string(name);
     }
-    fail<InternalError>("jessl::to_json: an enumeration holds the unnamed value ", static_cast<std::int64_t>(value));
+    std::vector<std::string> known;
+    for (const auto& entry : EnumNames<T>::value) known.emplace_back(entry.second);
+    fail<ConfigError>("jessl::to_json: a setting has the value ", static_cast<std::int64_t>(value),
+                      " of an enumeration, expected one with a name: ", detail::joined(known));
   } else if constexpr (detail::is_optional<T>) {
     return value ? to_json(*value) : Json(nullptr);
   } else if constexpr (std::floating_point<T>) {
@@ -223,7 +221,7 @@ void read_json(const Json& json, T& value, const std::string& where) {
       const auto known = option_names<T>();
       if (std::find(known.begin(), known.end(), key) == known.end()) fail_unknown(where, key, known);
     }
-    for_each_option_mutable(value, [&](std::string_view name, auto& member) {
+    for_each_option(value, [&](std::string_view name, auto& member) {
       const auto found = json.find(std::string(name));
       if (found != json.end()) read_json(*found, member, where + "." + std::string(name));
     });

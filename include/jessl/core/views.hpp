@@ -28,7 +28,8 @@ namespace jessl {
 ///                       more of the image, in full size (but see ShrinkingViewMaker); the values don't depend on how much more. An ImageView is the
 ///                       part that is the whole image. Safe to call from several threads with one Scratch each;
 ///                       allocates nothing once warm.
-/// `key.operation` is ignored by both.
+/// `key.operation` is ignored by both. A maker of one view takes any `key.view`, which then tells its draws from those of
+/// others alone: so it can be a part of one with several.
 ///
 /// Errors     ShapeError when `out` has another size than `shape` says, or `part` is not what was asked for
 /// Source     none
@@ -42,6 +43,14 @@ concept ViewMaker = requires(const A& maker, const RegionView& part, const Exten
   { maker.make(part, key, scratch, out) } -> std::same_as<void>;
 };
 
+/// A view maker whose views' shapes depend on the epoch.
+///
+/// Source     none
+template <class A>
+concept ProgressiveViewMaker = ViewMaker<A> && requires(const A& maker) {
+  { maker.shape(std::int64_t{}, std::int64_t{}, std::int64_t{}) } -> std::same_as<ViewShape>;
+};
+
 /// The [C, H, W] of view `view` in an epoch.
 ///
 /// Errors     as maker.shape()
@@ -49,9 +58,7 @@ concept ViewMaker = requires(const A& maker, const RegionView& part, const Exten
 /// Source     none
 template <ViewMaker A>
 [[nodiscard]] ViewShape shape_in_epoch(const A& maker, std::int64_t view, std::int64_t channels, std::int64_t epoch) {
-  if constexpr (requires {
-                  { maker.shape(view, channels, epoch) } -> std::same_as<ViewShape>;
-                }) {
+  if constexpr (ProgressiveViewMaker<A>) {
     return maker.shape(view, channels, epoch);
   } else {
     return maker.shape(view, channels);

@@ -29,7 +29,7 @@ struct ImageArray {
   std::int64_t height = 0;             ///< pixels, >= 1
   std::int64_t width = 0;              ///< pixels, >= 1
   std::int64_t channels = 1;           ///< 1 (grey) or 3 (RGB)
-  std::vector<std::int64_t> labels{};  ///< [N], each >= 0, or empty: no labels
+  std::vector<std::int64_t> labels{};  ///< [N], each 0 to 2^31, or empty: no labels
   std::int64_t classes = 0;            ///< number of classes; 0: one more than the largest label
   std::string title = "array";         ///< what messages call it
 };
@@ -61,11 +61,12 @@ class ArrayDataset {
     const auto labels = static_cast<std::int64_t>(array.labels.size());
     JESSL_CHECK(labels == 0 || labels == total / bytes, ShapeError, who, ": ", labels, " labels for ", total / bytes,
                 " images, expected one for each image or none at all");
-    if (array.classes == 0) array.classes = detail::count_classes(array.labels);
+    const std::int64_t most = array.classes == 0 ? detail::most_label : array.classes - 1;
     for (std::size_t i = 0; i < array.labels.size(); ++i) {
-      JESSL_CHECK(array.labels[i] >= 0 && array.labels[i] < array.classes, DataError, who, ": the label of image ", i,
-                  " is ", array.labels[i], ", expected 0 to ", array.classes - 1);
+      JESSL_CHECK(array.labels[i] >= 0 && array.labels[i] <= most, DataError, who, ": the label of image ", i, " is ",
+                  array.labels[i], ", expected 0 to ", most);
     }
+    if (array.classes == 0) array.classes = detail::count_classes(array.labels);
     images_ = std::make_shared<const detail::RawImages>(
         detail::RawImages{std::move(array.pixels), total / bytes, array.height, array.width, array.channels,
                           std::move(array.labels), labels == 0 ? 0 : array.classes});

@@ -549,9 +549,9 @@ class Beton {
     std::call_once(state_->counted, [this] {
       std::int64_t largest = -1;
       for (std::int64_t i = 0; i < size(); ++i) largest = std::max(largest, label(i));
-      JESSL_CHECK(largest < INT64_MAX, DataError, who, ": ", file().path(), ": the largest label is ", largest,
-                  ", expected one that counts classes; is \"", fields()[*state_->label].name,
-                  "\" the field of the labels?");
+      JESSL_CHECK(largest <= detail::most_label, DataError, who, ": ", file().path(), ": the largest label is ",
+                  largest, ", expected one that counts classes, at most ", detail::most_label, "; is \"",
+                  fields()[*state_->label].name, "\" the field of the labels?");
       state_->classes = largest + 1;
     });
     return state_->classes;

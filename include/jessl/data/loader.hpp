@@ -28,8 +28,8 @@ namespace jessl::data {
 ///
 /// Shapes     none
 /// Errors     what the data set, the view maker or the loader's own rules throw on any thread reaches the caller of
-///            next() or of the iterator, in the place of the batch that it happened in; ConfigError once another epoch
-///            has been started
+///            next() or of the iterator, in the place of the batch that it happened in, and so does every call after
+///            it, of any thread; ConfigError once another epoch has been started
 /// Models     std::ranges::input_range
 /// Source     none
 template <class D, class A>
@@ -61,7 +61,7 @@ class Epoch {
   Epoch& operator=(const Epoch&) = delete;
   ~Epoch() { engine_->stop(generation_); }
 
-  /// The next batch; nothing after the last one.
+  /// The next batch; nothing after the last one, and only then.
   [[nodiscard]] std::optional<Batch> next() { return engine_->next(generation_); }
 
   [[nodiscard]] Iterator begin() {

@@ -50,13 +50,15 @@ namespace jessl::data {
 /// Source     none
 struct LoaderOptions {
   static constexpr std::string_view name = "Loader";
+  static constexpr std::int64_t most_workers = 1024;  // more is a slip of the keyboard
+  static constexpr std::int64_t most_ahead = 1024;    // there is memory for each
 
   std::int64_t batch_size = 256;              ///< images a batch, >= 1
-  std::int64_t workers = hardware_threads();  ///< threads that make views, >= 1
-  std::int64_t ahead = 2;               ///< batches made before they are asked for, >= 0; 0: each when it is asked for
-  bool drop_last = true;                ///< leave out a last batch that is not full
-  std::uint64_t seed = 0;               ///< of the order, the substitutes and the views
-  Decoding decoding = Decoding::exact;  ///< which pixels are decoded
+  std::int64_t workers = hardware_threads();  ///< threads that make views, 1 to 1024
+  std::int64_t ahead = 2;  ///< batches made before they are asked for, 0 to 1024; 0: each when it is asked for
+  bool drop_last = true;   ///< leave out a last batch that is not full
+  std::uint64_t seed = 0;  ///< of the order, the substitutes and the views
+  Decoding decoding = Decoding::exact;           ///< which pixels are decoded
   OnCorrupt on_corrupt = OnCorrupt::substitute;  ///< what to do about damaged images
   double max_corrupt_share = 0.1;                ///< more damaged images than this share of all end the run, in [0, 1]
   Element element = Element::float32;            ///< the number format of the views

@@ -99,12 +99,16 @@ class Subset {
 };
 
 /// The images that `indices` names, in that order; an image may come more than once.
+///
+/// Errors     DataError for an index outside the data set
 template <Dataset D>
 [[nodiscard]] Subset<D> subset(const D& whole, std::vector<std::int64_t> indices) {
   return {whole, std::move(indices)};
 }
 
 /// A subset of a subset is a subset of the whole: reading costs one look-up, however often one has chosen.
+///
+/// Errors     DataError for an index outside the subset
 template <Dataset D>
 [[nodiscard]] Subset<D> subset(const Subset<D>& part, const std::vector<std::int64_t>& indices) {
   const Subset<Subset<D>> checked(part, indices);
@@ -115,6 +119,8 @@ template <Dataset D>
 }
 
 /// The `count` images from `first` on.
+///
+/// Errors     DataError for a range that leaves the data set
 template <Dataset D>
 [[nodiscard]] auto subset(const D& whole, std::int64_t first, std::int64_t count) {
   JESSL_CHECK(first >= 0 && count >= 0 && first <= whole.size() && count <= whole.size() - first, DataError,
@@ -125,6 +131,8 @@ template <Dataset D>
 }
 
 /// The images for which `keep(index, label)` is true, in their order.
+///
+/// Errors     none of its own
 template <Dataset D, std::predicate<std::int64_t, std::int64_t> Keep>
 [[nodiscard]] auto filter(const D& whole, const Keep& keep) {
   std::vector<std::int64_t> indices;
@@ -135,6 +143,8 @@ template <Dataset D, std::predicate<std::int64_t, std::int64_t> Keep>
 }
 
 /// The images whose label is one of `labels`, in their order. Classes keep their numbers.
+///
+/// Errors     DataError for a data set without labels, and for a label outside its classes
 template <Dataset D>
 [[nodiscard]] auto by_label(const D& whole, std::vector<std::int64_t> labels) {
   JESSL_CHECK(whole.classes() >= 1, DataError, "jessl::data::by_label: the data set has no labels");
@@ -153,6 +163,9 @@ template <Dataset D>
 /// A function of the data set's labels and the seed alone; a smaller share is part of a larger one of the same seed. Of a
 /// class of n images it has share * n, rounded, and at least one unless the share is 0. Without labels all images
 /// are of one class.
+///
+/// Randomness Purpose::selection of the seed, a stream for each class
+/// Errors     ConfigError for a share outside [0, 1]
 template <Dataset D>
 [[nodiscard]] auto fraction(const D& whole, double share, std::uint64_t seed = 0) {
   JESSL_CHECK(share >= 0 && share <= 1, ConfigError, "jessl::data::fraction: share is ", share,

@@ -97,8 +97,7 @@ class TarShard {
   }
 
  private:
-  static constexpr std::int64_t label_most = std::int64_t{1} << 31U;  // beyond it, it counts no classes
-  static constexpr std::uint64_t number_most = 64;                    // bytes of a key.cls
+  static constexpr std::uint64_t number_most = 64;  // bytes of a key.cls
   static constexpr std::uint64_t json_most = std::uint64_t{1} << 20U;
 
   /// A member of a sample.
@@ -222,12 +221,12 @@ class TarShard {
     if (error == std::errc::invalid_argument || stop != all.data() + end) {
       refuse(part, "is ", TarReader::printable(all), ", expected a label, a whole number in digits");
     }
-    if (error != std::errc() || value < 0 || value > label_most) refuse_number(part, all.substr(begin, end - begin));
+    if (error != std::errc() || value < 0 || value > most_label) refuse_number(part, all.substr(begin, end - begin));
     return value;
   }
 
   [[noreturn]] void refuse_number(const Part& part, std::string_view number) const {
-    refuse(part, "has the label ", number, ", expected 0 to ", label_most);
+    refuse(part, "has the label ", number, ", expected 0 to ", most_label);
   }
 
   [[nodiscard]] std::int64_t read_json(const Part& part, const std::optional<std::string>& named,
@@ -241,7 +240,7 @@ class TarShard {
       refuse(part, "has ", found == json.end() ? "no member" : concat("a ", found->type_name(), " as its member"),
              " \"", wanted, "\", expected an integer, the label");
     }
-    const bool fits = found->is_number_unsigned() && found->get<std::uint64_t>() <= std::uint64_t{label_most};
+    const bool fits = found->is_number_unsigned() && found->get<std::uint64_t>() <= std::uint64_t{most_label};
     if (!fits) refuse_number(part, found->dump());
     return found->get<std::int64_t>();
   }

@@ -11,6 +11,7 @@
 
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
+#include <jessl/core/detail/check_setting.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
@@ -70,7 +71,7 @@ struct NTXent {
   }
 
   void check() const {
-    detail::check_setting(temperature > 0, name, "temperature", temperature, "a finite number > 0");
+    jessl::detail::check_setting(temperature > 0, "loss", name, "temperature", temperature, "a finite number > 0");
   }
 
  private:

@@ -9,6 +9,7 @@
 
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
+#include <jessl/core/detail/check_setting.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
@@ -68,10 +69,10 @@ struct VICReg {
   }
 
   void check() const {
-    detail::check_setting(invariance >= 0, name, "invariance", invariance, "a finite number >= 0");
-    detail::check_setting(variance >= 0, name, "variance", variance, "a finite number >= 0");
-    detail::check_setting(covariance >= 0, name, "covariance", covariance, "a finite number >= 0");
-    detail::check_setting(epsilon > 0, name, "epsilon", epsilon, "a finite number > 0");
+    jessl::detail::check_setting(invariance >= 0, "loss", name, "invariance", invariance, "a finite number >= 0");
+    jessl::detail::check_setting(variance >= 0, "loss", name, "variance", variance, "a finite number >= 0");
+    jessl::detail::check_setting(covariance >= 0, "loss", name, "covariance", covariance, "a finite number >= 0");
+    jessl::detail::check_setting(epsilon > 0, "loss", name, "epsilon", epsilon, "a finite number > 0");
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <array>
 #include <string_view>
 
+#include <jessl/core/detail/check_setting.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/optim/attached.hpp>
@@ -54,11 +55,12 @@ struct AdamW {
   }
 
   void check() const {
-    detail::check_setting(lr >= 0, name, "lr", lr, "a finite number >= 0");
-    detail::check_setting(beta1 >= 0 && beta1 < 1, name, "beta1", beta1, "a number in [0, 1)");
-    detail::check_setting(beta2 >= 0 && beta2 < 1, name, "beta2", beta2, "a number in [0, 1)");
-    detail::check_setting(epsilon > 0, name, "epsilon", epsilon, "a finite number > 0");
-    detail::check_setting(weight_decay >= 0, name, "weight_decay", weight_decay, "a finite number >= 0");
+    jessl::detail::check_setting(lr >= 0, "optim", name, "lr", lr, "a finite number >= 0");
+    jessl::detail::check_setting(beta1 >= 0 && beta1 < 1, "optim", name, "beta1", beta1, "a number in [0, 1)");
+    jessl::detail::check_setting(beta2 >= 0 && beta2 < 1, "optim", name, "beta2", beta2, "a number in [0, 1)");
+    jessl::detail::check_setting(epsilon > 0, "optim", name, "epsilon", epsilon, "a finite number > 0");
+    jessl::detail::check_setting(weight_decay >= 0, "optim", name, "weight_decay", weight_decay,
+                                 "a finite number >= 0");
   }
 };
 

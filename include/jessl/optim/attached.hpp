@@ -257,15 +257,4 @@ template <class Rule>
   return Attached<Rule>(rule, named);
 }
 
-namespace detail {
-
-/// Checks one setting: `in_range` is the caller's condition on `value`, `range` says it in words.
-inline void check_setting(bool in_range, std::string_view rule, std::string_view setting, double value,
-                          std::string_view range) {
-  JESSL_CHECK(std::isfinite(value) && in_range, ConfigError, "jessl::optim::", rule, ": ", setting, " is ", value,
-              ", expected ", range);
-}
-
-}  // namespace detail
-
 }  // namespace jessl::optim

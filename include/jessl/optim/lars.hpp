@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include <jessl/core/detail/check_setting.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/optim/attached.hpp>
@@ -55,10 +56,12 @@ struct LARS {
   }
 
   void check() const {
-    detail::check_setting(lr >= 0, name, "lr", lr, "a finite number >= 0");
-    detail::check_setting(momentum >= 0 && momentum < 1, name, "momentum", momentum, "a number in [0, 1)");
-    detail::check_setting(weight_decay >= 0, name, "weight_decay", weight_decay, "a finite number >= 0");
-    detail::check_setting(eta > 0, name, "eta", eta, "a finite number > 0");
+    jessl::detail::check_setting(lr >= 0, "optim", name, "lr", lr, "a finite number >= 0");
+    jessl::detail::check_setting(momentum >= 0 && momentum < 1, "optim", name, "momentum", momentum,
+                                 "a number in [0, 1)");
+    jessl::detail::check_setting(weight_decay >= 0, "optim", name, "weight_decay", weight_decay,
+                                 "a finite number >= 0");
+    jessl::detail::check_setting(eta > 0, "optim", name, "eta", eta, "a finite number > 0");
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <array>
 #include <string_view>
 
+#include <jessl/core/detail/check_setting.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/optim/attached.hpp>
@@ -48,9 +49,11 @@ struct SGD {
   }
 
   void check() const {
-    detail::check_setting(lr >= 0, name, "lr", lr, "a finite number >= 0");
-    detail::check_setting(momentum >= 0 && momentum < 1, name, "momentum", momentum, "a number in [0, 1)");
-    detail::check_setting(weight_decay >= 0, name, "weight_decay", weight_decay, "a finite number >= 0");
+    jessl::detail::check_setting(lr >= 0, "optim", name, "lr", lr, "a finite number >= 0");
+    jessl::detail::check_setting(momentum >= 0 && momentum < 1, "optim", name, "momentum", momentum,
+                                 "a number in [0, 1)");
+    jessl::detail::check_setting(weight_decay >= 0, "optim", name, "weight_decay", weight_decay,
+                                 "a finite number >= 0");
     JESSL_CHECK(!nesterov || momentum > 0, ConfigError,
                 "jessl::optim::SGD: nesterov is set but momentum is 0, expected momentum > 0");
   }

@@ -13,6 +13,7 @@
 
 #include <unistd.h>
 
+#include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/train/callback.hpp>
 
@@ -23,7 +24,7 @@ namespace jessl::train {
 /// Shapes     none
 /// Units      interval: seconds between two redraws; log_interval: seconds between two plain lines
 /// Randomness none
-/// Errors     none
+/// Errors     ConfigError from start() for an interval below 0
 /// Models     jessl::Callback (docs/train/README.md)
 /// Source     none
 struct Progress {
@@ -98,7 +99,13 @@ struct Progress {
     double smooth_loss_ = 0.0;
   };
 
-  [[nodiscard]] State start(const Run& run) const { return {*this, run}; }
+  [[nodiscard]] State start(const Run& run) const {
+    JESSL_CHECK(interval >= 0, ConfigError, "jessl::train::Progress: interval is ", interval,
+                ", expected at least 0 seconds");
+    JESSL_CHECK(log_interval >= 0, ConfigError, "jessl::train::Progress: log_interval is ", log_interval,
+                ", expected at least 0 seconds");
+    return {*this, run};
+  }
 };
 
 }  // namespace jessl::train

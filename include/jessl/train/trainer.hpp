@@ -109,7 +109,7 @@ class EvaluationMode {
 /// A policy's settings as JSON; its name alone where it does not describe itself.
 template <class Policy>
 [[nodiscard]] Json policy_json(const Policy& policy) {
-  if constexpr (Options<Policy> || SelfDescribing<Policy>) {
+  if constexpr (Recorded<Policy>) {
     return to_json(policy);
   } else {
     return {{"name", policy_name<Policy>()}};
@@ -277,7 +277,8 @@ class Trainer {
   /// The row of a damaged image is that of another one, with its label, as in a run; each is a warning.
   ///
   /// Errors     ConfigError for a setting out of range or data without images; DataError for a damaged image
-  ///            (OnCorrupt::error), or too many (OnCorrupt::substitute)
+  ///            (OnCorrupt::error), or too many (OnCorrupt::substitute); ShapeError where the backbone does not take the
+  ///            channels or the size of the views
   template <Dataset D>
   [[nodiscard]] Embedding embed(const D& data, const EmbedOptions& options = {}) {
     static_assert(

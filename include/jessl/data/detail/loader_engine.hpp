@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -64,12 +65,12 @@ class LoaderEngine {
         crew_(*this) {
     queue_.reserve(static_cast<std::size_t>(options_.ahead));
     if (options_.ahead == 0) pool_.emplace(options_.workers);
+    workers_.resize(static_cast<std::size_t>(options_.workers));
+    for (Worker& worker : workers_) worker.view.resize(largest_encoded());
+    if (options_.ahead == 0) return;
     try {
-      workers_.resize(static_cast<std::size_t>(options_.workers));
-      for (Worker& worker : workers_) worker.view.resize(largest_encoded());
-      if (options_.ahead == 0) return;
       for (Worker& worker : workers_) crew_.threads.emplace_back([this, &worker] { serve(worker); });
-    } catch (const std::exception& error) {
+    } catch (const std::system_error& error) {
       fail<ConfigError>(who, ": workers is ", options_.workers, ", but the system gave only ", crew_.threads.size(),
                         " threads (", error.what(), "); ask for fewer");
     }
@@ -104,6 +105,8 @@ class LoaderEngine {
     std::unique_lock lock(ring_->mutex);
     const std::uint64_t generation = ++generation_;  // before the wait, so that whoever waits in next() learns of it
     epoch_ = epoch;
+    failure_ = nullptr;
+    outstanding_ = 0;
     halt(lock);
     check_current(generation);
     arrangement_.arrange(dataset_,
@@ -120,29 +123,43 @@ class LoaderEngine {
     return generation;
   }
 
-  /// Ends an epoch, if it is still the running one. Waits until no thread works on it.
+  /// Ends an epoch, if it is still the running one. Waits until no worker works ahead for it; a batch that a caller makes
+  /// for itself, as they do with ahead = 0, is given back when it is done.
   void stop(std::uint64_t generation) {
     std::unique_lock lock(ring_->mutex);
     if (generation == generation_) halt(lock);
   }
 
-  /// The epoch's next batch; nothing after its last.
+  /// The epoch's next batch; nothing after its last. After a failure every call fails as the first did.
   [[nodiscard]] std::optional<Batch> next(std::uint64_t generation) {
     std::unique_lock lock(ring_->mutex);
     check_current(generation);
+    if (failure_) std::rethrow_exception(failure_);
+    if (to_hand_out_ == batches()) {
+      // Other threads may be waiting for their batches, which may fail: then this one has not seen a whole epoch.
+      ring_->progress.wait(lock, [&] { return outstanding_ == 0 || failure_ || generation != generation_; });
+      check_current(generation);
+      if (failure_) std::rethrow_exception(failure_);
+    }
     if (!running_ || to_hand_out_ == batches()) return std::nullopt;
     const std::int64_t number = to_hand_out_++;  // now, so that a second thread in here takes another one
-    std::unique_ptr<Slot> slot = options_.ahead == 0 ? make_now(lock, number) : wait_for_front(lock, generation);
+    std::unique_ptr<Slot> slot;
+    {
+      const Outstanding outstanding(*this);
+      slot = options_.ahead == 0 ? make_now(lock, number) : wait_for_front(lock, generation);
+    }
     // The lock was free meanwhile: another thread may have started another epoch, or met a failure in this one.
     if (slot && generation != generation_) ring_->give_back(std::move(slot));
     check_current(generation);
-    if (!slot) return std::nullopt;
-    if (slot->failure) {
-      const std::exception_ptr failure = slot->failure;
+    if (slot && slot->failure) {
+      if (!failure_) failure_ = slot->failure;
+      const std::exception_ptr failure = slot->failure;  // the member is the next epoch's once the lock is free
       ring_->give_back(std::move(slot));
       halt(lock);
       std::rethrow_exception(failure);
     }
+    if (!slot && failure_) std::rethrow_exception(failure_);
+    if (!slot) return std::nullopt;
     return Batch(ring_, std::move(slot));
   }
 
@@ -159,6 +176,23 @@ class LoaderEngine {
     std::array<DecodePart, view_count> decoded{};  // of each view: that which it is made from
     typename A::Scratch views{};
     std::vector<float> view{};  // one, before it is encoded
+  };
+
+  /// Counts a call of next() that waits for its batch. Made and destroyed with the mutex held.
+  class Outstanding {
+   public:
+    explicit Outstanding(LoaderEngine& engine) : engine_(engine), generation_(engine.generation_) {
+      ++engine_.outstanding_;
+    }
+    Outstanding(const Outstanding&) = delete;
+    Outstanding& operator=(const Outstanding&) = delete;
+    ~Outstanding() {
+      if (generation_ == engine_.generation_ && --engine_.outstanding_ == 0) engine_.ring_->progress.notify_all();
+    }
+
+   private:
+    LoaderEngine& engine_;
+    std::uint64_t generation_;
   };
 
   /// The threads that work ahead. Its destructor ends them, also when the engine's constructor fails half-way.
@@ -181,8 +215,10 @@ class LoaderEngine {
 
   [[nodiscard]] static const LoaderOptions& checked(const LoaderOptions& options, std::int64_t size) {
     JESSL_CHECK(options.batch_size >= 1, ConfigError, who, ": batch_size is ", options.batch_size, ", expected >= 1");
-    JESSL_CHECK(options.workers >= 1, ConfigError, who, ": workers is ", options.workers, ", expected >= 1");
-    JESSL_CHECK(options.ahead >= 0, ConfigError, who, ": ahead is ", options.ahead, ", expected >= 0");
+    JESSL_CHECK(options.workers >= 1 && options.workers <= LoaderOptions::most_workers, ConfigError, who,
+                ": workers is ", options.workers, ", expected 1 to ", LoaderOptions::most_workers);
+    JESSL_CHECK(options.ahead >= 0 && options.ahead <= LoaderOptions::most_ahead, ConfigError, who, ": ahead is ",
+                options.ahead, ", expected 0 to ", LoaderOptions::most_ahead);
     JESSL_CHECK(options.max_corrupt_share >= 0 && options.max_corrupt_share <= 1, ConfigError, who,
                 ": max_corrupt_share is ", options.max_corrupt_share, ", expected a share in [0, 1]");
     JESSL_CHECK(size >= 1, ConfigError, who, ": the data set has ", size, " images, expected at least 1");
@@ -500,8 +536,10 @@ class LoaderEngine {
   std::array<ViewShape, view_count> shapes_{};  // of the views in the running epoch
   bool running_ = false;
   bool closing_ = false;
+  std::exception_ptr failure_{};              // the first of the running epoch
   std::int64_t to_begin_ = 0;                 // the next batch to work on
   std::int64_t to_hand_out_ = 0;              // the next batch to hand out
+  std::int64_t outstanding_ = 0;              // calls of next() in the running epoch that wait for their batch
   std::int64_t busy_ = 0;                     // threads that work on a chunk
   std::vector<std::unique_ptr<Slot>> queue_;  // batches begun and not handed out, in order
 

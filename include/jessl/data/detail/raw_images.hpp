@@ -14,6 +14,9 @@
 
 namespace jessl::data::detail {
 
+/// The largest number that is taken for a class; beyond it, it counts none.
+inline constexpr std::int64_t most_label = std::int64_t{1} << 31U;
+
 inline void check_index(std::int64_t i, std::int64_t size, std::string_view who) {
   JESSL_CHECK(i >= 0 && i < size, DataError, who, ": there is no image ", i, "; the images are 0 to ", size - 1);
 }
@@ -41,7 +44,7 @@ struct RawImages {
   }
 };
 
-/// One more than the largest label, 0 where there are none.
+/// One more than the largest label, 0 where there are none. None is above most_label.
 [[nodiscard]] inline std::int64_t count_classes(std::span<const std::int64_t> labels) {
   return labels.empty() ? 0 : *std::max_element(labels.begin(), labels.end()) + 1;
 }

@@ -50,18 +50,23 @@ inline void check_finite(std::string_view who, const Features& x, Eigen::Index f
 }
 
 /// The number of classes: the setting, or one more than the largest label; every label is checked against it.
+///
+/// Without the setting, a label that exceeds both the rows and any usual number of classes is taken for an identifier:
+/// tables with a place for each class would be as large as that number.
 [[nodiscard]] inline std::int64_t class_count(std::string_view who, Labels y,
                                               const std::optional<std::int64_t>& setting) {
-  JESSL_CHECK(!setting || *setting >= 1, ConfigError, who, ": classes is ", setting.value_or(0), ", expected >= 1");
-  const std::int64_t classes = setting.value_or(*std::max_element(y.begin(), y.end()) + 1);
+  constexpr std::int64_t most = std::int64_t{1} << 31U;
+  constexpr std::int64_t usual = std::int64_t{1} << 16U;
+  JESSL_CHECK(!setting || (*setting >= 1 && *setting <= most), ConfigError, who, ": classes is ", setting.value_or(0),
+              ", expected 1 to ", most);
+  const std::int64_t bound = setting.value_or(std::clamp(static_cast<std::int64_t>(y.size()), usual, most));
   for (std::size_t i = 0; i < y.size(); ++i) {
-    if (y[i] >= 0 && y[i] < classes) continue;
-    fail<DataError>(who, ": y[", i, "] is ", y[i], ", expected a class in [0, ", std::max<std::int64_t>(classes, 1),
-                    ")",
+    if (y[i] >= 0 && y[i] < bound) continue;
+    fail<DataError>(who, ": y[", i, "] is ", y[i], ", expected a class in [0, ", bound, ")",
                     y[i] == -1 ? "; -1 marks an image without a label: leave such rows out"
                                : "; set .classes to the number of classes");
   }
-  return classes;
+  return setting ? *setting : *std::max_element(y.begin(), y.end()) + 1;
 }
 
 /// 0 means all hardware threads.

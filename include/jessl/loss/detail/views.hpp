@@ -2,7 +2,6 @@
 // What every loss does with its views before it computes: check them, and leave half precision.
 #pragma once
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -46,13 +45,6 @@ inline void check_views(std::string_view loss, const std::vector<torch::Tensor>&
     full.push_back(view.scalar_type() == torch::kFloat64 ? view : view.to(torch::kFloat32));
   }
   return full;
-}
-
-/// Checks one setting: `in_range` is the caller's condition on `value`, `range` says it in words.
-inline void check_setting(bool in_range, std::string_view loss, std::string_view setting, double value,
-                          std::string_view range) {
-  JESSL_CHECK(std::isfinite(value) && in_range, ConfigError, "jessl::loss::", loss, ": ", setting, " is ", value,
-              ", expected ", range);
 }
 
 }  // namespace jessl::loss::detail
