@@ -191,11 +191,15 @@ void memory(benchmark::State& state) {
     const std::string name = "loader/simclr/" + std::to_string(size);
     add(name + "/folder", [size](benchmark::State& state) { run_stored(state, bench::folder(), simclr(size)); });
     add(name + "/beton", [size](benchmark::State& state) { run_stored(state, bench::beton(), simclr(size)); });
+    add(name + "/beton_recompressed",
+        [size](benchmark::State& state) { run_stored(state, bench::recompressed_beton(), simclr(size)); });
     add(name + "/beton_decoded_whole",
         [size](benchmark::State& state) { run_stored(state, bench::beton(), FromWhole{simclr(size)}); });
   }
   add("loader/rrc/224/folder", [](benchmark::State& state) { run_stored(state, bench::folder(), crop(224)); });
   add("loader/rrc/224/beton", [](benchmark::State& state) { run_stored(state, bench::beton(), crop(224)); });
+  add("loader/rrc/224/beton_recompressed",
+      [](benchmark::State& state) { run_stored(state, bench::recompressed_beton(), crop(224)); });
   add("loader/multicrop/2x224+6x96/beton",
       [](benchmark::State& state) { run_stored(state, bench::beton(), augment::swav()); });
   add("loader/first_batch/simclr/224/folder", first_batch)->Iterations(1);
