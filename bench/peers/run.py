@@ -10,8 +10,8 @@ start is named and left out. JESSL_BENCH_IMAGES is a folder of JPEG files (witho
 JESSL_BENCH_THREADS the number of threads or processes of each contestant (default: all).
 
 A round visits every contestant once; the tables have the medians of the rounds. jessl is jessl_bench as `make bench` builds
-it, a process a round, which makes an epoch before the clock runs. A peer is a process that lives through all rounds and
-sleeps while others run; peer.py says what it does.
+it, a process a round, which makes an epoch before the clock runs. A peer is a process that lives through all rounds and is
+stopped, with its workers, while others run; peer.py says what it does.
 """
 import argparse
 import hashlib
@@ -19,6 +19,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -73,17 +74,24 @@ class Peer:
         start = time.perf_counter()
         self.process = subprocess.Popen(
             [python, HERE / "peer.py", name, line, settings.images, str(settings.threads), place], text=True, bufsize=1,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, start_new_session=True)
         self.alive = self.answer() is not None
         self.first_batch = time.perf_counter() - start
+        if self.alive:
+            os.killpg(self.process.pid, signal.SIGSTOP)  # else it makes batches ahead, in the others' time
 
     def answer(self):
         line = self.process.stdout.readline()
         return json.loads(line) if line else None
 
     def measure(self, seconds):
+        os.killpg(self.process.pid, signal.SIGCONT)
         self.process.stdin.write(f"{seconds}\n")
-        return self.answer()["rate"]
+        answer = self.answer()
+        if answer is None:
+            sys.exit(f"bench-peers: {self.name} has died: {self.why()}")
+        os.killpg(self.process.pid, signal.SIGSTOP)
+        return answer["rate"]
 
     def why(self):
         """The last line that it wrote, which is Python's message."""
@@ -91,11 +99,11 @@ class Peer:
         return (self.errors.read().strip().splitlines() or ["no message"])[-1]
 
     def end(self):
-        self.process.stdin.close()
         try:
-            self.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)  # threads and workers of some peers never end by themselves
+        except ProcessLookupError:
+            pass
+        self.process.wait()
 
 
 def jessl(settings, benchmark, threads=None):
@@ -140,15 +148,17 @@ def run_line(line, settings, python):
                 absent.append([name, "-", "-", f"does not start: {peer.why()}"] + [""] * len(benchmarks))
                 peer.end()
         rates = {name: [] for name in benchmarks + [peer.name for peer in peers]}
-        for _ in range(settings.rounds):
-            # jessl's turns lie between the peers'.
-            turns = [peers[k::len(benchmarks)] for k in range(len(benchmarks))]
-            for benchmark, following in zip(benchmarks, turns):
-                rates[benchmark].append(rate(jessl(settings, benchmark)))
-                for peer in following:
-                    rates[peer.name].append(peer.measure(settings.seconds))
-        for peer in peers:
-            peer.end()
+        try:
+            for _ in range(settings.rounds):
+                # jessl's turns lie between the peers'.
+                turns = [peers[k::len(benchmarks)] for k in range(len(benchmarks))]
+                for benchmark, following in zip(benchmarks, turns):
+                    rates[benchmark].append(rate(jessl(settings, benchmark)))
+                    for peer in following:
+                        rates[peer.name].append(peer.measure(settings.seconds))
+        finally:
+            for peer in peers:
+                peer.end()
     medians = {name: statistics.median(values) for name, values in rates.items()}
     first = {peer.name: f"{peer.first_batch:.1f} s" for peer in peers}
 
