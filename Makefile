@@ -5,7 +5,8 @@
 #   make test [TESTS=loss/]               sets up, builds, runs every test (or those whose name matches TESTS)
 #   make asan [TESTS=...]                 the same with AddressSanitizer and UndefinedBehaviorSanitizer
 #   make cuda                             builds the GPU version (needs nvcc)
-#   make bench [ARGS="--benchmark_filter=loss"]   runs the benchmarks
+#   make bench [ARGS="--benchmark_filter=loader/.*"]   runs the benchmarks
+#   make bench-peers [ARGS="--lines rrc/224"]     runs the data path beside torchvision, DALI, ffcv, ...
 #   make format                           clang-format over our sources
 #   make docs                             copies the marked regions of compiled sources into the documentation
 #   make clean                            deletes build/ and out/ (not .deps/)
@@ -13,7 +14,7 @@
 # JOBS=n compiles and tests n at a time; by default as many as there are cores and 2.5 GB of memory for each.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart views test asan cuda bench format docs clean
+.PHONY: help setup quickstart views test asan cuda bench bench-peers format docs clean
 
 JOBS  ?= $(shell awk -v cores=$$(nproc) '/MemAvailable/ { n = int($$2 / 2500000); print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
 TESTS ?= .
@@ -49,8 +50,12 @@ cuda: setup
 	@$(call build,cuda,all)
 
 bench: setup
-	@$(call build,release,benchmarks)
-	@for binary in build/release/bench/bench_*; do [ ! -x $$binary ] || $$binary $(ARGS) || exit; done
+	@$(call build,release,jessl_bench)
+	build/release/bench/jessl_bench $(ARGS)
+
+bench-peers: setup
+	@$(call build,release,jessl_bench)
+	bench/peers/run.py $(ARGS)
 
 format:
 	@command -v clang-format >/dev/null || { echo "clang-format is missing: apt-get install clang-format"; exit 1; }

@@ -116,10 +116,10 @@ void adjust(benchmark::State& state, augment::Adjustment adjustment) {
                              std::int64_t channels) {
     add(name, [=](benchmark::State& state) { make_views(state, maker, width, height, channels); });
   };
-  add_views("augment/simclr/28/grey", augment::simclr({.size = 28}), 28, 28, 1);
-  add_views("augment/simclr/32/memory", augment::simclr({.size = 32}), 32, 32, 3);
-  add_views("augment/simclr/224/memory", augment::simclr({.size = 224}), 500, 400, 3);
-  add_views("augment/eval/28/grey", augment::eval({.size = 28}), 28, 28, 1);
+  add_views("augment/view/simclr/28/grey", augment::simclr({.size = 28}), 28, 28, 1);
+  add_views("augment/view/simclr/32", augment::simclr({.size = 32}), 32, 32, 3);
+  add_views("augment/view/simclr/224", augment::simclr({.size = 224}), 500, 400, 3);
+  add_views("augment/view/eval/28/grey", augment::eval({.size = 28}), 28, 28, 1);
   // An image that has the size of the view, and a warp after it; without one, what the view alone costs.
   const auto add_warped = [&](const std::string& name, auto... warps) {
     add_views("augment/warp/224/" + name, augment::compose(augment::CenterCrop{.size = side}, warps...), side, side, 3);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Batch norm + residual + ReLU, forward and backward, channels-last on the CPU: ours in one pass against LibTorch's operations.
+// torch
 #include <benchmark/benchmark.h>
 
 #include <jessl/backbone.hpp>

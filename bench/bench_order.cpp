@@ -3,10 +3,10 @@
 //
 // A control group limits the memory: that of the program and the parts of the file that the system holds for it. With
 // systemd:
-//     systemd-run --scope -p MemoryMax=128M -p MemorySwapMax=0 bench_order
+//     systemd-run --scope -p MemoryMax=128M -p MemorySwapMax=0 jessl_bench --benchmark_filter=order/
 // and by hand, as root, with control groups of version 1 (version 2: memory.max, in /sys/fs/cgroup/bench):
 //     mkdir /sys/fs/cgroup/memory/bench && echo 128M > /sys/fs/cgroup/memory/bench/memory.limit_in_bytes
-//     sh -c 'echo $$ > /sys/fs/cgroup/memory/bench/cgroup.procs; exec bench_order'
+//     sh -c 'echo $$ > /sys/fs/cgroup/memory/bench/cgroup.procs; exec jessl_bench --benchmark_filter=order/'
 // Without such a limit the file is read once and stays in memory, which the results then say. JESSL_BENCH_FOLDER is where
 // the file is made, on a disk; without it that is the folder for temporary files. Counted is what the process has the
 // disk read, and its faults that waited for the disk.

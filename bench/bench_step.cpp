@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A training step of the quickstart's network on the CPU, and the convolution of tiny maps beside LibTorch's.
+// torch
 #include <benchmark/benchmark.h>
 
 #include <vector>

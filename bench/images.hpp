@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The photographs that benchmarks of the data path read: the JPEG files of the folder JESSL_BENCH_IMAGES, or, without
-// it, pictures of waves and noise.
+// What the benchmarks of the data path share: the photographs, which are the JPEG files of the folder JESSL_BENCH_IMAGES
+// or, without it, pictures of waves and noise; and the number of threads, JESSL_BENCH_THREADS (default: all).
 #pragma once
 
 #include <algorithm>
@@ -13,16 +13,26 @@
 #include <iterator>
 #include <span>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
+#include <jessl/core/thread_pool.hpp>
+#include <jessl/data/beton.hpp>
 #include <jessl/data/detail/jpeg_writer.hpp>
+#include <jessl/data/image_folder.hpp>
+#include <jessl/data/pack.hpp>
 
 namespace bench {
 
 using Bytes = std::vector<std::byte>;
+
+inline std::int64_t threads() {
+  const char* const text = std::getenv("JESSL_BENCH_THREADS");
+  return text == nullptr ? jessl::hardware_threads() : std::stoll(text);
+}
 
 /// A picture with structure at all scales, as a JPEG of quality 90; every fourth one has 4:2:0, the others 4:4:4.
 inline Bytes made_up(std::int64_t width, std::int64_t height, std::uint64_t number) {
@@ -68,6 +78,68 @@ inline const std::vector<Bytes>& jpegs() {
     return result;
   }();
   return all;
+}
+
+/// A folder for temporary files, which goes with the program.
+class Workplace {
+ public:
+  Workplace() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "jessl-bench-XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr) jessl::fail<jessl::IOError>("cannot make a folder like ", pattern);
+    path_ = pattern;
+  }
+  Workplace(const Workplace&) = delete;
+  Workplace& operator=(const Workplace&) = delete;
+  ~Workplace() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+inline const std::filesystem::path& workplace() {
+  static const Workplace place;
+  return place.path();
+}
+
+/// The photographs as a folder: JESSL_BENCH_IMAGES itself, or the pictures that are made, written at first use.
+inline jessl::data::ImageFolder folder() {
+  static const std::string path = [] {
+    if (const char* const given = std::getenv("JESSL_BENCH_IMAGES")) return std::string(given);
+    const std::filesystem::path made = workplace() / "folder";
+    std::filesystem::create_directory(made);
+    for (std::size_t i = 0; i < jpegs().size(); ++i) {
+      const Bytes& bytes = jpegs()[i];
+      std::ofstream file(made / (std::to_string(i) + ".jpg"), std::ios::binary);
+      file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+      if (!file.flush()) jessl::fail<jessl::IOError>("cannot write image ", i, " into ", made.string());
+    }
+    return made.string();
+  }();
+  return jessl::data::ImageFolder(path);
+}
+
+/// Packs the photographs as JPEGs into a .beton file with restart markers: as they are, or made anew with quality 90 and
+/// 4:2:0, as ffcv's writer does with all of them.
+inline std::string packed(bool recompress) {
+  std::string path = (workplace() / (recompress ? "recompressed.beton" : "images.beton")).string();
+  jessl::data::pack(folder(), path, {.mode = jessl::data::PackMode::jpg, .recompress = recompress, .progress = false});
+  return path;
+}
+
+/// The photographs as a .beton file, packed at first use by pack's defaults for JPEGs.
+inline jessl::data::Beton beton() {
+  static const std::string path = packed(false);
+  return jessl::data::Beton(path);
+}
+
+inline jessl::data::Beton recompressed_beton() {
+  static const std::string path = packed(true);
+  return jessl::data::Beton(path);
 }
 
 }  // namespace bench

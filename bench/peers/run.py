@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs jessl's data path beside its peers' on the same images, by turns, and prints tables of rates and ratios.
+
+    make bench-peers [ARGS="--lines simclr/224,pack --peers DALI --rounds 5 --seconds 1.5"]
+
+The peers (requirements.txt) are installed into a virtual environment in the cache folder at first use. ffcv and SPDL also
+need Debian packages: libopencv-dev libturbojpeg0-dev pkg-config g++, and libavdevice59 libavfilter8; a peer that does not
+start is named and left out. JESSL_BENCH_IMAGES is a folder of JPEG files (without it, pictures of waves and noise are made),
+JESSL_BENCH_THREADS the number of threads or processes of each contestant (default: all).
+
+A round visits every contestant once; the tables have the medians of the rounds. jessl is jessl_bench as `make bench` builds
+it, a process a round, which makes an epoch before the clock runs. A peer is a process that lives through all rounds and is
+stopped, with its workers, while others run; peer.py says what it does.
+"""
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+DATA_LOADER = ["torchvision tensors", "torchvision PIL", "lightly"]
+PHOTOGRAPHS = DATA_LOADER + ["DALI whole", "DALI regions", "SPDL", "ffcv"]
+
+# line: jessl's benchmarks, the peers, and by which factor each benchmark should beat the fastest of them. ffcv's files are
+# made anew by its writer, which costs quality and saves time; `beton_recompressed` are such files, but with restart markers.
+LINES = {
+    "simclr/224": (["loader/simclr/224/folder", "loader/simclr/224/beton", "loader/simclr/224/beton_recompressed",
+                    "decode/full/folder"], PHOTOGRAPHS, [4, 5]),
+    "simclr/160": (["loader/simclr/160/folder", "loader/simclr/160/beton"], PHOTOGRAPHS, []),
+    "simclr/96": (["loader/simclr/96/folder", "loader/simclr/96/beton"], PHOTOGRAPHS, []),
+    "rrc/224": (["loader/rrc/224/folder", "loader/rrc/224/beton", "loader/rrc/224/beton_recompressed"],
+                [p for p in PHOTOGRAPHS if p != "lightly"], [2, 2.5]),
+    "multicrop": (["loader/multicrop/2x224+6x96/beton"], DATA_LOADER + ["DALI whole", "SPDL"], []),
+    "augment/32": (["augment/simclr/32/memory"], DATA_LOADER + ["kornia", "DALI whole", "ffcv"], [10]),
+    "decode": (["decode/full/folder"], ["torchvision tensors", "torchvision PIL", "DALI whole", "SPDL"], []),
+    "pack": (["pack/jpg", "pack/jpg/recompressed"], ["ffcv writer"], [2, 2]),
+}
+
+
+def environment(venv):
+    """The Python of the peers' environment, made at first use."""
+    pins = HERE / "requirements.txt"
+    if venv is None:
+        cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "jessl"
+        venv = cache / f"peers-{hashlib.sha256(pins.read_bytes()).hexdigest()[:12]}"
+    python = venv / "bin" / "python"
+    if not (venv / "complete").exists():
+        print(f"bench-peers: installing the peers into {venv}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
+        install = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        subprocess.run(install + ["--requirement", pins], check=True)
+        if subprocess.run(install + ["--no-deps", "--no-build-isolation", "ffcv==1.0.2"]).returncode != 0:
+            print("bench-peers: ffcv does not build here and is left out; with Debian's libopencv-dev libturbojpeg0-dev "
+                  f"pkg-config g++ it does. Delete {venv} to try again", flush=True)
+        (venv / "complete").touch()
+    return python
+
+
+class Peer:
+    """A peer's process. Its first batch is made when it is started."""
+
+    def __init__(self, python, name, line, settings, place):
+        self.name = name
+        self.errors = (place / f"{name}.log".replace(" ", "_")).open("w+")
+        start = time.perf_counter()
+        self.process = subprocess.Popen(
+            [python, HERE / "peer.py", name, line, settings.images, str(settings.threads), place], text=True, bufsize=1,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, start_new_session=True)
+        self.alive = self.answer() is not None
+        self.first_batch = time.perf_counter() - start
+        if self.alive:
+            os.killpg(self.process.pid, signal.SIGSTOP)  # else it makes batches ahead, in the others' time
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        return json.loads(line) if line else None
+
+    def measure(self, seconds):
+        os.killpg(self.process.pid, signal.SIGCONT)
+        self.process.stdin.write(f"{seconds}\n")
+        answer = self.answer()
+        if answer is None:
+            sys.exit(f"bench-peers: {self.name} has died: {self.why()}")
+        os.killpg(self.process.pid, signal.SIGSTOP)
+        return answer["rate"]
+
+    def why(self):
+        """The last line that it wrote, which is Python's message."""
+        self.errors.seek(0)
+        return (self.errors.read().strip().splitlines() or ["no message"])[-1]
+
+    def end(self):
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)  # threads and workers of some peers never end by themselves
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+
+def jessl(settings, benchmark, threads=None):
+    """The counters of a benchmark of jessl_bench."""
+    done = subprocess.run(
+        [settings.jessl_bench, f"--benchmark_filter=^{re.escape(benchmark)}(/iterations:1)?$", "--benchmark_format=json",
+         "--benchmark_min_time=0.1"],  # of the calling thread, which sleeps: five times as much in fact
+        check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env={**os.environ, "JESSL_BENCH_IMAGES": settings.images, "JESSL_BENCH_THREADS": str(threads or settings.threads)})
+    return json.loads(done.stdout)["benchmarks"][0]
+
+
+def rate(result):
+    return result.get("views_per_second") or result["images_per_second"]
+
+
+def table(head, rows):
+    print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+    print(flush=True)
+
+
+def verdict(what, factor, wanted):
+    print(f"{what}: {factor:.2f}, wanted {wanted}: {'met' if factor >= wanted else 'not met'}", flush=True)
+
+
+def run_line(line, settings, python):
+    """One line: all contestants by turns. Returns the medians."""
+    sys.path.insert(0, str(HERE))
+    from peer import LESS
+    benchmarks, names, bars = LINES[line]
+    with tempfile.TemporaryDirectory(prefix="jessl-bench-peers-") as folder:
+        peers, absent = [], []
+        for name in names:
+            if settings.peers and not any(part in name for part in settings.peers):
+                continue
+            peer = Peer(python, name, line, settings, pathlib.Path(folder))
+            if peer.alive:
+                peers.append(peer)
+            else:
+                absent.append([name, "-", "-", f"does not start: {peer.why()}"] + [""] * len(benchmarks))
+                peer.end()
+        rates = {name: [] for name in benchmarks + [peer.name for peer in peers]}
+        try:
+            for _ in range(settings.rounds):
+                # jessl's turns lie between the peers'.
+                turns = [peers[k::len(benchmarks)] for k in range(len(benchmarks))]
+                for benchmark, following in zip(benchmarks, turns):
+                    rates[benchmark].append(rate(jessl(settings, benchmark)))
+                    for peer in following:
+                        rates[peer.name].append(peer.measure(settings.seconds))
+        finally:
+            for peer in peers:
+                peer.end()
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    first = {peer.name: f"{peer.first_batch:.1f} s" for peer in peers}
+
+    def row(name):
+        spread = f"{min(rates[name]):.0f} to {max(rates[name]):.0f}"
+        less = LESS.get((name, line.split("/")[0]), "")
+        ratios = [f"{medians[b] / medians[name]:.2f}" if name not in benchmarks else "" for b in benchmarks]
+        return [name, f"{medians[name]:.0f} ({spread})", first.get(name, ""), less] + ratios
+
+    unit = "images/s" if line == "pack" else "views/s"
+    print(f"\n### {line}\n")
+    table(["contestant", unit, "first batch of 64" if line != "pack" else "first file", "leaves out"] +
+          [f"{b} / it" for b in benchmarks], [row(name) for name in rates] + absent)
+    if peers:
+        fastest = max((peer.name for peer in peers), key=medians.get)
+        for benchmark, wanted in zip(benchmarks, bars):
+            verdict(f"{benchmark} to the fastest peer, {fastest}", medians[benchmark] / medians[fastest], wanted)
+    if line == "simclr/224":
+        for benchmark in benchmarks[:2]:
+            verdict(f"{benchmark} to images decoded whole, one a view", medians[benchmark] / medians["decode/full/folder"], 1.2)
+
+
+def run_alone(settings):
+    """What has no line beside peers: threads, the first batch, memory."""
+    benchmarks = ["loader/simclr/224/folder", "loader/simclr/224/beton"]
+    rates = {(b, threads): [] for b in benchmarks for threads in (1, 2)}
+    first, memory = [], {}
+    for _ in range(settings.rounds):
+        for benchmark, threads in rates:
+            rates[benchmark, threads].append(rate(jessl(settings, benchmark, threads)))
+        first.append(jessl(settings, "loader/first_batch/simclr/224/folder")["seconds_since_start"])
+        memory = jessl(settings, "loader/memory/simclr/224/beton")
+    medians = {key: statistics.median(values) for key, values in rates.items()}
+    print("\n### jessl alone\n")
+    table(["", "1 thread", "2 threads", "ratio"],
+          [[b, f"{medians[b, 1]:.0f}", f"{medians[b, 2]:.0f}", f"{medians[b, 2] / medians[b, 1]:.2f}"] for b in benchmarks])
+    print(f"first batch of 256 pairs of views, from the start of the process: {statistics.median(first):.2f} s, "
+          f"wanted at most 1 s\nloader at batch 256: {memory['loader_MB']:.0f} MB, of these the batch itself "
+          f"{memory['of_these_the_batch_MB']:.0f} MB, wanted below 300 MB", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = lambda text: text.split(",")
+    parser.add_argument("--lines", type=parts, default=[*LINES, "alone"], help=", ".join([*LINES, "alone"]))
+    parser.add_argument("--peers", type=parts, help="parts of the names of those to run")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.5, help="a peer's turn in a round")
+    parser.add_argument("--venv", type=pathlib.Path, help="where the peers are installed")
+    parser.add_argument("--jessl-bench", default="build/release/bench/jessl_bench")
+    settings = parser.parse_args()
+    settings.threads = int(os.environ.get("JESSL_BENCH_THREADS") or len(os.sched_getaffinity(0)))
+    python = environment(settings.venv)
+    with tempfile.TemporaryDirectory(prefix="jessl-bench-peers-") as folder:
+        settings.images = os.environ.get("JESSL_BENCH_IMAGES")
+        if not settings.images:
+            settings.images = folder
+            subprocess.run([python, "-c", "import sys, peer; peer.make_photographs(sys.argv[1])", folder], check=True, cwd=HERE)
+        for line in settings.lines:
+            if line == "alone":
+                run_alone(settings)
+            else:
+                run_line(line, settings, python)
+
+
+if __name__ == "__main__":
+    main()
