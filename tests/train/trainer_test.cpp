@@ -101,6 +101,23 @@ struct OwnProjector {
   [[nodiscard]] OwnHead make(std::int64_t in_features) const { return OwnHead(in_features); }
 };
 
+/// Counts how often it is asked for a shape.
+struct Counting {
+  using Maker = decltype(augment::simclr({.size = 16}));
+  using Scratch = Maker::Scratch;
+  static constexpr std::int64_t views = Maker::views;
+  [[nodiscard]] ViewShape shape(std::int64_t view, std::int64_t channels) const {
+    ++*asked;
+    return maker.shape(view, channels);
+  }
+  [[nodiscard]] Region region(const Extent& extent, const DrawKey& key) const { return maker.region(extent, key); }
+  void make(const RegionView& part, const DrawKey& key, Scratch& scratch, std::span<float> out) const {
+    maker.make(part, key, scratch, out);
+  }
+  std::int64_t* asked;
+  Maker maker = augment::simclr({.size = 16});
+};
+
 /// Trains nothing, so that a run ends with the weights that it started from.
 template <class B, class P = projector::MLP>
 auto frozen_trainer(const B& net, const P& head = {}) {
@@ -218,8 +235,8 @@ TEST_CASE("Trainer: of a module that was handed over it asks whether its weights
   trainer.fit(data, options, CallbackArchetype{});
   CHECK(equal_weights(before, module_state(*net)));
 
-  const OwnNet drawn(std::make_shared<OwnNetImpl>());
-  drawn.get()->initialise(0);
+  OwnNet drawn(std::make_shared<OwnNetImpl>());
+  drawn->initialise(0);
   auto other = frozen_trainer(drawn, projector::MLP{"8-4"});
   CHECK_NOTHROW(other.check(data, options));
 }
@@ -313,6 +330,7 @@ TEST_CASE("Trainer: a configuration whose members stand in another order is the 
 TEST_CASE("Trainer: an image that can't be read says nothing about which run it is", "[train][trainer]") {
   const fixtures::CapturedLog log;
   const fixtures::TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "images");
   for (std::size_t i = 0; i < 4; ++i) {
     const std::vector<std::uint8_t> pixels(256, static_cast<std::uint8_t>(40 * i));
     io::save_png(folder / ("images/" + std::to_string(i) + ".png"), {16, 16, 1, pixels});
@@ -358,20 +376,6 @@ TEST_CASE("Trainer: a resumed run takes the thread count that it had, unless ano
 
 TEST_CASE("Trainer: checks the shape of views once where no epoch changes it", "[train][trainer]") {
   const fixtures::CapturedLog log;
-  struct Counting {
-    using Scratch = decltype(augment::simclr({.size = 16}))::Scratch;
-    static constexpr std::int64_t views = 2;
-    decltype(augment::simclr({.size = 16})) maker = augment::simclr({.size = 16});
-    std::int64_t* asked;
-    [[nodiscard]] ViewShape shape(std::int64_t view, std::int64_t channels) const {
-      ++*asked;
-      return maker.shape(view, channels);
-    }
-    [[nodiscard]] Region region(const Extent& extent, const DrawKey& key) const { return maker.region(extent, key); }
-    void make(const RegionView& part, const DrawKey& key, Scratch& scratch, std::span<float> out) const {
-      maker.make(part, key, scratch, out);
-    }
-  };
   std::int64_t asked = 0;
   Trainer trainer{
       Counting{.asked = &asked},

@@ -49,7 +49,7 @@ struct Checkpoint {
   Json record = Json::object();               ///< everything that is not a tensor
   std::string version{jessl::version};        ///< of the jessl that wrote it
   std::map<std::string, StateDict> groups{};  ///< tensors by group and name
-  std::filesystem::path file{};               ///< where load() found it; empty where it was not loaded
+  std::filesystem::path loaded_from{};        ///< the file; empty where none was loaded
 
   /// Writes the file in one step: whoever looks finds the old file or the complete new one.
   void save(const std::filesystem::path& path) const;
@@ -63,8 +63,9 @@ struct Checkpoint {
     if (found == groups.end()) {
       std::string names;
       for (const auto& [name, tensors] : groups) names += (names.empty() ? "\"" : ", \"") + name + '"';
-      fail<DataError>("jessl::io::Checkpoint: ", file.empty() ? "there is" : file.string() + " has", " no group \"",
-                      group_name, "\", only ", names.empty() ? "a record" : names, "; is it the right file?");
+      fail<DataError>("jessl::io::Checkpoint: ", loaded_from.empty() ? "there is" : loaded_from.string() + " has",
+                      " no group \"", group_name, "\", only ", names.empty() ? "a record" : names,
+                      "; is it the right file?");
     }
     return found->second;
   }
@@ -165,7 +166,7 @@ inline Checkpoint Checkpoint::load(const std::filesystem::path& path) {
               path, "; is the path right?");
   const std::vector<char> bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   Checkpoint checkpoint;
-  checkpoint.file = path;
+  checkpoint.loaded_from = path;
   try {
     std::optional<c10::impl::GenericDict> about;
     const c10::impl::GenericDict root = torch::pickle_load(bytes).toGenericDict();

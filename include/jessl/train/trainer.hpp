@@ -261,7 +261,12 @@ class Trainer {
     std::vector<torch::Tensor> statistics;
     for (const torch::Tensor& buffer : encoder_->buffers()) statistics.push_back(buffer.clone());
     const torch::Tensor loss = loss_(embeddings(views), SingleProcess{});
-    check_loss(loss);
+    try {
+      check_loss(loss);
+    } catch (const Error&) {
+      restore(statistics);
+      throw;
+    }
     const double value = loss.template item<double>();
     bool finite = std::isfinite(value);
     if (finite) {
@@ -838,7 +843,7 @@ class Trainer {
     if (threads != torch::get_num_threads() || where != device().str() || checkpoint.version != version) {
       warn("the run began with ", threads, " threads on ", where, " and jessl ", checkpoint.version,
            " and goes on with ", torch::get_num_threads(), " on ", device().str(), " and jessl ", version,
-           "; its losses may differ in the last bits");  // e.g. where fewer cores are left, or threads was set
+           "; its losses may differ in the last bits");
     }
     load_weights(checkpoint, path);
     optimizer_->load_state_dict(checkpoint.group("optimizer"));
