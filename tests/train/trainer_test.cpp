@@ -5,8 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <filesystem>
 #include <limits>
+#include <memory>
+#include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <jessl/eval.hpp>
@@ -56,6 +60,71 @@ struct SteepLoss {
   }
 };
 
+/// No scalar.
+struct LossOfEachImage {
+  template <class Group>
+  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group&) const {
+    return (views[0] - views[1]).square().sum(1);
+  }
+};
+
+/// A user's own network: its constructor leaves LibTorch's initialisation, drawn from the generator of the process.
+struct OwnNetImpl : torch::nn::Module {
+  explicit OwnNetImpl(std::int64_t width = 8)
+      : convolution(register_module("convolution", torch::nn::Conv2d(torch::nn::Conv2dOptions(1, width, 3)))),
+        feature_dim(width) {}
+  [[nodiscard]] torch::Tensor forward(const torch::Tensor& images) {
+    return torch::relu(convolution->forward(images)).mean({2, 3});
+  }
+  void initialise(std::uint64_t seed) {
+    const torch::NoGradGuard no_gradient;
+    const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+    for (torch::Tensor& parameter : parameters()) parameter.normal_(0.0, 0.3, generator);
+  }
+  torch::nn::Conv2d convolution;
+  std::int64_t feature_dim;
+};
+using OwnNet = backbone::Holder<OwnNetImpl>;
+
+/// And a user's own projector of that kind.
+struct OwnHeadImpl : torch::nn::LinearImpl {
+  explicit OwnHeadImpl(std::int64_t in_features) : LinearImpl(in_features, 4) {}
+  [[nodiscard]] std::vector<torch::Tensor> layers(const torch::Tensor& x) { return {forward(x)}; }
+  void initialise(std::uint64_t seed) {
+    const torch::NoGradGuard no_gradient;
+    const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+    for (torch::Tensor& parameter : parameters()) parameter.normal_(0.0, 0.3, generator);
+  }
+  std::int64_t out_features = 4;
+};
+TORCH_MODULE(OwnHead);
+struct OwnProjector {
+  [[nodiscard]] OwnHead make(std::int64_t in_features) const { return OwnHead(in_features); }
+};
+
+/// Counts how often it is asked for a shape.
+struct Counting {
+  using Maker = decltype(augment::simclr({.size = 16}));
+  using Scratch = Maker::Scratch;
+  static constexpr std::int64_t views = Maker::views;
+  [[nodiscard]] ViewShape shape(std::int64_t view, std::int64_t channels) const {
+    ++*asked;
+    return maker.shape(view, channels);
+  }
+  [[nodiscard]] Region region(const Extent& extent, const DrawKey& key) const { return maker.region(extent, key); }
+  void make(const RegionView& part, const DrawKey& key, Scratch& scratch, std::span<float> out) const {
+    maker.make(part, key, scratch, out);
+  }
+  std::int64_t* asked;
+  Maker maker = augment::simclr({.size = 16});
+};
+
+/// Trains nothing, so that a run ends with the weights that it started from.
+template <class B, class P = projector::MLP>
+auto frozen_trainer(const B& net, const P& head = {}) {
+  return Trainer{augment::simclr({.size = 16}), net, head, loss::NTXent{}, OptimizerArchetype{}};
+}
+
 bool equal_weights(const StateDict& a, const StateDict& b) {
   for (const auto& [name, tensor] : a) {
     if (!torch::equal(tensor, b.at(name))) return false;
@@ -104,6 +173,73 @@ TEST_CASE("Trainer: one and two loader threads give the same losses to the last 
   const auto one = fixtures::losses(folder / "workers1");
   CHECK(one.size() == 12);
   CHECK(one == fixtures::losses(folder / "workers2"));
+}
+
+TEST_CASE("Trainer: start weights are a function of the seed, whatever the constructors of one's own modules leave",
+          "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const auto data = fixtures::stripes();
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  const auto start = [&](std::uint64_t process_seed, std::uint64_t seed) {
+    torch::manual_seed(process_seed);
+    auto trainer = frozen_trainer(OwnNet(std::int64_t{6}), OwnProjector{});
+    options.seed = seed;
+    trainer.fit(data, options, CallbackArchetype{});
+    StateDict weights = module_state(*trainer.backbone());
+    weights.merge(module_state(*trainer.projector()));
+    return weights;
+  };
+  const StateDict weights = start(1, 5);
+  CHECK(weights.size() == 4);
+  CHECK(equal_weights(weights, start(2, 5)));
+  const StateDict others = start(1, 6);
+  for (const auto& [name, tensor] : weights) CHECK_FALSE(torch::equal(tensor, others.at(name)));
+  CHECK_FALSE(log.contains("are kept"));
+}
+
+TEMPLATE_TEST_CASE("Trainer: weights that were loaded before it was made stay", "[train][trainer]", OwnNet,
+                   backbone::ResNet) {
+  const fixtures::CapturedLog log;
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  TestType net = [] {
+    if constexpr (std::is_same_v<TestType, OwnNet>) {
+      return OwnNet();
+    } else {
+      return backbone::resnet({.layers = {1, 1, 1, 1}, .width = 4, .stem = backbone::Stem::small, .in_channels = 1});
+    }
+  }();
+  StateDict loaded;
+  for (const auto& [name, tensor] : module_state(*net)) loaded[name] = tensor.detach() + 1;
+  load_module_state(*net, loaded, "test");
+  auto trainer = frozen_trainer(net, projector::MLP{"8-4"});
+  trainer.fit(fixtures::stripes(), options, CallbackArchetype{});
+  const auto parameters = net->named_parameters();
+  for (const auto& entry : parameters) CHECK(torch::equal(entry.value(), loaded.at(entry.key())));
+  CHECK(log.contains("the backbone's weights are not those it was made with and are kept"));
+}
+
+TEST_CASE("Trainer: of a module that was handed over it asks whether its weights were loaded", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const auto data = fixtures::stripes();
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  const OwnNet net(std::make_shared<OwnNetImpl>());
+  const StateDict before = copy_of(module_state(*net));
+  auto trainer = frozen_trainer(net, projector::MLP{"8-4"});
+  CHECK_THROWS_AS(trainer.fit(data, options, CallbackArchetype{}), ConfigError);
+  CHECK_THROWS_WITH(trainer.check(data, options),
+                    Contains("Call keep_weights() to start from them or initialise(seed) to draw others"));
+  CHECK(equal_weights(before, module_state(*net)));
+  trainer.keep_weights();
+  trainer.fit(data, options, CallbackArchetype{});
+  CHECK(equal_weights(before, module_state(*net)));
+
+  OwnNet drawn(std::make_shared<OwnNetImpl>());
+  drawn->initialise(0);
+  auto other = frozen_trainer(drawn, projector::MLP{"8-4"});
+  CHECK_NOTHROW(other.check(data, options));
 }
 
 TEST_CASE("Trainer: another seed gives another run", "[train][trainer]") {
@@ -168,6 +304,112 @@ TEST_CASE("Trainer: refuses the checkpoint of another run and says where they di
   CHECK_THROWS_AS(fixtures::small_trainer().fit(data, options, CallbackArchetype{}), DataError);
 }
 
+TEST_CASE("Trainer: a configuration whose members stand in another order is the same run", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const auto data = fixtures::stripes();
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "checkpoint.pt"});
+  io::Checkpoint checkpoint = io::Checkpoint::load(folder / "checkpoint.pt");
+  const Json configuration = checkpoint.record["configuration"];
+  Json reversed = Json::object();
+  for (auto member = configuration.rbegin(); member != configuration.rend(); ++member)
+    reversed[member.key()] = member.value();
+  checkpoint.record["configuration"] = reversed;
+  checkpoint.save(folder / "reversed.pt");
+  options.resume = folder / "reversed.pt";
+  CHECK_NOTHROW(fixtures::small_trainer().check(data, options));
+  checkpoint.record["configuration"] = "a text";
+  checkpoint.save(folder / "text.pt");
+  options.resume = folder / "text.pt";
+  CHECK_THROWS_AS(fixtures::small_trainer().check(data, options), ConfigError);
+  CHECK_THROWS_WITH(fixtures::small_trainer().check(data, options),
+                    Contains("belongs to another run: the whole is \"a text\" there"));
+}
+
+TEST_CASE("Trainer: an image that can't be read says nothing about which run it is", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "images");
+  for (std::size_t i = 0; i < 4; ++i) {
+    const std::vector<std::uint8_t> pixels(256, static_cast<std::uint8_t>(40 * i));
+    io::save_png(folder / ("images/" + std::to_string(i) + ".png"), {16, 16, 1, pixels});
+  }
+  const data::ImageFolder images(folder / "images", {.channels = 1});
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  options.batch_size = 4;
+  fixtures::small_trainer().fit(images, options, train::CheckpointEvery{folder / "c.pt"});
+  options.resume = folder / "c.pt";
+  std::filesystem::rename(folder / "images/2.png", folder / "2.png");
+  CHECK_NOTHROW(fixtures::small_trainer().check(images, options));
+  std::filesystem::rename(folder / "images/1.png", folder / "1.png");
+  std::filesystem::copy_file(folder / "images/3.png", folder / "images/1.png");
+  CHECK_THROWS_WITH(fixtures::small_trainer().check(images, options), Contains("/run/fingerprint/images/1 is"));
+}
+
+TEST_CASE("Trainer: a resumed run takes the thread count that it had, unless another is asked for",
+          "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const auto data = fixtures::stripes();
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  options.threads = 1;
+  fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "c.pt"});
+  options.threads = 0;
+  options.resume = folder / "c.pt";
+  fixtures::small_trainer().fit(data, options, CallbackArchetype{});
+  CHECK_FALSE(log.contains("may differ in the last bits"));
+  options.threads = 2;
+  fixtures::small_trainer().fit(data, options, CallbackArchetype{});
+  CHECK(log.contains("the run began with 1 threads on cpu"));
+  // More than the cores that the process may use would make every step many times slower.
+  io::Checkpoint checkpoint = io::Checkpoint::load(folder / "c.pt");
+  checkpoint.record["threads"] = 1000;
+  checkpoint.save(folder / "c.pt");
+  options.threads = 0;
+  fixtures::small_trainer().fit(data, options, CallbackArchetype{});
+  CHECK(log.contains(
+      concat("the run began with 1000 threads on cpu and jessl ", version, " and goes on with ", hardware_threads())));
+}
+
+TEST_CASE("Trainer: checks the shape of views once where no epoch changes it", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  std::int64_t asked = 0;
+  Trainer trainer{
+      Counting{.asked = &asked},
+      backbone::resnet({.layers = {1, 1, 1, 1}, .width = 4, .stem = backbone::Stem::small, .in_channels = 1}),
+      projector::MLP{"8-4"}, loss::NTXent{}, optim::AdamW{}};
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1'000'000;
+  trainer.check(fixtures::stripes(), options);
+  CHECK(asked < 10);
+}
+
+TEST_CASE("Trainer: step() refuses tensors and losses that it can't use by errors of its own", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  auto trainer = fixtures::small_trainer();
+  const torch::Tensor bytes = torch::zeros({4, 1, 16, 16}, torch::kByte);
+  CHECK_THROWS_AS(trainer.step({bytes, bytes}), ConfigError);
+  CHECK_THROWS_WITH(trainer.step({bytes, bytes}),
+                    Contains("views[0] is of type unsigned char, expected a floating type"));
+  const torch::Tensor good = torch::rand({4, 1, 16, 16});
+  const torch::Tensor elsewhere = torch::empty({4, 1, 16, 16}, torch::kMeta);
+  CHECK_THROWS_WITH(trainer.step({good, elsewhere}), Contains("views[1] is on meta, the weights are on cpu"));
+  for (torch::Tensor& parameter : trainer.backbone()->parameters()) parameter.requires_grad_(false);
+  for (torch::Tensor& parameter : trainer.projector()->parameters()) parameter.requires_grad_(false);
+  CHECK_THROWS_AS(trainer.step({good, good}), ConfigError);
+  CHECK_THROWS_WITH(trainer.step({good, good}), Contains("the loss does not depend on the weights"));
+  Trainer no_scalar{
+      augment::simclr({.size = 16}),
+      backbone::resnet({.layers = {1, 1, 1, 1}, .width = 4, .stem = backbone::Stem::small, .in_channels = 1}),
+      projector::MLP{"8-4"}, LossOfEachImage{}, optim::AdamW{}};
+  CHECK_THROWS_AS(no_scalar.step({good, good}), ShapeError);
+  CHECK_THROWS_WITH(no_scalar.step({good, good}), Contains("the loss is [4], expected a scalar, []"));
+}
+
 TEST_CASE("Trainer: weights of another architecture are refused and nothing is changed", "[train][trainer]") {
   const fixtures::CapturedLog log;
   const fixtures::TemporaryFolder folder;
@@ -214,7 +456,8 @@ TEST_CASE("Trainer: says what is wrong with a run before it reads an image", "[t
     return std::string("accepted");
   };
   CHECK(refused(fixtures::small_run()) == "accepted");
-  CHECK_THAT(refused({.epochs = 0}), Contains("epochs is 0, expected 1 to"));
+  CHECK_THAT(refused({.epochs = 0}), Contains("epochs is 0, expected 1 to 1000000"));
+  CHECK_THAT(refused({.epochs = 4'000'000'000}), Contains("epochs is 4000000000, expected 1 to 1000000"));
   CHECK_THAT(refused({.epochs = 1, .batch_size = 97}),
              Contains("batch_size is 97, but the data set has only 96 images"));
   CHECK_THAT(refused({.epochs = 1, .batch_size = 1}), Contains("batch_size is 1, expected at least 2"));
@@ -353,9 +596,25 @@ TEST_CASE("Trainer: a checkpoint that fits in part changes nothing", "[train][tr
   options.resume = folder / "part.pt";
   auto trainer = fixtures::small_trainer();
   const StateDict before = copy_of(module_state(*trainer.backbone()));
-  CHECK_THROWS_WITH(trainer.check(data, options), Contains("no group \"" + group + "\""));
+  CHECK_THROWS_WITH(trainer.check(data, options), Contains("part.pt has no group \"" + group + "\""));
   CHECK_THROWS_AS(trainer.fit(data, options, CallbackArchetype{}), DataError);
   CHECK(equal_weights(before, module_state(*trainer.backbone())));
+}
+
+TEST_CASE("Trainer: an optimizer's state of another kind is refused with the checkpoint's name", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const auto data = fixtures::stripes();
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "c.pt"});
+  io::Checkpoint checkpoint = io::Checkpoint::load(folder / "c.pt");
+  checkpoint.groups["optimizer"].erase("step");
+  checkpoint.save(folder / "c.pt");
+  options.resume = folder / "c.pt";
+  CHECK_THROWS_AS(fixtures::small_trainer().check(data, options), ConfigError);
+  CHECK_THROWS_WITH(fixtures::small_trainer().check(data, options),
+                    Contains("c.pt") && Contains(", optimizer: ") && Contains("the state lacks \"step\""));
 }
 
 TEST_CASE("Trainer: saved weights come back", "[train][trainer]") {

@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -131,13 +132,14 @@ inline void to_channels_last(torch::nn::Module& module) {
   }
 }
 
-/// Where two JSON documents differ, in words: "/loss/temperature is 0.5 there and 0.2 here".
+/// Where two JSON documents differ, in words: "/loss/temperature is 0.5 there and 0.2 here". Nothing where only the order of
+/// members does, which Json's own comparison sees.
 [[nodiscard]] inline std::string differences(const Json& there, const Json& here) {
   std::string text;
   for (const auto& change : Json::diff(there, here)) {
     Json::json_pointer place(change["path"].template get<std::string>());
-    if (place.back() == "-") place.pop_back();  // an element more: the whole list is shown
-    text += (text.empty() ? "" : "; ") + place.to_string() + " is " +
+    if (!place.empty() && place.back() == "-") place.pop_back();  // an element more: the whole list is shown
+    text += (text.empty() ? "" : "; ") + (place.empty() ? "the whole" : place.to_string()) + " is " +
             (there.contains(place) ? there[place].dump() : "absent") + " there and " +
             (here.contains(place) ? here[place].dump() : "absent") + " here";
   }
@@ -173,7 +175,8 @@ inline void keep_freed_memory() {
 ///
 /// Shapes     views: V x [N, C, H, W] -> representation [N, D] -> embedding [N, E]
 /// Precision  convolutions and products as FitOptions::precision says; statistics, losses and optimizer in float32
-/// Randomness weights, order and augmentation from FitOptions::seed; equal seeds give equal runs, bit for bit on a CPU
+/// Randomness weights that nobody loaded, order and augmentation from FitOptions::seed; equal seeds give equal runs, on a CPU
+///            with the same number of LibTorch threads bit for bit
 /// Errors     see check(), fit() and embed(); a template argument that is not a policy of its role is a one-line message
 ///            of the compiler
 /// Models     none
@@ -186,6 +189,9 @@ class Trainer {
   static_assert(ViewMaker<A>,
                 "jessl::Trainer requires 'Augmentation' to be a jessl::ViewMaker: views, shape(view, channels), "
                 "region(extent, key) and make(part, key, scratch, out); see docs/augment/README.md");
+  // Said here, before any other line can fail for the same reason.
+  using Requirements = std::bool_constant<(require_backbone<B>(), require_projector<P>(), require_loss<L>(),
+                                           require_optimizer<O>(), true)>;
 
  public:
   Trainer(A augmentation, B backbone, P projector, L loss, O optimizer)
@@ -196,10 +202,8 @@ class Trainer {
         loss_(std::move(loss)),
         optimizer_policy_(std::move(optimizer)),
         encoder_(std::make_shared<detail::Encoder>()) {
-    require_backbone<B>();
-    require_projector<P>();
-    require_loss<L>();
-    require_optimizer<O>();
+    projector_->initialise(0);  // made just now: whatever its constructor left, nobody has loaded it
+    tells_loaded_weights_ = backbone::is_made_from_seed(backbone_) || is_drawn_from(backbone_, 0);
     encoder_->register_module("backbone", backbone_.ptr());
     encoder_->register_module("projector", projector_.ptr());
     detail::to_channels_last(*encoder_);  // also for those who only call step()
@@ -211,12 +215,15 @@ class Trainer {
   Trainer(Trainer&&) = default;
   Trainer& operator=(Trainer&&) = default;
 
-  /// Says whether a run can work, and why not, before any image is read.
+  /// Says whether a run can work, and why not, before any image is decoded.
   ///
-  /// Errors     ConfigError for a setting out of range (of the run, the loss or the optimizer), fewer than two views, a
-  ///            batch that the data cannot fill, views that cannot be made from such images, a device that is not there,
-  ///            a checkpoint of another run to resume; DataError when that checkpoint is absent or damaged; ShapeError
-  ///            when the backbone does not take the views
+  /// It reads the labels of all images and the stored bytes of sixteen, which say whose data a checkpoint belongs to, and
+  /// the checkpoint to resume. One that can't be read is left out of the comparison.
+  ///
+  /// Errors     ConfigError for a setting out of range (of the run, the loss or the optimizer), a batch that the data
+  ///            cannot fill, views that cannot be made from such images, a device that is not there, a checkpoint of
+  ///            another run to resume, a backbone of which nobody can tell whether its weights were loaded; DataError when
+  ///            that checkpoint is absent or damaged; ShapeError when the backbone does not take the views
   template <Dataset D>
   void check(const D& data, const FitOptions& options) const {
     (void)checked(data, options);
@@ -224,7 +231,11 @@ class Trainer {
 
   /// Trains on `data`. Without callbacks a progress bar shows the run.
   ///
-  /// Weights that are as their constructor left them are drawn anew from the seed; weights that were loaded are kept.
+  /// Weights that are as they were made are drawn anew from the seed; weights that were loaded, before or after the
+  /// trainer was made, are kept (keep_weights() says it of a module that was not made by its backbone::Holder).
+  ///
+  /// It changes the process: LibTorch's default generators are seeded, or set to what they were in the run that is resumed,
+  /// and stay so; on a CPU glibc keeps freed memory from now on (FitOptions::keep_freed_memory).
   ///
   /// Errors     what check() says; what the data set and the callbacks throw; DivergenceError when the loss is not
   ///            finite (the weights are then those before the step); when resuming, DataError or ConfigError if the
@@ -241,8 +252,10 @@ class Trainer {
 
   /// Takes one step on views [N, C, H, W] and returns the loss. For loops of one's own: fit() calls this too.
   ///
-  /// Errors     ShapeError when there are fewer than two views or one is not [N, C, H, W]; DivergenceError when the loss
-  ///            or its gradient is not finite: weights and running statistics are then those before the step
+  /// Errors     ShapeError when there are fewer than two views, one is not [N, C, H, W] or the loss is no scalar;
+  ///            ConfigError when a view is not of a floating type or on another device than the weights, or the loss does
+  ///            not depend on them; DivergenceError when the loss or its gradient is not finite: weights and running
+  ///            statistics are then those before the step
   double step(const std::vector<torch::Tensor>& views) {
     check_views(views);
     if (!optimizer_) attach_optimizer();
@@ -252,6 +265,12 @@ class Trainer {
     std::vector<torch::Tensor> statistics;
     for (const torch::Tensor& buffer : encoder_->buffers()) statistics.push_back(buffer.clone());
     const torch::Tensor loss = loss_(embeddings(views), SingleProcess{});
+    try {
+      check_loss(loss);
+    } catch (const Error&) {
+      restore(statistics);
+      throw;
+    }
     const double value = loss.template item<double>();
     bool finite = std::isfinite(value);
     if (finite) {
@@ -333,6 +352,9 @@ class Trainer {
     initialised_ = true;
   }
 
+  /// Says that fit() is to start from the weights that the modules have, wherever those come from.
+  void keep_weights() { initialised_ = true; }
+
   /// The backbone; shared with the trainer, not copied.
   [[nodiscard]] B backbone() const { return backbone_; }
 
@@ -375,11 +397,12 @@ class Trainer {
 
  private:
   static constexpr std::int64_t most_epochs =
-      std::numeric_limits<std::uint32_t>::max();      // a draw's key has 32 bits for it
+      1'000'000;                                      // each is asked for its views' shapes; a draw's key has 32 bits
   static constexpr std::int64_t most_threads = 1024;  // more is a slip of the keyboard, and no system gives them
 
-  using Attached = decltype(std::declval<const O&>().attach(std::declval<const optim::NamedParameters&>()));
-  using ProjectorModule = decltype(std::declval<const P&>().make(std::int64_t{}));
+  // Of the archetypes where a requirement is not met, so that its message is not followed by those of every use.
+  using Attached = optim::StateOf<std::conditional_t<Optimizer<O>, O, OptimizerArchetype>>;
+  using ProjectorModule = projector::HeadOf<std::conditional_t<Projector<P>, P, ProjectorArchetype>>;
 
   /// What fit() decided where the options leave it open.
   struct Plan {
@@ -397,6 +420,9 @@ class Trainer {
 
   template <Dataset D>
   [[nodiscard]] Checked checked(const D& data, const FitOptions& options) const {
+    static_assert(A::views >= 2,
+                  "jessl::Trainer::fit requires an augmentation of at least two views, which the loss compares; see "
+                  "augment::two_views in docs/augment/README.md");
     const auto require = [](bool condition, auto&&... text) {
       JESSL_CHECK(condition, ConfigError, "jessl::Trainer: ", text...);
     };
@@ -410,8 +436,6 @@ class Trainer {
             options.max_corrupt_share, ", expected 0 to 1");
     require(options.end_ratio >= 0.0 && options.end_ratio <= 1.0, "end_ratio is ", options.end_ratio,
             ", expected 0 to 1");
-    require(A::views >= 2, "the augmentation makes ", A::views,
-            " view of an image, expected at least 2; see augment::two_views");
     require(options.threads >= 0 && options.threads <= most_threads, "threads is ", options.threads,
             ", expected 0 (all) to ", most_threads);
     require(options.workers >= 0 && options.workers <= most_threads, "workers is ", options.workers,
@@ -422,8 +446,13 @@ class Trainer {
     require(warmup >= 0.0 && warmup <= static_cast<double>(options.epochs), "warmup_epochs is ", warmup,
             ", expected 0 to epochs = ", options.epochs);
     (void)detail::resolve(options.device);
+    require(initialised_ || tells_loaded_weights_ || !options.resume.empty(),
+            "the backbone came with weights that its initialise(0) does not give: perhaps loaded ones. Call "
+            "keep_weights() to start from them or initialise(seed) to draw others, or let backbone::Holder make the "
+            "module");
+    constexpr bool views_change = requires { augmentation_.shape(std::int64_t{}, std::int64_t{}, std::int64_t{}); };
     std::vector<ViewShape> shapes;
-    for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
+    for (std::int64_t epoch = 0; epoch < (views_change ? options.epochs : 1); ++epoch) {
       for (std::int64_t view = 0; view < A::views; ++view) {
         const ViewShape shape = shape_in_epoch(augmentation_, view, data.channels(), epoch);
         if (std::find(shapes.begin(), shapes.end(), shape) == shapes.end()) shapes.push_back(shape);
@@ -446,10 +475,12 @@ class Trainer {
     return options.warmup_epochs.value_or(std::min(10.0, static_cast<double>(options.epochs) / 10.0));
   }
 
-  [[nodiscard]] static Plan plan(const FitOptions& options) {
+  [[nodiscard]] static Plan plan(const FitOptions& options, const std::optional<io::Checkpoint>& resumed) {
     const torch::Device device = detail::resolve(options.device);
     const std::int64_t cores = hardware_threads();
-    const std::int64_t threads = options.threads == 0 ? cores : options.threads;
+    // Sums over another number of threads have other last bits. More threads than cores are not chosen for anybody.
+    const std::int64_t recorded = resumed ? resumed->record.value("threads", cores) : cores;
+    const std::int64_t threads = options.threads == 0 ? std::clamp<std::int64_t>(recorded, 1, cores) : options.threads;
     if (device.is_cpu()) return {device, threads, options.workers == 0 ? threads : options.workers, 0};
     return {device, threads, options.workers == 0 ? std::max<std::int64_t>(1, cores - 1) : options.workers, 2};
   }
@@ -482,20 +513,26 @@ class Trainer {
     projector_->initialise(drawn_.projector);
   }
 
+  /// Whether a module's weights are those that initialise(seed) gives. They stay as they are.
+  template <class Module>
+  [[nodiscard]] static bool is_drawn_from(Module& module, std::uint64_t seed) {
+    StateDict before;
+    for (const auto& [name, tensor] : module_state(*module)) before[name] = tensor.detach().clone();
+    module->initialise(seed);
+    const StateDict drawn = module_state(*module);
+    const bool equal = std::all_of(drawn.begin(), drawn.end(), [&](const auto& entry) {
+      return torch::equal(entry.second, before.at(entry.first));
+    });
+    if (!equal) load_module_state(*module, before, "jessl::Trainer");
+    return equal;
+  }
+
   /// Draws a module's weights from `seed` if they are still those that were drawn from `earlier`.
   template <class Module>
   static void draw_if_untouched(Module& module, std::uint64_t earlier, std::uint64_t seed, std::string_view role) {
-    StateDict before;
-    for (const auto& [name, tensor] : module_state(*module)) before[name] = tensor.detach().clone();
-    module->initialise(earlier);
-    const StateDict drawn = module_state(*module);
-    const bool untouched = std::all_of(drawn.begin(), drawn.end(), [&](const auto& entry) {
-      return torch::equal(entry.second, before.at(entry.first));
-    });
-    if (untouched) {
+    if (is_drawn_from(module, earlier)) {
       module->initialise(seed);
     } else {
-      load_module_state(*module, before, "jessl::Trainer");
       note("the ", role, "'s weights are not those it was made with and are kept");
     }
   }
@@ -516,7 +553,20 @@ class Trainer {
     for (std::size_t v = 0; v < views.size(); ++v) {
       JESSL_CHECK(views[v].defined() && views[v].dim() == 4, ShapeError, "jessl::Trainer::step: views[", v, "] is ",
                   views[v].defined() ? concat(shape_of(views[v])) : "undefined", ", expected [N, C, H, W]");
+      JESSL_CHECK(views[v].is_floating_point(), ConfigError, "jessl::Trainer::step: views[", v, "] is of type ",
+                  views[v].dtype().name(), ", expected a floating type; use .to(torch::kFloat)");
+      JESSL_CHECK(views[v].device() == device(), ConfigError, "jessl::Trainer::step: views[", v, "] is on ",
+                  views[v].device().str(), ", the weights are on ", device().str(), "; use .to(trainer.device())");
     }
+  }
+
+  static void check_loss(const torch::Tensor& loss) {
+    JESSL_CHECK(loss.defined() && loss.dim() == 0, ShapeError, "jessl::Trainer::step: the loss is ",
+                loss.defined() ? concat(shape_of(loss)) : "undefined", ", expected a scalar, []");
+    JESSL_CHECK(
+        loss.requires_grad(), ConfigError,
+        "jessl::Trainer::step: the loss does not depend on the weights; are they frozen, is a NoGradGuard alive, or "
+        "does the loss detach its views?");
   }
 
   [[nodiscard]] bool gradients_are_finite() const {
@@ -573,9 +623,9 @@ class Trainer {
 
   template <class D, class... C>
   FitResult run(const D& data, const FitOptions& options, const Checked& from, const C&... callbacks) {
-    const Plan chosen = plan(options);
+    const Plan chosen = plan(options, from.resumed);
     const detail::IntraOpThreads intra_op(chosen.threads);
-    if (chosen.device.is_cpu()) detail::keep_freed_memory();
+    if (chosen.device.is_cpu() && options.keep_freed_memory) detail::keep_freed_memory();
     precision_ = resolve(options.precision, chosen.device.type());
     torch::manual_seed(options.seed);
     if (!from.resumed) prepare_weights(options.seed);
@@ -599,15 +649,19 @@ class Trainer {
     const std::int64_t steps_per_epoch = loader.batches();
     const Json& configuration = from.configuration;
     const double earlier_seconds = from.resumed ? resume(*from.resumed, options.resume) : 0.0;
+    double last_loss = from.resumed ? loss_of(*from.resumed) : std::numeric_limits<double>::quiet_NaN();
 
     auto begin = std::chrono::steady_clock::now();
     const auto run_seconds = [&] { return earlier_seconds + detail::seconds_since(begin); };
-    train::Run info{.epochs = options.epochs,
-                    .steps_per_epoch = steps_per_epoch,
-                    .batch_size = options.batch_size,
-                    .first_step = steps_taken_,
-                    .configuration = configuration,
-                    .save = [&](const std::filesystem::path& path) { save(path, configuration, run_seconds()); }};
+    train::Run info{
+        .epochs = options.epochs,
+        .steps_per_epoch = steps_per_epoch,
+        .batch_size = options.batch_size,
+        .first_step = steps_taken_,
+        .resumed_from = options.resume,
+        .resumed_loss = last_loss,
+        .configuration = configuration,
+        .save = [&](const std::filesystem::path& path) { save(path, configuration, run_seconds(), last_loss); }};
     const double lr_scale = options.scale_lr ? static_cast<double>(options.batch_size) / 256.0 : 1.0;
     const optim::WarmupCosine schedule{.base_lr = optimizer_->lr() * lr_scale,
                                        .warmup_steps = static_cast<std::int64_t>(
@@ -632,7 +686,7 @@ class Trainer {
         const std::vector<torch::Tensor> views = views_of(batch);
         const double lr = schedule.at(steps_taken_);
         optimizer_->set_lr(lr);
-        result.loss = step(views);
+        last_loss = result.loss = step(views);
         loss_sum += result.loss;
         result.images += batch.size();
         ++result.steps;
@@ -696,23 +750,39 @@ class Trainer {
     return document;
   }
 
-  /// A number that tells two data sets of one size apart: FNV-1a over all labels and the stored bytes of a few images.
+  /// What tells two data sets of one size apart: FNV-1a of all labels, and of the stored bytes of each of a few images; null
+  /// for an image that can't be read, which the loader reports.
   template <class D>
-  [[nodiscard]] static std::uint64_t fingerprint(const D& data) {
-    std::uint64_t hash = 0xCBF29CE484222325U;
-    const auto add = [&](std::uint64_t value) { hash = (hash ^ value) * 0x100000001B3U; };
-    for (std::int64_t i = 0; i < data.size(); ++i) add(static_cast<std::uint64_t>(data.label(i)));
-    constexpr std::int64_t images = 16;
+  [[nodiscard]] static Json fingerprint(const D& data) {
+    constexpr std::uint64_t basis = 0xCBF29CE484222325U;
+    const auto add = [](std::uint64_t& hash, std::uint64_t value) { hash = (hash ^ value) * 0x100000001B3U; };
+    std::uint64_t labels = basis;
+    for (std::int64_t i = 0; i < data.size(); ++i) add(labels, static_cast<std::uint64_t>(data.label(i)));
+    Json images = Json::array();
+    const std::int64_t count = std::min<std::int64_t>(16, data.size());
     std::vector<std::byte> storage;
-    for (std::int64_t k = 0; k < std::min(images, data.size()); ++k) {
+    for (std::int64_t k = 0; k < count; ++k) {
       try {
-        for (const std::byte byte : data.read(k * data.size() / std::min(images, data.size()), storage).bytes)
-          add(std::to_integer<std::uint64_t>(byte));
+        std::uint64_t hash = basis;
+        for (const std::byte byte : data.read(k * data.size() / count, storage).bytes)
+          add(hash, std::to_integer<std::uint64_t>(byte));
+        images.push_back(hash);
       } catch (const DataError&) {
-        add(1);  // the loader reports it
+        images.push_back(nullptr);
       }
     }
-    return hash;
+    return {{"labels", labels}, {"images", images}};
+  }
+
+  /// A run's configuration without the fingerprints of those images that `other` could not read.
+  [[nodiscard]] static Json without_unread(Json configuration, const Json& other) {
+    const Json::json_pointer place("/run/fingerprint/images");
+    if (!configuration.contains(place) || !other.contains(place) || !configuration[place].is_array())
+      return configuration;
+    for (std::size_t k = 0; k < std::min(configuration[place].size(), other[place].size()); ++k) {
+      if (other[place][k].is_null()) configuration[place][k] = nullptr;
+    }
+    return configuration;
   }
 
   void announce(const Plan& chosen, std::int64_t images) const {
@@ -727,13 +797,11 @@ class Trainer {
     }
   }
 
-  void save(const std::filesystem::path& path, const Json& configuration, double run_seconds) const {
+  void save(const std::filesystem::path& path, const Json& configuration, double run_seconds, double loss) const {
     io::Checkpoint checkpoint;
-    checkpoint.record = {{"configuration", configuration},
-                         {"steps_taken", steps_taken_},
-                         {"seconds", run_seconds},
-                         {"threads", torch::get_num_threads()},
-                         {"device", device().str()}};
+    checkpoint.record = {
+        {"configuration", configuration}, {"steps_taken", steps_taken_},         {"loss", loss},
+        {"seconds", run_seconds},         {"threads", torch::get_num_threads()}, {"device", device().str()}};
     checkpoint.groups["backbone"] = module_state(*backbone_);
     checkpoint.groups["projector"] = module_state(*projector_);
     checkpoint.groups["optimizer"] = optimizer_->state_dict();
@@ -751,6 +819,12 @@ class Trainer {
     load_module_state(*projector_, checkpoint.group("projector"), who + ", projector");
   }
 
+  /// The loss of the last step that a run had taken; NaN where it is not known.
+  [[nodiscard]] static double loss_of(const io::Checkpoint& checkpoint) {
+    const Json loss = checkpoint.record.value("loss", Json());
+    return loss.is_number() ? loss.template get<double>() : std::numeric_limits<double>::quiet_NaN();
+  }
+
   /// The checkpoint to go on from, when nothing speaks against it. Changes nothing.
   [[nodiscard]] io::Checkpoint resumable(const std::filesystem::path& path, const Json& configuration) const {
     io::Checkpoint checkpoint = io::Checkpoint::load(path);
@@ -760,12 +834,20 @@ class Trainer {
                     record["steps_taken"].is_number_unsigned(),
                 DataError, who, " holds weights, but no run to resume; use load_weights()");
     const Json& there = record["configuration"];
-    JESSL_CHECK(there == configuration, ConfigError, who,
-                " belongs to another run: ", detail::differences(there, configuration),
+    const std::string differences =
+        detail::differences(without_unread(there, configuration), without_unread(configuration, there));
+    JESSL_CHECK(differences.empty(), ConfigError, who, " belongs to another run: ", differences,
                 "; resume with the same settings, or use load_weights()");
     check_module_state(*backbone_, checkpoint.group("backbone"), who + ", backbone");
     check_module_state(*projector_, checkpoint.group("projector"), who + ", projector");
-    optimizer_policy_.attach(optim::named_parameters(*encoder_)).load_state_dict(checkpoint.group("optimizer"));
+    const StateDict& moments = checkpoint.group("optimizer");
+    try {
+      optimizer_policy_.attach(optim::named_parameters(*encoder_)).load_state_dict(moments);
+    } catch (const ShapeError& error) {
+      fail<ShapeError>(who, ", optimizer: ", error.what());
+    } catch (const ConfigError& error) {
+      fail<ConfigError>(who, ", optimizer: ", error.what());
+    }
     const StateDict& random = checkpoint.group("random");
     JESSL_CHECK(random.contains("cpu"), DataError, who, " lacks the state of the random numbers, random/cpu");
     try {
@@ -805,11 +887,12 @@ class Trainer {
   std::optional<Attached> optimizer_;
   Precision precision_ = Precision::float32;
   std::int64_t steps_taken_ = 0;
-  bool initialised_ = false;  // by hand, from a file, or by a step: a run keeps the weights
+  bool initialised_ = false;           // by hand, from a file, or by a step: a run keeps the weights
+  bool tells_loaded_weights_ = false;  // the backbone was made as initialise(0) leaves it: other weights were loaded
   struct {
     std::uint64_t backbone = 0;
     std::uint64_t projector = 0;
-  } drawn_;  // the seeds of the weights; a module's constructor draws from 0
+  } drawn_;  // the seeds of the weights; a new module's are those of 0
 };
 
 }  // namespace jessl
