@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -100,6 +101,22 @@ struct OwnHeadImpl : torch::nn::LinearImpl {
 TORCH_MODULE(OwnHead);
 struct OwnProjector {
   [[nodiscard]] OwnHead make(std::int64_t in_features) const { return OwnHead(in_features); }
+};
+
+/// Images, and which of them were read.
+struct Noted {
+  data::ArrayDataset images;
+  std::shared_ptr<std::vector<std::int64_t>> read_images = std::make_shared<std::vector<std::int64_t>>();
+
+  [[nodiscard]] std::int64_t size() const { return images.size(); }
+  [[nodiscard]] std::int64_t channels() const { return images.channels(); }
+  [[nodiscard]] std::int64_t classes() const { return images.classes(); }
+  [[nodiscard]] std::int64_t label(std::int64_t i) const { return images.label(i); }
+  [[nodiscard]] EncodedImage read(std::int64_t i, std::vector<std::byte>& storage) const {
+    read_images->push_back(i);
+    return images.read(i, storage);
+  }
+  [[nodiscard]] std::string describe(std::int64_t i) const { return images.describe(i); }
 };
 
 /// Counts how often it is asked for a shape.
@@ -302,6 +319,41 @@ TEST_CASE("Trainer: refuses the checkpoint of another run and says where they di
                         Contains("/run/seed is 5 there and 7 here"));
   options.resume = folder / "absent.pt";
   CHECK_THROWS_AS(fixtures::small_trainer().fit(data, options, CallbackArchetype{}), DataError);
+}
+
+TEST_CASE("Trainer: goes through the data in the order that it is given, and records it", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const Noted data{fixtures::stripes(48)};
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  options.threads = options.workers = 1;
+  options.decoding = data::Decoding::fast;
+  const auto images_of = [&](const auto&... order) {
+    auto trainer = fixtures::small_trainer();
+    trainer.check(data, options, order...);
+    data.read_images->clear();
+    trainer.fit(data, options, order..., train::CheckpointEvery{folder / "checkpoint.pt"});
+    std::vector<std::int64_t> images = *data.read_images;
+    images.erase(images.begin(), images.end() - 48);  // without those that check() reads
+    return images;
+  };
+  std::vector<std::int64_t> in_order(48);
+  std::iota(in_order.begin(), in_order.end(), std::int64_t{0});
+  const std::vector<std::int64_t> shuffled = images_of();
+  CHECK(shuffled != in_order);
+  CHECK(std::is_permutation(shuffled.begin(), shuffled.end(), in_order.begin()));
+  CHECK(images_of(data::order::Shuffled{}) == shuffled);
+  CHECK(images_of(data::order::Sequential{}) == in_order);
+
+  options.resume = folder / "checkpoint.pt";
+  CHECK_NOTHROW(fixtures::small_trainer().check(data, options, data::order::Sequential{}));
+  CHECK_THROWS_WITH(
+      fixtures::small_trainer().check(data, options),
+      Contains("belongs to another run") && Contains("/run/order/name is \"Sequential\" there and \"Shuffled\" here"));
+  options.decoding = data::Decoding::exact;
+  CHECK_THROWS_WITH(fixtures::small_trainer().check(data, options, data::order::Sequential{}),
+                    Contains("/run/decoding is \"fast\" there and \"exact\" here"));
 }
 
 TEST_CASE("Trainer: a configuration whose members stand in another order is the same run", "[train][trainer]") {

@@ -96,8 +96,7 @@ class Progressive {
     return at(key.epoch).region(extent, key);
   }
 
-  [[nodiscard]] std::int64_t shrink(const Extent& extent,
-                                    const DrawKey& key) const requires ShrinkingViewMaker<Maker> {
+  [[nodiscard]] std::int64_t shrink(const Extent& extent, const DrawKey& key) const requires ShrinkingViewMaker<Maker> {
     return at(key.epoch).shrink(extent, key);
   }
 

@@ -45,6 +45,7 @@ struct FitOptions {
   double end_ratio = 0.001;  ///< last learning rate over the highest, in [0, 1]
   std::int64_t threads = 0;  ///< of LibTorch; 0: all, or as many of them as the run had that is resumed
   std::int64_t workers = 0;  ///< of the loader; 0: as many as `threads` on a CPU, all but one beside a GPU
+  data::Decoding decoding = data::Decoding::exact;           ///< which pixels of JPEGs are decoded
   data::OnCorrupt on_corrupt = data::OnCorrupt::substitute;  ///< what to do about damaged images
   double max_corrupt_share = 0.1;  ///< more damaged images than this share of all end the run, in [0, 1]
   std::string resume{};            ///< checkpoint to go on from; "" starts anew
@@ -74,5 +75,6 @@ struct jessl::EnumNames<jessl::Device> {
 };
 
 BOOST_HANA_ADAPT_STRUCT(jessl::FitOptions, epochs, batch_size, seed, device, precision, scale_lr, warmup_epochs,
-                        end_ratio, threads, workers, on_corrupt, max_corrupt_share, resume, keep_freed_memory);
+                        end_ratio, threads, workers, decoding, on_corrupt, max_corrupt_share, resume,
+                        keep_freed_memory);
 BOOST_HANA_ADAPT_STRUCT(jessl::EmbedOptions, batch_size, precision, threads, on_corrupt, max_corrupt_share);

@@ -224,9 +224,9 @@ class Trainer {
   ///            cannot fill, views that cannot be made from such images, a device that is not there, a checkpoint of
   ///            another run to resume, a backbone of which nobody can tell whether its weights were loaded; DataError when
   ///            that checkpoint is absent or damaged; ShapeError when the backbone does not take the views
-  template <Dataset D>
-  void check(const D& data, const FitOptions& options) const {
-    (void)checked(data, options);
+  template <Dataset D, Order<D> R = data::order::Shuffled>
+  void check(const D& data, const FitOptions& options, const R& order = {}) const {
+    (void)checked(data, options, order);
   }
 
   /// Trains on `data`. Without callbacks a progress bar shows the run.
@@ -245,8 +245,18 @@ class Trainer {
     if constexpr (sizeof...(C) == 0) {
       return fit(data, options, train::Progress{});
     } else {
+      return fit(data, options, data::order::Shuffled{}, callbacks...);
+    }
+  }
+
+  /// As above, with epochs in another order than data::order::Shuffled: data::order::QuasiRandom for data larger than memory.
+  template <Dataset D, Order<D> R, Callback... C>
+  FitResult fit(const D& data, const FitOptions& options, const R& order, const C&... callbacks) {
+    if constexpr (sizeof...(C) == 0) {
+      return fit(data, options, order, train::Progress{});
+    } else {
       (require_hooks<C>(), ...);
-      return run(data, options, checked(data, options), callbacks...);
+      return run(data, options, order, checked(data, options, order), callbacks...);
     }
   }
 
@@ -418,8 +428,11 @@ class Trainer {
     std::optional<io::Checkpoint> resumed{};
   };
 
-  template <Dataset D>
-  [[nodiscard]] Checked checked(const D& data, const FitOptions& options) const {
+  template <Dataset D, class R>
+  [[nodiscard]] Checked checked(const D& data, const FitOptions& options, const R& order) const {
+    static_assert(Recorded<R>,
+                  "jessl::Trainer requires an order that can be recorded in checkpoints: adapt it by "
+                  "BOOST_HANA_ADAPT_STRUCT, or give it to_json(); see docs/data/order.md");
     static_assert(A::views >= 2,
                   "jessl::Trainer::fit requires an augmentation of at least two views, which the loss compares; see "
                   "augment::two_views in docs/augment/README.md");
@@ -459,7 +472,7 @@ class Trainer {
       }
     }
     try_backbone(shapes);
-    Checked result{run_configuration(data, options), {}};
+    Checked result{run_configuration(data, options, order), {}};
     if (!options.resume.empty()) result.resumed = resumable(options.resume, result.configuration);
     return result;
   }
@@ -621,8 +634,8 @@ class Trainer {
     return device.is_cuda() ? &pinned : std::pmr::new_delete_resource();
   }
 
-  template <class D, class... C>
-  FitResult run(const D& data, const FitOptions& options, const Checked& from, const C&... callbacks) {
+  template <class D, class R, class... C>
+  FitResult run(const D& data, const FitOptions& options, const R& order, const Checked& from, const C&... callbacks) {
     const Plan chosen = plan(options, from.resumed);
     const detail::IntraOpThreads intra_op(chosen.threads);
     if (chosen.device.is_cpu() && options.keep_freed_memory) detail::keep_freed_memory();
@@ -641,11 +654,12 @@ class Trainer {
                          .ahead = chosen.ahead,
                          .drop_last = true,
                          .seed = options.seed,
+                         .decoding = options.decoding,
                          .on_corrupt = options.on_corrupt,
                          .max_corrupt_share = options.max_corrupt_share,
                          .element = element(precision_),
                          .layout = Layout::channels_last},
-                        data::order::Shuffled{}, batch_memory(chosen.device, pinned));
+                        order, batch_memory(chosen.device, pinned));
     const std::int64_t steps_per_epoch = loader.batches();
     const Json& configuration = from.configuration;
     const double earlier_seconds = from.resumed ? resume(*from.resumed, options.resume) : 0.0;
@@ -734,8 +748,8 @@ class Trainer {
 
   /// The settings and the data that decide the numbers of a run. With the same number of LibTorch threads on the same
   /// kind of machine, two runs with equal configurations have equal losses.
-  template <class D>
-  [[nodiscard]] Json run_configuration(const D& data, const FitOptions& options) const {
+  template <class D, class R>
+  [[nodiscard]] Json run_configuration(const D& data, const FitOptions& options, const R& order) const {
     Json document = configuration();
     document["run"] = {{"epochs", options.epochs},
                        {"batch_size", options.batch_size},
@@ -744,6 +758,8 @@ class Trainer {
                        {"scale_lr", options.scale_lr},
                        {"warmup_epochs", warmup_epochs(options)},
                        {"end_ratio", options.end_ratio},
+                       {"order", to_json(order)},
+                       {"decoding", to_json(options.decoding)},
                        {"images", data.size()},
                        {"channels", data.channels()},
                        {"fingerprint", fingerprint(data)}};
