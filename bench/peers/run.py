@@ -110,7 +110,7 @@ def jessl(settings, benchmark, threads=None):
     """The counters of a benchmark of jessl_bench."""
     done = subprocess.run(
         [settings.jessl_bench, f"--benchmark_filter=^{re.escape(benchmark)}(/iterations:1)?$", "--benchmark_format=json",
-         "--benchmark_min_time=0.1"],  # of the calling thread, which sleeps: five times as much in fact
+         f"--benchmark_min_time={settings.seconds}"],
         check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         env={**os.environ, "JESSL_BENCH_IMAGES": settings.images, "JESSL_BENCH_THREADS": str(threads or settings.threads)})
     return json.loads(done.stdout)["benchmarks"][0]
@@ -206,7 +206,7 @@ def main():
     parser.add_argument("--lines", type=parts, default=[*LINES, "alone"], help=", ".join([*LINES, "alone"]))
     parser.add_argument("--peers", type=parts, help="parts of the names of those to run")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=1.5, help="a peer's turn in a round")
+    parser.add_argument("--seconds", type=float, default=1.5, help="a contestant's turn in a round")
     parser.add_argument("--venv", type=pathlib.Path, help="where the peers are installed")
     parser.add_argument("--jessl-bench", default="build/release/bench/jessl_bench")
     settings = parser.parse_args()

@@ -269,7 +269,7 @@ class LoaderEngine {
   /// Small, so that the threads finish together; large, so that handing out costs nothing beside images of
   /// microseconds.
   [[nodiscard]] std::int64_t chunk_size() const {
-    return std::clamp<std::int64_t>(options_.batch_size / options_.partition.ranks / (4 * options_.workers), 1, 16);
+    return std::clamp<std::int64_t>(options_.batch_size / options_.partition.ranks / (16 * options_.workers), 1, 16);
   }
 
   // ---- The order of the work. The mutex is held.
