@@ -4,12 +4,14 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <sstream>
 #include <string>
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -73,6 +75,43 @@ struct DiskFullAfter {
   [[nodiscard]] State start(const train::Run&) const { return {step}; }
 };
 
+/// New files can't be opened again while the guard lives: by nobody, root apart, which the process then is not.
+class NewFilesLocked {
+ public:
+  NewFilesLocked() : mask_(::umask(0777)), user_(::geteuid()) {
+    if (user_ == 0) REQUIRE(::seteuid(65534) == 0);
+  }
+  NewFilesLocked(const NewFilesLocked&) = delete;
+  NewFilesLocked& operator=(const NewFilesLocked&) = delete;
+  ~NewFilesLocked() {
+    if (::seteuid(user_) != 0) std::abort();
+    ::umask(mask_);
+  }
+
+ private:
+  ::mode_t mask_;
+  ::uid_t user_;
+};
+
+/// Stops a run after some steps, as a user would with a run started by mistake.
+struct StopAfter {
+  std::int64_t steps = 0;
+  struct State {
+    std::int64_t steps;
+    void after_step(const train::StepRecord& record) const {
+      if (record.step == steps) fail<Error>("stopped after step ", record.step);
+    }
+  };
+  [[nodiscard]] State start(const train::Run&) const { return {steps}; }
+};
+
+/// The longest name that a file may have if another, nine letters longer, can't.
+std::string long_name() { return std::string(247, 'x'); }
+
+std::int64_t seed_of(const std::string& checkpoint) {
+  return io::Checkpoint::load(checkpoint).record["configuration"]["run"]["seed"];
+}
+
 }  // namespace
 
 TEST_CASE("JSONLines: a resumed run drops the lines after its checkpoint and a line cut short", "[train][callbacks]") {
@@ -94,6 +133,142 @@ TEST_CASE("JSONLines: a resumed run drops the lines after its checkpoint and a l
     state.after_step(record_of(1));
   }
   CHECK(fixtures::losses(log.path).size() == 1);
+}
+
+TEST_CASE("JSONLines: a new run keeps the log of an earlier one", "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const train::JSONLines metrics{folder / "metrics.jsonl"};
+  for (const std::int64_t steps : {5, 2, 3}) {
+    auto state = metrics.start(run_of(5));
+    for (std::int64_t step = 1; step <= steps; ++step) state.after_step(record_of(step));
+  }
+  CHECK(fixtures::losses(folder / "metrics.jsonl.previous").size() == 5);
+  CHECK(fixtures::losses(folder / "metrics.jsonl.previous-2").size() == 2);
+  CHECK(fixtures::losses(metrics.path).size() == 3);
+  CHECK(log.contains("the log of an earlier run is now"));
+  CHECK(folder.entries() == 3);
+}
+
+TEST_CASE("JSONLines: a run resumed after another was started by mistake finds its own log again",
+          "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const train::JSONLines metrics{folder / "metrics.jsonl"};
+  const train::CheckpointEvery checkpoint{.path = folder / "checkpoint.pt", .epochs = 0, .steps = 3};
+  const FitOptions options = fixtures::small_run();
+  const auto data = fixtures::stripes();
+  fixtures::small_trainer().fit(data, options, train::JSONLines{folder / "whole.jsonl"});
+  CHECK_THROWS(fixtures::small_trainer().fit(data, options, metrics, checkpoint, StopAfter{8}));
+  FitOptions mistaken = options;
+  mistaken.seed = 9;
+  const std::int64_t steps = GENERATE(2, 6);  // short of the checkpoint of step 6, and as far
+  CHECK_THROWS(fixtures::small_trainer().fit(data, mistaken, metrics, StopAfter{steps}));
+  FitOptions resumed = options;
+  resumed.resume = checkpoint.path;
+  fixtures::small_trainer().fit(data, resumed, metrics, checkpoint);
+  CHECK(fixtures::losses(metrics.path) == fixtures::losses(folder / "whole.jsonl"));
+  CHECK(fixtures::losses(folder / "metrics.jsonl.previous").size() == 8);
+  CHECK(fixtures::losses(folder / "metrics.jsonl.previous-2").size() == static_cast<std::size_t>(steps));
+}
+
+TEST_CASE("JSONLines: a resumed run does not cut the log of another", "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const auto data = fixtures::stripes();
+  FitOptions options = fixtures::small_run();
+  CHECK_THROWS(fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "a.pt"}, StopAfter{5}));
+  options.seed = 9;
+  fixtures::small_trainer().fit(data, options, train::JSONLines{folder / "b.jsonl"});
+  options.seed = 5;
+  options.resume = folder / "a.pt";
+  fixtures::small_trainer().fit(data, options, train::JSONLines{folder / "b.jsonl"});
+  CHECK(fixtures::losses(folder / "b.jsonl.previous").size() == 12);
+  CHECK(fixtures::losses(folder / "b.jsonl").size() == 8);
+  CHECK(log.contains("it begins after step 4"));
+}
+
+TEST_CASE("JSONLines: lines of the resumed run outlive a file that can't be opened again", "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  std::filesystem::permissions(folder.path(), std::filesystem::perms::all);
+  const train::JSONLines metrics{folder / "metrics.jsonl"};
+  {
+    auto state = metrics.start(run_of(4));
+    for (std::int64_t step = 1; step <= 3; ++step) state.after_step(record_of(step));
+  }
+  auto state = metrics.start(run_of(5, 3));
+  {
+    const NewFilesLocked guard;
+    state.after_step(record_of(4));
+  }
+  CHECK(log.contains("Its lines are kept until it can be written"));
+  state.after_step(record_of(5));
+  state.finish();
+  CHECK(fixtures::losses(metrics.path) == std::vector<std::string>{"1.0", "0.5", "0.3333333333333333", "0.25", "0.2"});
+}
+
+TEST_CASE("JSONLines, CheckpointEvery: a second run with the same file is refused before its first step",
+          "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const train::JSONLines metrics{folder / "metrics.jsonl"};
+  const train::CheckpointEvery checkpoint{folder / "checkpoint.pt"};
+  {
+    const auto lines = metrics.start(run_of(4));
+    CHECK_THROWS_AS(metrics.start(run_of(4)), IOError);
+    CHECK_THROWS_WITH(fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), metrics),
+                      Contains("JSONLines: ") && Contains("metrics.jsonl is being written by process "));
+    const auto state = checkpoint.start(run_of(4));
+    CHECK_THROWS_AS(checkpoint.start(run_of(4)), IOError);
+    CHECK_THROWS_WITH(fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), checkpoint),
+                      Contains("CheckpointEvery: ") && Contains("checkpoint.pt is being written by process "));
+  }
+  CHECK(folder.entries() == 0);
+  CHECK_NOTHROW(metrics.start(run_of(4)));
+  CHECK_NOTHROW(checkpoint.start(run_of(4)));
+}
+
+TEST_CASE("JSONLines: an earlier log that can't be moved costs a warning in mid-run", "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const std::string path = folder.write(long_name(), std::string("of an earlier run"));
+  auto state = train::JSONLines{path}.start(run_of(2));
+  CHECK_NOTHROW(state.after_step(record_of(1)));
+  CHECK(log.contains("File name too long"));
+  CHECK_THROWS_AS(state.finish(), IOError);
+  CHECK(std::filesystem::file_size(path) == 17);
+}
+
+TEST_CASE("CheckpointEvery: an earlier checkpoint that can't be moved costs a warning in mid-run",
+          "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const std::string path = folder.write(long_name(), std::string("of an earlier run"));
+  CHECK_THROWS_WITH(
+      fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), train::CheckpointEvery{path}),
+      Contains("File name too long") && Contains("trained weights are still in the trainer"));
+  CHECK(log.contains("no checkpoint at step 8, training goes on"));
+  CHECK(std::filesystem::file_size(path) == 17);
+}
+
+TEST_CASE("CheckpointEvery: a resumed run keeps the checkpoint of another run than its own", "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const auto data = fixtures::stripes();
+  FitOptions options = fixtures::small_run();
+  CHECK_THROWS(fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "a.pt"}, StopAfter{5}));
+  options.seed = 9;
+  fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "b.pt"});
+  options.seed = 5;
+  options.resume = folder / "a.pt";
+  fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "b.pt"});
+  CHECK(seed_of(folder / "b.pt") == 5);
+  CHECK(seed_of(folder / "b.pt.previous") == 9);
+
+  fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "./a.pt"});  // its own, by another name
+  CHECK(seed_of(folder / "a.pt") == 5);
+  CHECK_FALSE(std::filesystem::exists(folder / "a.pt.previous"));
 }
 
 TEST_CASE("JSONLines: a place that cannot be written is known before the first step", "[train][callbacks]") {

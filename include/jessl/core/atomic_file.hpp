@@ -16,11 +16,10 @@
 #include <utility>
 
 #include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <jessl/core/error.hpp>
+#include <jessl/core/file_lock.hpp>
 
 namespace jessl {
 
@@ -147,34 +146,20 @@ class AtomicFile {
 
   /// Opens the partial file and locks it; a leftover of a killed writer is emptied, a live writer's is not touched.
   void open() {
-    for (;;) {
-      const int descriptor = ::open(partial_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-      if (descriptor < 0) give_up("create", errno);
-      file_.reset(::fdopen(descriptor, "w+"));
-      if (file_ == nullptr) {
-        const int reason = errno;
-        ::close(descriptor);
-        give_up("open", reason);
-      }
-      // File systems without locks are written without: two writers of one path are a mistake to report, not to rely
-      // on.
-      if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        file_.reset();
-        fail<IOError>(who_, ": ", partial_.string(),
-                      " is being written by another program or thread; let each write its own file");
-      }
-      // Between open and lock its last writer may have renamed it into place; then this is no longer the partial file.
-      struct stat opened {};
-      struct stat named {};
-      const bool same = ::fstat(descriptor, &opened) == 0 && ::stat(partial_.c_str(), &named) == 0 &&
-                        opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
-      if (!same) {
-        file_.reset();
-        continue;
-      }
-      if (::ftruncate(descriptor, 0) != 0) give_up("empty", errno);
-      return;
+    const int descriptor = detail::open_locked(partial_);
+    if (descriptor < 0) {
+      const int reason = errno;
+      JESSL_CHECK(reason != EWOULDBLOCK, IOError, who_, ": ", partial_.string(),
+                  " is being written by another program or thread; let each write its own file");
+      give_up("create", reason);
     }
+    file_.reset(::fdopen(descriptor, "w+"));
+    if (file_ == nullptr) {
+      const int reason = errno;
+      ::close(descriptor);
+      give_up("open", reason);
+    }
+    if (::ftruncate(descriptor, 0) != 0) give_up("empty", errno);
   }
 
   /// Makes the rename itself durable.

@@ -5,12 +5,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
 
 #include <jessl/core/atomic_file.hpp>
 #include <jessl/core/error.hpp>
+#include <jessl/core/file_lock.hpp>
 #include <jessl/core/log.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/io/json.hpp>
@@ -24,15 +26,16 @@ namespace jessl::train {
 /// and the next try may succeed. Only when the last one fails too does fit() throw; the trained weights are then still
 /// in the trainer, and Trainer::save_weights() writes them elsewhere.
 ///
-/// Before its first checkpoint a new run moves one that it finds at `path` to `<path>.previous`, or `.previous-2` and so on
-/// where that is taken: a run started by mistake loses nothing.
+/// Before its first checkpoint a run moves one that it finds at `path` to `<path>.previous`, or `.previous-2` and so on where
+/// that is taken, unless it is the one that the run was resumed from: a run started by mistake loses nothing. While it lives
+/// the run holds a lock, `<path>.lock`: a second run with the same file is refused.
 ///
 /// Shapes     none
 /// Units      steps, epochs: 0 turns that rhythm off
 /// Cost       one copy of the state to the disk, flushed
 /// Randomness none
-/// Errors     IOError before the first step when the folder cannot be written; IOError at the end as above;
-///            ConfigError for a negative rhythm
+/// Errors     IOError before the first step when the folder cannot be written, or another run writes the same file; IOError
+///            at the end as above; ConfigError for a negative rhythm
 /// Models     jessl::Callback (docs/train/README.md)
 /// Source     none
 struct CheckpointEvery {
@@ -50,12 +53,13 @@ struct CheckpointEvery {
           period_in_epochs_(settings.epochs),
           steps_per_epoch_(run.steps_per_epoch),
           total_steps_(run.total_steps()),
-          is_new_run_(run.first_step == 0),
+          is_of_another_run_(!is_same_file(path_, run.resumed_from)),
           save_(run.save) {
-      JESSL_CHECK(settings.epochs >= 0 && settings.steps >= 0, ConfigError, "jessl::train::CheckpointEvery: epochs is ",
-                  settings.epochs, " and steps is ", settings.steps, ", expected both >= 0");
+      JESSL_CHECK(settings.epochs >= 0 && settings.steps >= 0, ConfigError, who, ": epochs is ", settings.epochs,
+                  " and steps is ", settings.steps, ", expected both >= 0");
       if (path_.has_parent_path()) io::make_folder(path_.parent_path());
-      AtomicFile probe(path_, "jessl::train::CheckpointEvery");  // An unwritable place is known before the first step.
+      lock_.emplace(path_, who);
+      AtomicFile probe(path_, std::string(who));  // An unwritable place is known before the first step.
     }
 
     void save_point(const StepRecord& record) {
@@ -65,8 +69,10 @@ struct CheckpointEvery {
           !(epoch_ends && due(record.step / steps_per_epoch_, period_in_epochs_)))
         return;
       try {
-        if (is_new_run_) keep_previous();
-        is_new_run_ = false;
+        if (is_of_another_run_) {
+          if (const auto moved = keep_previous(path_, who)) note("the checkpoint of an earlier run is now ", *moved);
+          is_of_another_run_ = false;
+        }
         save_(path_);
       } catch (const IOError& error) {
         if (last)
@@ -77,28 +83,23 @@ struct CheckpointEvery {
     }
 
    private:
-    [[nodiscard]] static bool due(std::int64_t count, std::int64_t period) { return period > 0 && count % period == 0; }
+    static constexpr std::string_view who = "jessl::train::CheckpointEvery";
 
-    /// Moves an earlier run's checkpoint to the first free name.
-    void keep_previous() const {
-      if (!std::filesystem::exists(path_)) return;
-      std::filesystem::path previous = path_.string() + ".previous";
-      for (int number = 2; std::filesystem::exists(previous); ++number)
-        previous = concat(path_.string(), ".previous-", number);
-      std::error_code failure;
-      std::filesystem::rename(path_, previous, failure);
-      JESSL_CHECK(!failure, IOError, "jessl::train::CheckpointEvery: cannot move the earlier run's ", path_, " to ",
-                  previous, ": ", failure.message());
-      note("the checkpoint of an earlier run is now ", previous);
+    [[nodiscard]] static bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b) {
+      std::error_code absent;
+      return !b.empty() && std::filesystem::equivalent(a, b, absent);
     }
+
+    [[nodiscard]] static bool due(std::int64_t count, std::int64_t period) { return period > 0 && count % period == 0; }
 
     std::filesystem::path path_;
     std::int64_t period_in_steps_;
     std::int64_t period_in_epochs_;
     std::int64_t steps_per_epoch_;
     std::int64_t total_steps_;
-    bool is_new_run_;
+    bool is_of_another_run_;  // what may stand at path_
     std::function<void(const std::filesystem::path&)> save_;
+    std::optional<FileLock> lock_{};
   };
 
   [[nodiscard]] State start(const Run& run) const { return {*this, run}; }

@@ -4,20 +4,25 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <unistd.h>
 
 #include <jessl/core/atomic_file.hpp>
 #include <jessl/core/error.hpp>
+#include <jessl/core/file_lock.hpp>
 #include <jessl/core/log.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/io/json.hpp>
@@ -30,13 +35,17 @@ namespace jessl::train {
 /// A line is handed to the operating system before the step's checkpoint is written, so a killed process loses none
 /// that its checkpoint knows of. Lines that a full disk refuses are kept and tried again after each step: a warning, not
 /// the end of the run. A resumed run keeps the lines up to the step it resumes from and drops later ones: no step stands
-/// twice. A new run starts the file anew, with its first step.
+/// twice. With its first step a new run begins the file anew.
+///
+/// The log of another run is never lost: it becomes `<path>.previous`, or `.previous-2` and so on where that is taken. A
+/// resumed run knows its own log, at `path` or among those, by the loss of the step that it goes on from. While it lives the
+/// run holds a lock, `<path>.lock`: a second run with the same file is refused.
 ///
 /// Shapes     none
 /// Cost       one write a step
 /// Randomness none
-/// Errors     IOError before the first step when the folder or file cannot be written, or an earlier log not be read; at
-///            the end when lines are still unwritten
+/// Errors     IOError before the first step when the folder or file cannot be written, an earlier log not be read, or
+///            another run writes the same file; at the end when lines are still unwritten
 /// Models     jessl::Callback (docs/train/README.md)
 /// Source     none
 struct JSONLines {
@@ -46,10 +55,11 @@ struct JSONLines {
 
   class State {
    public:
-    State(std::filesystem::path path, std::int64_t first_step) : path_(std::move(path)) {
+    State(std::filesystem::path path, const Run& run) : path_(std::move(path)) {
       if (path_.has_parent_path()) io::make_folder(path_.parent_path());
+      lock_.emplace(path_, who);
       AtomicFile probe(path_, std::string(who));  // An unwritable place is known before the first step.
-      if (first_step > 0) earlier_ = lines_until(first_step);
+      if (run.first_step > 0) take_up(run);
     }
 
     void after_step(const StepRecord& record) {
@@ -77,37 +87,77 @@ struct JSONLines {
    private:
     static constexpr std::string_view who = "jessl::train::JSONLines";
 
-    /// The whole lines of an earlier log up to and including `step`; a line cut short by a crash is dropped.
-    [[nodiscard]] std::string lines_until(std::int64_t step) const {
-      if (!std::filesystem::exists(path_)) {
-        warn(who, ": there is no ", path_, " of the run that is resumed; the log begins after step ", step);
-        return "";
+    /// The whole lines of a log up to and including a step.
+    struct Lines {
+      std::string text{};
+      std::int64_t last = 0;  // step
+      double loss = 0.0;      // of that step
+    };
+
+    /// Finds the log of the run that is resumed, and takes its lines up to the step that it goes on from.
+    void take_up(const Run& run) {
+      const auto is_its_log = [&](const Lines& lines) {
+        return lines.last == run.first_step && (std::isnan(run.resumed_loss) || lines.loss == run.resumed_loss);
+      };
+      const std::optional<Lines> here = lines_until(path_, run.first_step);
+      if (here && is_its_log(*here)) {
+        earlier_ = here->text;
+        is_of_another_run_ = false;
+        return;
       }
-      std::ifstream earlier(path_, std::ios::binary);
-      JESSL_CHECK(earlier.is_open(), IOError, who, ": cannot read ", path_,
-                  " of the run that is resumed: ", std::strerror(errno));
-      std::string kept;
-      std::int64_t last = 0;
-      for (std::string line; last < step && std::getline(earlier, line);) {
+      for (int number = 1;; ++number) {
+        const std::filesystem::path previous =
+            number == 1 ? path_.string() + ".previous" : concat(path_.string(), ".previous-", number);
+        const std::optional<Lines> there = lines_until(previous, run.first_step);
+        if (!there) break;
+        if (!is_its_log(*there)) continue;
+        note("the log goes on from the lines of ", previous);
+        earlier_ = there->text;
+        return;
+      }
+      if (here && here->last < run.first_step) {
+        warn(who, ": ", path_, " ends at step ", here->last, ", the run is resumed after step ", run.first_step,
+             "; lines are missing");
+        earlier_ = here->text;
+        is_of_another_run_ = false;
+      } else {
+        warn(who, ": there is no log of the run that is resumed at ", path_, "; it begins after step ", run.first_step);
+      }
+    }
+
+    /// Nothing where there is no such file. A line cut short by a crash is dropped.
+    [[nodiscard]] static std::optional<Lines> lines_until(const std::filesystem::path& path, std::int64_t step) {
+      std::ifstream earlier(path, std::ios::binary);
+      const int reason = errno;
+      std::error_code failure;
+      if (!earlier.is_open() && !std::filesystem::exists(path, failure) && !failure) return std::nullopt;
+      JESSL_CHECK(earlier.is_open(), IOError, who, ": cannot read ", path,
+                  " of an earlier run: ", std::strerror(reason), "; move it away, or write to another folder");
+      Lines kept;
+      for (std::string line; kept.last < step && std::getline(earlier, line);) {
         const Json parsed = Json::parse(line, nullptr, /*allow_exceptions=*/false);
         if (!parsed.is_object() || !parsed.contains("step") || !parsed["step"].is_number_integer()) continue;
         if (parsed["step"] > step) break;
-        last = parsed["step"].get<std::int64_t>();
-        kept += line + '\n';
+        kept.last = parsed["step"].get<std::int64_t>();
+        kept.loss = parsed.contains("loss") && parsed["loss"].is_number() ? parsed["loss"].get<double>()
+                                                                          : std::numeric_limits<double>::quiet_NaN();
+        kept.text += line + '\n';
       }
-      JESSL_CHECK(!earlier.bad(), IOError, who, ": cannot read ", path_, " to its end: ", std::strerror(errno));
-      if (last != step)
-        warn(who, ": ", path_, " ends at step ", last, ", the run is resumed after step ", step, "; lines are missing");
+      JESSL_CHECK(!earlier.bad(), IOError, who, ": cannot read ", path, " to its end: ", std::strerror(errno));
       return kept;
     }
 
     void open() {
+      if (is_of_another_run_) {
+        if (const auto moved = keep_previous(path_, who)) note("the log of an earlier run is now ", *moved);
+        is_of_another_run_ = false;
+      }
       // In one step, so that a full disk or a kill at this point does not cost the lines that are there.
       write_file(path_, earlier_, std::string(who));
-      earlier_.clear();
       file_.reset(std::fopen(path_.c_str(), "ab"));
       JESSL_CHECK(file_ != nullptr, IOError, who, ": cannot write ", path_, ": ", std::strerror(errno),
                   "; choose a writable folder.");
+      earlier_.clear();  // not before: the next try writes them again
     }
 
     void write_pending() {
@@ -126,13 +176,15 @@ struct JSONLines {
     };
 
     std::filesystem::path path_;
-    std::string earlier_{};  // the lines of the run that is resumed, until the file is begun
+    std::optional<FileLock> lock_{};
+    bool is_of_another_run_ = true;  // what may stand at path_
+    std::string earlier_{};          // the lines of the run that is resumed, until the file is begun
     std::unique_ptr<std::FILE, Close> file_{};
     std::string pending_{};  // whole lines, the first perhaps without its beginning
     bool refused_ = false;   // the last write failed, and this was said
   };
 
-  [[nodiscard]] State start(const Run& run) const { return {path, run.first_step}; }
+  [[nodiscard]] State start(const Run& run) const { return {path, run}; }
 };
 
 }  // namespace jessl::train

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <limits>
 
 #include <jessl/core/options.hpp>
 
@@ -17,11 +18,13 @@ namespace jessl::train {
 /// Models     none
 /// Source     none
 struct Run {
-  std::int64_t epochs = 0;           ///< in the whole run
-  std::int64_t steps_per_epoch = 0;  ///< batches
-  std::int64_t batch_size = 0;       ///< images per step
-  std::int64_t first_step = 0;       ///< steps already taken by the run that this one resumes; 0 for a new run
-  Json configuration{};              ///< every policy's settings and those of the run, resolved
+  std::int64_t epochs = 0;               ///< in the whole run
+  std::int64_t steps_per_epoch = 0;      ///< batches
+  std::int64_t batch_size = 0;           ///< images per step
+  std::int64_t first_step = 0;           ///< steps already taken by the run that this one resumes; 0 for a new run
+  std::filesystem::path resumed_from{};  ///< checkpoint that this run goes on from; empty for a new run
+  double resumed_loss = std::numeric_limits<double>::quiet_NaN();  ///< of step first_step; NaN where it is not known
+  Json configuration{};  ///< every policy's settings and those of the run, resolved
 
   /// Writes a checkpoint of the run as it stands; throws IOError. Valid until the run ends.
   std::function<void(const std::filesystem::path&)> save{};

@@ -575,15 +575,19 @@ class Trainer {
     const std::int64_t steps_per_epoch = loader.batches();
     const Json& configuration = from.configuration;
     const double earlier_seconds = from.resumed ? resume(*from.resumed, options.resume) : 0.0;
+    double last_loss = from.resumed ? loss_of(*from.resumed) : std::numeric_limits<double>::quiet_NaN();
 
     auto begin = std::chrono::steady_clock::now();
     const auto run_seconds = [&] { return earlier_seconds + detail::seconds_since(begin); };
-    train::Run info{.epochs = options.epochs,
-                    .steps_per_epoch = steps_per_epoch,
-                    .batch_size = options.batch_size,
-                    .first_step = steps_taken_,
-                    .configuration = configuration,
-                    .save = [&](const std::filesystem::path& path) { save(path, configuration, run_seconds()); }};
+    train::Run info{
+        .epochs = options.epochs,
+        .steps_per_epoch = steps_per_epoch,
+        .batch_size = options.batch_size,
+        .first_step = steps_taken_,
+        .resumed_from = options.resume,
+        .resumed_loss = last_loss,
+        .configuration = configuration,
+        .save = [&](const std::filesystem::path& path) { save(path, configuration, run_seconds(), last_loss); }};
     const double lr_scale = options.scale_lr ? static_cast<double>(options.batch_size) / 256.0 : 1.0;
     const optim::WarmupCosine schedule{.base_lr = optimizer_->lr() * lr_scale,
                                        .warmup_steps = static_cast<std::int64_t>(
@@ -609,7 +613,7 @@ class Trainer {
         for (std::int64_t view = 0; view < A::views; ++view) views.push_back(to_tensor(batch, view));
         const double lr = schedule.at(steps_taken_);
         optimizer_->set_lr(lr);
-        result.loss = step(views);
+        last_loss = result.loss = step(views);
         loss_sum += result.loss;
         result.images += batch.size();
         ++result.steps;
@@ -704,13 +708,11 @@ class Trainer {
     }
   }
 
-  void save(const std::filesystem::path& path, const Json& configuration, double run_seconds) const {
+  void save(const std::filesystem::path& path, const Json& configuration, double run_seconds, double loss) const {
     io::Checkpoint checkpoint;
-    checkpoint.record = {{"configuration", configuration},
-                         {"steps_taken", steps_taken_},
-                         {"seconds", run_seconds},
-                         {"threads", torch::get_num_threads()},
-                         {"device", device().str()}};
+    checkpoint.record = {
+        {"configuration", configuration}, {"steps_taken", steps_taken_},         {"loss", loss},
+        {"seconds", run_seconds},         {"threads", torch::get_num_threads()}, {"device", device().str()}};
     checkpoint.groups["backbone"] = module_state(*backbone_);
     checkpoint.groups["projector"] = module_state(*projector_);
     checkpoint.groups["optimizer"] = optimizer_->state_dict();
@@ -726,6 +728,12 @@ class Trainer {
     check_module_state(*projector_, checkpoint.group("projector"), who + ", projector");
     load_module_state(*backbone_, checkpoint.group("backbone"), who + ", backbone");
     load_module_state(*projector_, checkpoint.group("projector"), who + ", projector");
+  }
+
+  /// The loss of the last step that a run had taken; NaN where it is not known.
+  [[nodiscard]] static double loss_of(const io::Checkpoint& checkpoint) {
+    const Json loss = checkpoint.record.value("loss", Json());
+    return loss.is_number() ? loss.template get<double>() : std::numeric_limits<double>::quiet_NaN();
   }
 
   /// The checkpoint to go on from, when nothing speaks against it. Changes nothing.
