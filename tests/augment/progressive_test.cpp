@@ -88,6 +88,19 @@ TEST_CASE("progressive: a loader follows the ramp, each epoch as with a maker of
   CHECK(memory.size() <= 4);  // two slots of two views, whatever the size
 }
 
+TEST_CASE("progressive: makers that differ in any size have another record", "[augment][progressive]") {
+  const auto record = [](double min_scale) {
+    const auto of = [&](std::int64_t size) {
+      return augment::simclr({.size = size, .min_scale = size < 16 ? min_scale : 0.08});
+    };
+    return augment::progressive({.min = 8, .max = 16, .start = 1, .end = 3, .step = 8}, of).to_json();
+  };
+  CHECK(record(0.2) == record(0.2));
+  CHECK(record(0.2) != record(0.5));
+  CHECK(record(0.2)["makers"].size() == 2);
+  CHECK(record(0.2)["makers"].back() == augment::simclr({.size = 16}).to_json());
+}
+
 TEST_CASE("progressive: a ramp out of its ranges is an error", "[augment][progressive]") {
   const auto refuses = [](const Ramp& ramp, const char* message) {
     CHECK_THROWS_AS(augment::progressive(ramp, simclr_of), jessl::ConfigError);

@@ -109,12 +109,13 @@ class Progressive {
     at(key.epoch).describe(extent, key, out);
   }
 
-  /// {"name": "progressive", "ramp": {...}, "largest": {...}}.
+  /// {"name": "progressive", "ramp": {...}, "makers": [{...}, ...]}, the makers by size: a run has to do with each of them.
   [[nodiscard]] Json to_json() const {
     Json object = Json::object();
     object["name"] = "progressive";
     object["ramp"] = jessl::to_json(ramp_);
-    object["largest"] = largest().to_json();
+    object["makers"] = Json::array();
+    for (const Maker& maker : makers_) object["makers"].push_back(maker.to_json());
     return object;
   }
 
