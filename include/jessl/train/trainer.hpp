@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -182,6 +183,9 @@ class Trainer {
   static_assert(ViewMaker<A>,
                 "jessl::Trainer requires 'Augmentation' to be a jessl::ViewMaker: views, shape(view, channels), "
                 "region(extent, key) and make(part, key, scratch, out); see docs/augment/README.md");
+  // Said here, before any other line can fail for the same reason.
+  using Requirements = std::bool_constant<(require_backbone<B>(), require_projector<P>(), require_loss<L>(),
+                                           require_optimizer<O>(), true)>;
 
  public:
   Trainer(A augmentation, B backbone, P projector, L loss, O optimizer)
@@ -370,8 +374,9 @@ class Trainer {
       std::numeric_limits<std::uint32_t>::max();      // a draw's key has 32 bits for it
   static constexpr std::int64_t most_threads = 1024;  // more is a slip of the keyboard, and no system gives them
 
-  using Attached = decltype(std::declval<const O&>().attach(std::declval<const optim::NamedParameters&>()));
-  using ProjectorModule = decltype(std::declval<const P&>().make(std::int64_t{}));
+  // Of the archetypes where a requirement is not met, so that its message is not followed by those of every use.
+  using Attached = optim::StateOf<std::conditional_t<Optimizer<O>, O, OptimizerArchetype>>;
+  using ProjectorModule = projector::HeadOf<std::conditional_t<Projector<P>, P, ProjectorArchetype>>;
 
   /// What fit() decided where the options leave it open.
   struct Plan {
@@ -389,6 +394,9 @@ class Trainer {
 
   template <Dataset D>
   [[nodiscard]] Checked checked(const D& data, const FitOptions& options) const {
+    static_assert(A::views >= 2,
+                  "jessl::Trainer::fit requires an augmentation of at least two views, which the loss compares; see "
+                  "augment::two_views in docs/augment/README.md");
     const auto require = [](bool condition, auto&&... text) {
       JESSL_CHECK(condition, ConfigError, "jessl::Trainer: ", text...);
     };
@@ -402,8 +410,6 @@ class Trainer {
             options.max_corrupt_share, ", expected 0 to 1");
     require(options.end_ratio >= 0.0 && options.end_ratio <= 1.0, "end_ratio is ", options.end_ratio,
             ", expected 0 to 1");
-    require(A::views >= 2, "the augmentation makes ", A::views,
-            " view of an image, expected at least 2; see augment::two_views");
     require(options.threads >= 0 && options.threads <= most_threads, "threads is ", options.threads,
             ", expected 0 (all) to ", most_threads);
     require(options.workers >= 0 && options.workers <= most_threads, "workers is ", options.workers,
