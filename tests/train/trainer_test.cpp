@@ -5,8 +5,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <filesystem>
 #include <limits>
+#include <memory>
+#include <span>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <jessl/eval.hpp>
@@ -54,6 +58,71 @@ struct SteepLoss {
     return torch::sqrt(views[0].sum() * 0.0);
   }
 };
+
+/// No scalar.
+struct LossOfEachImage {
+  template <class Group>
+  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group&) const {
+    return (views[0] - views[1]).square().sum(1);
+  }
+};
+
+/// A user's own network: its constructor leaves LibTorch's initialisation, drawn from the generator of the process.
+struct OwnNetImpl : torch::nn::Module {
+  explicit OwnNetImpl(std::int64_t width = 8)
+      : convolution(register_module("convolution", torch::nn::Conv2d(torch::nn::Conv2dOptions(1, width, 3)))),
+        feature_dim(width) {}
+  [[nodiscard]] torch::Tensor forward(const torch::Tensor& images) {
+    return torch::relu(convolution->forward(images)).mean({2, 3});
+  }
+  void initialise(std::uint64_t seed) {
+    const torch::NoGradGuard no_gradient;
+    const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+    for (torch::Tensor& parameter : parameters()) parameter.normal_(0.0, 0.3, generator);
+  }
+  torch::nn::Conv2d convolution;
+  std::int64_t feature_dim;
+};
+using OwnNet = backbone::Holder<OwnNetImpl>;
+
+/// And a user's own projector of that kind.
+struct OwnHeadImpl : torch::nn::LinearImpl {
+  explicit OwnHeadImpl(std::int64_t in_features) : LinearImpl(in_features, 4) {}
+  [[nodiscard]] std::vector<torch::Tensor> layers(const torch::Tensor& x) { return {forward(x)}; }
+  void initialise(std::uint64_t seed) {
+    const torch::NoGradGuard no_gradient;
+    const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+    for (torch::Tensor& parameter : parameters()) parameter.normal_(0.0, 0.3, generator);
+  }
+  std::int64_t out_features = 4;
+};
+TORCH_MODULE(OwnHead);
+struct OwnProjector {
+  [[nodiscard]] OwnHead make(std::int64_t in_features) const { return OwnHead(in_features); }
+};
+
+/// Counts how often it is asked for a shape.
+struct Counting {
+  using Maker = decltype(augment::simclr({.size = 16}));
+  using Scratch = Maker::Scratch;
+  static constexpr std::int64_t views = Maker::views;
+  [[nodiscard]] ViewShape shape(std::int64_t view, std::int64_t channels) const {
+    ++*asked;
+    return maker.shape(view, channels);
+  }
+  [[nodiscard]] Region region(const Extent& extent, const DrawKey& key) const { return maker.region(extent, key); }
+  void make(const RegionView& part, const DrawKey& key, Scratch& scratch, std::span<float> out) const {
+    maker.make(part, key, scratch, out);
+  }
+  std::int64_t* asked;
+  Maker maker = augment::simclr({.size = 16});
+};
+
+/// Trains nothing, so that a run ends with the weights that it started from.
+template <class B, class P = projector::MLP>
+auto frozen_trainer(const B& net, const P& head = {}) {
+  return Trainer{augment::simclr({.size = 16}), net, head, loss::NTXent{}, OptimizerArchetype{}};
+}
 
 bool equal_weights(const StateDict& a, const StateDict& b) {
   for (const auto& [name, tensor] : a) {
@@ -103,6 +172,73 @@ TEST_CASE("Trainer: one and two loader threads give the same losses to the last 
   const auto one = fixtures::losses(folder / "workers1");
   CHECK(one.size() == 12);
   CHECK(one == fixtures::losses(folder / "workers2"));
+}
+
+TEST_CASE("Trainer: start weights are a function of the seed, whatever the constructors of one's own modules leave",
+          "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const auto data = fixtures::stripes();
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  const auto start = [&](std::uint64_t process_seed, std::uint64_t seed) {
+    torch::manual_seed(process_seed);
+    auto trainer = frozen_trainer(OwnNet(std::int64_t{6}), OwnProjector{});
+    options.seed = seed;
+    trainer.fit(data, options, CallbackArchetype{});
+    StateDict weights = module_state(*trainer.backbone());
+    weights.merge(module_state(*trainer.projector()));
+    return weights;
+  };
+  const StateDict weights = start(1, 5);
+  CHECK(weights.size() == 4);
+  CHECK(equal_weights(weights, start(2, 5)));
+  const StateDict others = start(1, 6);
+  for (const auto& [name, tensor] : weights) CHECK_FALSE(torch::equal(tensor, others.at(name)));
+  CHECK_FALSE(log.contains("are kept"));
+}
+
+TEMPLATE_TEST_CASE("Trainer: weights that were loaded before it was made stay", "[train][trainer]", OwnNet,
+                   backbone::ResNet) {
+  const fixtures::CapturedLog log;
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  TestType net = [] {
+    if constexpr (std::is_same_v<TestType, OwnNet>) {
+      return OwnNet();
+    } else {
+      return backbone::resnet({.layers = {1, 1, 1, 1}, .width = 4, .stem = backbone::Stem::small, .in_channels = 1});
+    }
+  }();
+  StateDict loaded;
+  for (const auto& [name, tensor] : module_state(*net)) loaded[name] = tensor.detach() + 1;
+  load_module_state(*net, loaded, "test");
+  auto trainer = frozen_trainer(net, projector::MLP{"8-4"});
+  trainer.fit(fixtures::stripes(), options, CallbackArchetype{});
+  const auto parameters = net->named_parameters();
+  for (const auto& entry : parameters) CHECK(torch::equal(entry.value(), loaded.at(entry.key())));
+  CHECK(log.contains("the backbone's weights are not those it was made with and are kept"));
+}
+
+TEST_CASE("Trainer: of a module that was handed over it asks whether its weights were loaded", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const auto data = fixtures::stripes();
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  const OwnNet net(std::make_shared<OwnNetImpl>());
+  const StateDict before = copy_of(module_state(*net));
+  auto trainer = frozen_trainer(net, projector::MLP{"8-4"});
+  CHECK_THROWS_AS(trainer.fit(data, options, CallbackArchetype{}), ConfigError);
+  CHECK_THROWS_WITH(trainer.check(data, options),
+                    Contains("Call keep_weights() to start from them or initialise(seed) to draw others"));
+  CHECK(equal_weights(before, module_state(*net)));
+  trainer.keep_weights();
+  trainer.fit(data, options, CallbackArchetype{});
+  CHECK(equal_weights(before, module_state(*net)));
+
+  OwnNet drawn(std::make_shared<OwnNetImpl>());
+  drawn->initialise(0);
+  auto other = frozen_trainer(drawn, projector::MLP{"8-4"});
+  CHECK_NOTHROW(other.check(data, options));
 }
 
 TEST_CASE("Trainer: another seed gives another run", "[train][trainer]") {
@@ -213,7 +349,8 @@ TEST_CASE("Trainer: says what is wrong with a run before it reads an image", "[t
     return std::string("accepted");
   };
   CHECK(refused(fixtures::small_run()) == "accepted");
-  CHECK_THAT(refused({.epochs = 0}), Contains("epochs is 0, expected 1 to"));
+  CHECK_THAT(refused({.epochs = 0}), Contains("epochs is 0, expected 1 to 1000000"));
+  CHECK_THAT(refused({.epochs = 4'000'000'000}), Contains("epochs is 4000000000, expected 1 to 1000000"));
   CHECK_THAT(refused({.epochs = 1, .batch_size = 97}),
              Contains("batch_size is 97, but the data set has only 96 images"));
   CHECK_THAT(refused({.epochs = 1, .batch_size = 1}), Contains("batch_size is 1, expected at least 2"));

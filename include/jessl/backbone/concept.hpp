@@ -17,8 +17,10 @@ namespace jessl {
 ///
 /// `->forward(x)`         [N, C, H, W] -> [N, D], pooled
 /// `.feature_dim`         D
-/// `->initialise(seed)`   sets every parameter and running statistic as a pure function of the seed. A Trainer calls it
-///                        before the first step; who has loaded weights tells the Trainer to keep them
+/// `->initialise(seed)`   sets every parameter and running statistic as a pure function of the seed
+///
+/// A new one is as initialise(0) leaves it; backbone::Holder sees to that for the modules that it makes. So a Trainer can tell
+/// loaded weights, which it keeps, from new ones, which it draws from the seed of the run before the first step.
 ///
 /// Errors     ShapeError from forward() for images of another shape
 /// Source     none
@@ -43,6 +45,9 @@ namespace backbone {
 
 /// A torch::nn::ModuleHolder that also says how wide the features are: `net.feature_dim`, as its module does.
 ///
+/// A module that the holder makes starts as initialise(0) leaves it, whatever its constructor leaves. A module that is handed
+/// over is taken as it is.
+///
 /// Shapes     [N, C, H, W] -> [N, feature_dim]
 /// Errors     none of its own
 /// Models     jessl::Backbone, where `Impl` has forward, feature_dim and initialise (docs/backbone/README.md)
@@ -51,7 +56,15 @@ template <class Impl>
 class Holder : public torch::nn::ModuleHolder<Impl> {
  public:
   /// The default network.
-  Holder() : Holder(std::make_shared<Impl>()) {}
+  Holder() : Holder(std::make_shared<Impl>()) { make_from_seed(); }
+
+  /// A network of these settings, which its module's constructor takes.
+  template <class First, class... Rest>
+  requires(std::constructible_from<Impl, const First&, const Rest&...> &&
+           !std::derived_from<First, torch::nn::Module>) explicit Holder(const First& first, const Rest&... rest)
+      : Holder(std::make_shared<Impl>(first, rest...)) {
+    make_from_seed();
+  }
 
   /// Empty: for a member that is set later.
   Holder(std::nullptr_t) : torch::nn::ModuleHolder<Impl>(nullptr) {}  // NOLINT: implicit, as LibTorch's
@@ -64,7 +77,24 @@ class Holder : public torch::nn::ModuleHolder<Impl> {
   { return jessl::to_json(this->get()->options); }
 
   std::int64_t feature_dim = 0;  ///< width of the features; not const, so that holders can be assigned
+  bool made_from_seed = false;   ///< the holder made the module: other weights than those of initialise(0) were loaded
+
+ private:
+  void make_from_seed() {
+    this->get()->initialise(0);
+    made_from_seed = true;
+  }
 };
+
+/// Whether a backbone is known to have been made as initialise(0) leaves it.
+template <class B>
+[[nodiscard]] bool is_made_from_seed(const B& net) {
+  if constexpr (requires { bool(net.made_from_seed); }) {
+    return net.made_from_seed;
+  } else {
+    return false;
+  }
+}
 
 }  // namespace backbone
 

@@ -177,7 +177,6 @@ class ResNetImpl : public torch::nn::Cloneable<ResNetImpl> {
       }
       stages_.push_back(register_module("layer" + std::to_string(stage + 1), blocks));
     }
-    initialise(0);
   }
 
   /// He initialisation: convolutions normal with variance 2 / fan out; norms 1 and 0; statistics 0 and 1.
@@ -252,7 +251,7 @@ class ResNetImpl : public torch::nn::Cloneable<ResNetImpl> {
 using ResNet = Holder<ResNetImpl>;
 
 /// Any residual network: backbone::resnet({.layers = {1, 1, 1, 1}, .width = 32, .stem = Stem::medium}).
-[[nodiscard]] inline ResNet resnet(const ResNetLayout& layout) { return ResNet(std::make_shared<ResNetImpl>(layout)); }
+[[nodiscard]] inline ResNet resnet(const ResNetLayout& layout) { return ResNet(layout); }
 
 namespace detail {
 

@@ -32,7 +32,7 @@ enum class Device : std::uint8_t {
 struct FitOptions {
   std::int64_t epochs = 100;                 ///< passes over the data, >= 1
   std::int64_t batch_size = 256;             ///< images per step, >= 2, at most the data set's size
-  std::uint64_t seed = 0;                    ///< of start weights, order and augmentation
+  std::uint64_t seed = 0;                    ///< of start weights that nobody loaded, order and augmentation
   Device device = Device::automatic;         ///< where to compute
   Precision precision = Precision::float32;  ///< of convolutions and matrix products
   bool scale_lr = true;                      ///< learning rate times batch_size / 256

@@ -196,10 +196,8 @@ class Trainer {
         loss_(std::move(loss)),
         optimizer_policy_(std::move(optimizer)),
         encoder_(std::make_shared<detail::Encoder>()) {
-    require_backbone<B>();
-    require_projector<P>();
-    require_loss<L>();
-    require_optimizer<O>();
+    projector_->initialise(0);  // made just now: whatever its constructor left, nobody has loaded it
+    tells_loaded_weights_ = backbone::is_made_from_seed(backbone_) || is_drawn_from(backbone_, 0);
     encoder_->register_module("backbone", backbone_.ptr());
     encoder_->register_module("projector", projector_.ptr());
     detail::to_channels_last(*encoder_);  // also for those who only call step()
@@ -224,7 +222,11 @@ class Trainer {
 
   /// Trains on `data`. Without callbacks a progress bar shows the run.
   ///
-  /// Weights that are as their constructor left them are drawn anew from the seed; weights that were loaded are kept.
+  /// Weights that are as they were made are drawn anew from the seed; weights that were loaded, before or after the
+  /// trainer was made, are kept (keep_weights() says it of a module that was not made by its backbone::Holder).
+  ///
+  /// It changes the process: LibTorch's default generators are seeded, or set to what they were in the run that is resumed,
+  /// and stay so; on a CPU glibc keeps freed memory from now on (FitOptions::keep_freed_memory).
   ///
   /// Errors     what check() says; what the data set and the callbacks throw; DivergenceError when the loss is not
   ///            finite (the weights are then those before the step); when resuming, DataError or ConfigError if the
@@ -329,6 +331,9 @@ class Trainer {
     initialised_ = true;
   }
 
+  /// Says that fit() is to start from the weights that the modules have, wherever those come from.
+  void keep_weights() { initialised_ = true; }
+
   /// The backbone; shared with the trainer, not copied.
   [[nodiscard]] B backbone() const { return backbone_; }
 
@@ -371,7 +376,7 @@ class Trainer {
 
  private:
   static constexpr std::int64_t most_epochs =
-      std::numeric_limits<std::uint32_t>::max();      // a draw's key has 32 bits for it
+      1'000'000;                                      // each is asked for its views' shapes; a draw's key has 32 bits
   static constexpr std::int64_t most_threads = 1024;  // more is a slip of the keyboard, and no system gives them
 
   // Of the archetypes where a requirement is not met, so that its message is not followed by those of every use.
@@ -420,8 +425,13 @@ class Trainer {
     require(warmup >= 0.0 && warmup <= static_cast<double>(options.epochs), "warmup_epochs is ", warmup,
             ", expected 0 to epochs = ", options.epochs);
     (void)detail::resolve(options.device);
+    require(initialised_ || tells_loaded_weights_ || !options.resume.empty(),
+            "the backbone came with weights that its initialise(0) does not give: perhaps loaded ones. Call "
+            "keep_weights() to start from them or initialise(seed) to draw others, or let backbone::Holder make the "
+            "module");
+    constexpr bool views_change = requires { augmentation_.shape(std::int64_t{}, std::int64_t{}, std::int64_t{}); };
     std::vector<ViewShape> shapes;
-    for (std::int64_t epoch = 0; epoch < options.epochs; ++epoch) {
+    for (std::int64_t epoch = 0; epoch < (views_change ? options.epochs : 1); ++epoch) {
       for (std::int64_t view = 0; view < A::views; ++view) {
         const ViewShape shape = shape_in_epoch(augmentation_, view, data.channels(), epoch);
         if (std::find(shapes.begin(), shapes.end(), shape) == shapes.end()) shapes.push_back(shape);
@@ -480,20 +490,26 @@ class Trainer {
     projector_->initialise(drawn_.projector);
   }
 
+  /// Whether a module's weights are those that initialise(seed) gives. They stay as they are.
+  template <class Module>
+  [[nodiscard]] static bool is_drawn_from(Module& module, std::uint64_t seed) {
+    StateDict before;
+    for (const auto& [name, tensor] : module_state(*module)) before[name] = tensor.detach().clone();
+    module->initialise(seed);
+    const StateDict drawn = module_state(*module);
+    const bool equal = std::all_of(drawn.begin(), drawn.end(), [&](const auto& entry) {
+      return torch::equal(entry.second, before.at(entry.first));
+    });
+    if (!equal) load_module_state(*module, before, "jessl::Trainer");
+    return equal;
+  }
+
   /// Draws a module's weights from `seed` if they are still those that were drawn from `earlier`.
   template <class Module>
   static void draw_if_untouched(Module& module, std::uint64_t earlier, std::uint64_t seed, std::string_view role) {
-    StateDict before;
-    for (const auto& [name, tensor] : module_state(*module)) before[name] = tensor.detach().clone();
-    module->initialise(earlier);
-    const StateDict drawn = module_state(*module);
-    const bool untouched = std::all_of(drawn.begin(), drawn.end(), [&](const auto& entry) {
-      return torch::equal(entry.second, before.at(entry.first));
-    });
-    if (untouched) {
+    if (is_drawn_from(module, earlier)) {
       module->initialise(seed);
     } else {
-      load_module_state(*module, before, "jessl::Trainer");
       note("the ", role, "'s weights are not those it was made with and are kept");
     }
   }
@@ -796,11 +812,12 @@ class Trainer {
   std::optional<Attached> optimizer_;
   Precision precision_ = Precision::float32;
   std::int64_t steps_taken_ = 0;
-  bool initialised_ = false;  // by hand, from a file, or by a step: a run keeps the weights
+  bool initialised_ = false;           // by hand, from a file, or by a step: a run keeps the weights
+  bool tells_loaded_weights_ = false;  // the backbone was made as initialise(0) leaves it: other weights were loaded
   struct {
     std::uint64_t backbone = 0;
     std::uint64_t projector = 0;
-  } drawn_;  // the seeds of the weights; a module's constructor draws from 0
+  } drawn_;  // the seeds of the weights; a new module's are those of 0
 };
 
 }  // namespace jessl
