@@ -81,7 +81,8 @@ TEST_CASE("subset: what is outside the data set is refused", "[data][subset]") {
   CHECK_THROWS_WITH(subset(whole, {0, 10}),
                     "jessl::data::subset: indices[1] is 10, expected 0 to 9, the images of the data set");
   CHECK_THROWS_AS(subset(whole, {-1}), jessl::DataError);
-  CHECK_THROWS_WITH(subset(whole, 8, 3), "jessl::data::subset: 3 images from 8 on, of a data set of 10");
+  CHECK_THROWS_WITH(subset(whole, 8, 3),
+                    "jessl::data::subset: 3 images from 8 on, of a data set of 10; it has images 0 to 9");
   CHECK_THROWS_AS(subset(whole, -1, 3), jessl::DataError);
   CHECK_THROWS_AS(subset(whole, 0, -3), jessl::DataError);
   CHECK_THROWS_WITH(subset(subset(whole, {1, 2, 3}), {3}),

@@ -50,6 +50,20 @@ TEST_CASE("Checkpoint: tensors, groups and record come back as they were", "[io]
     }
   }
   CHECK_THROWS_AS(after.group("absent"), DataError);
+  CHECK_THROWS_WITH(after.group("absent"), Contains("a.pt has no group \"absent\", only \"backbone\", \"empty\""));
+  CHECK_THROWS_WITH(before.group("absent"), Contains("there is no group \"absent\""));
+}
+
+TEST_CASE("Checkpoint: a record that is not UTF-8 and an undefined tensor are ConfigErrors", "[io][checkpoint]") {
+  const fixtures::TemporaryFolder folder;
+  io::Checkpoint checkpoint;
+  checkpoint.record = {{"out", "caf\xE9"}};
+  CHECK_THROWS_AS(checkpoint.save(folder / "a.pt"), ConfigError);
+  checkpoint.record = Json::object();
+  checkpoint.groups["g"]["x"] = torch::Tensor();
+  CHECK_THROWS_AS(checkpoint.save(folder / "a.pt"), ConfigError);
+  CHECK_THROWS_WITH(checkpoint.save(folder / "a.pt"), Contains("g/x is an undefined tensor"));
+  CHECK(folder.entries() == 0);
 }
 
 TEST_CASE("Checkpoint: tensors that share memory and slices of a larger tensor come back with their own values",

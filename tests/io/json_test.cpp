@@ -24,6 +24,15 @@ TEST_CASE("save_json: what is saved is loaded, in its order", "[io][json]") {
   CHECK(load_json(folder / "a.json").dump() == document.dump());
 }
 
+TEST_CASE("save_json: text that is not UTF-8 is a ConfigError, and the file that was there stays", "[io][json]") {
+  const TemporaryFolder folder;
+  jessl::io::save_json(folder / "a.json", {{"out", "good"}});
+  const Json latin1 = {{"out", "caf\xE9"}};
+  CHECK_THROWS_AS(jessl::io::save_json(folder / "a.json", latin1), jessl::ConfigError);
+  CHECK_THROWS_WITH(jessl::io::save_json(folder / "a.json", latin1), Contains("a.json") && Contains("not UTF-8"));
+  CHECK(load_json(folder / "a.json")["out"] == "good");
+}
+
 TEST_CASE("load_json: absent files and texts that are not JSON are DataErrors with the place", "[io][json]") {
   const TemporaryFolder folder;
   CHECK_THROWS_AS(load_json(folder / "absent.json"), jessl::DataError);

@@ -118,7 +118,8 @@ template <Dataset D>
 template <Dataset D>
 [[nodiscard]] auto subset(const D& whole, std::int64_t first, std::int64_t count) {
   JESSL_CHECK(first >= 0 && count >= 0 && first <= whole.size() && count <= whole.size() - first, DataError,
-              "jessl::data::subset: ", count, " images from ", first, " on, of a data set of ", whole.size());
+              "jessl::data::subset: ", count, " images from ", first, " on, of a data set of ", whole.size(),
+              "; it has images 0 to ", whole.size() - 1);
   std::vector<std::int64_t> indices(static_cast<std::size_t>(count));
   std::iota(indices.begin(), indices.end(), first);
   return subset(whole, std::move(indices));

@@ -38,7 +38,7 @@ namespace jessl::io {
 ///
 /// Shapes     as the tensors have; they are stored and come back on the CPU
 /// Cost       two passes over the bytes (a CRC-32 guards each tensor); no second copy of the tensors in memory while writing
-/// Errors     save: ConfigError for a group called "jessl"; IOError (the file that was there before stays); load: DataError when the file is absent, damaged, not
+/// Errors     save: ConfigError for a group called "jessl", an undefined tensor or a record with text that is not UTF-8; IOError (the file that was there before stays); load: DataError when the file is absent, damaged, not
 ///            a checkpoint of jessl, or of a newer format
 /// Models     none
 /// Source     none
@@ -49,6 +49,7 @@ struct Checkpoint {
   Json record = Json::object();               ///< everything that is not a tensor
   std::string version{jessl::version};        ///< of the jessl that wrote it
   std::map<std::string, StateDict> groups{};  ///< tensors by group and name
+  std::filesystem::path loaded_from{};        ///< the file; empty where none was loaded
 
   /// Writes the file in one step: whoever looks finds the old file or the complete new one.
   void save(const std::filesystem::path& path) const;
@@ -59,8 +60,13 @@ struct Checkpoint {
   /// The tensors of a group; DataError when the checkpoint has no such group.
   [[nodiscard]] const StateDict& group(const std::string& group_name) const {
     const auto found = groups.find(group_name);
-    JESSL_CHECK(found != groups.end(), DataError, "jessl::io::Checkpoint: there is no group \"", group_name,
-                "\" in it");
+    if (found == groups.end()) {
+      std::string names;
+      for (const auto& [name, tensors] : groups) names += (names.empty() ? "\"" : ", \"") + name + '"';
+      fail<DataError>("jessl::io::Checkpoint: ", loaded_from.empty() ? "there is" : loaded_from.string() + " has",
+                      " no group \"", group_name, "\", only ", names.empty() ? "a record" : names,
+                      "; is it the right file?");
+    }
     return found->second;
   }
 };
@@ -127,11 +133,12 @@ inline void write_archive(const c10::IValue& value, AtomicFile& file) {
 }  // namespace detail
 
 inline void Checkpoint::save(const std::filesystem::path& path) const {
+  const std::string text = detail::dump_json(record, -1, "jessl::io::Checkpoint: the record for " + path.string());
   auto about = detail::empty_dictionary();
   about.insert("format", format);
   about.insert("version", version);
-  about.insert("record", record.dump());
-  about.insert("record_crc32", detail::checksum(record.dump()));
+  about.insert("record", text);
+  about.insert("record_crc32", detail::checksum(text));
   auto root = detail::empty_dictionary();
   auto sums = detail::empty_dictionary();
   for (const auto& [group_name, tensors] : groups) {
@@ -139,6 +146,8 @@ inline void Checkpoint::save(const std::filesystem::path& path) const {
                 "jessl::io::Checkpoint: a group cannot be called \"jessl\", the place of the record");
     auto stored = detail::empty_dictionary();
     for (const auto& [name, tensor] : tensors) {
+      JESSL_CHECK(tensor.defined(), ConfigError, "jessl::io::Checkpoint: ", group_name, '/', name,
+                  " is an undefined tensor; leave it out");
       stored.insert(name, tensor.detach().cpu());
       sums.insert(group_name + '/' + name, detail::checksum(tensor));
     }
@@ -157,6 +166,7 @@ inline Checkpoint Checkpoint::load(const std::filesystem::path& path) {
               path, "; is the path right?");
   const std::vector<char> bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
   Checkpoint checkpoint;
+  checkpoint.loaded_from = path;
   try {
     std::optional<c10::impl::GenericDict> about;
     const c10::impl::GenericDict root = torch::pickle_load(bytes).toGenericDict();

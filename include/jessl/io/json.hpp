@@ -18,10 +18,11 @@ namespace jessl::io {
 
 /// Writes a JSON document, indented by two, in one step.
 ///
-/// Errors     IOError as AtomicFile
+/// Errors     ConfigError for text that is not UTF-8, which JSON can't hold; IOError as AtomicFile
 /// Source     none
 inline void save_json(const std::filesystem::path& path, const Json& document) {
-  write_file(path, document.dump(2) + '\n', "jessl::io::save_json");
+  const std::string text = detail::dump_json(document, 2, "jessl::io::save_json: the document for " + path.string());
+  write_file(path, text + '\n', "jessl::io::save_json");
 }
 
 /// Reads a JSON document.

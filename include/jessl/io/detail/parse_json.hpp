@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON that comes from a file, which may hold anything.
+// JSON that comes from a file, which may hold anything, and JSON that goes into one.
 #pragma once
 
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include <jessl/core/error.hpp>
@@ -43,6 +44,15 @@ template <class Refuse>
     refuse(error.byte, concat("is not JSON: ", error.what()));
   }
   return {};  // not reached
+}
+
+/// A document as text; ConfigError where it holds text that is not UTF-8. An indent of -1 is one line.
+[[nodiscard]] inline std::string dump_json(const Json& document, int indent, std::string_view what) {
+  try {
+    return document.dump(indent);
+  } catch (const Json::type_error& error) {
+    fail<ConfigError>(what, " holds text that is not UTF-8: ", error.what(), "; give names and paths in UTF-8");
+  }
 }
 
 }  // namespace jessl::io::detail
