@@ -303,6 +303,112 @@ TEST_CASE("Trainer: refuses the checkpoint of another run and says where they di
   CHECK_THROWS_AS(fixtures::small_trainer().fit(data, options, CallbackArchetype{}), DataError);
 }
 
+TEST_CASE("Trainer: a configuration whose members stand in another order is the same run", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const auto data = fixtures::stripes();
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "checkpoint.pt"});
+  io::Checkpoint checkpoint = io::Checkpoint::load(folder / "checkpoint.pt");
+  const Json configuration = checkpoint.record["configuration"];
+  Json reversed = Json::object();
+  for (auto member = configuration.rbegin(); member != configuration.rend(); ++member)
+    reversed[member.key()] = member.value();
+  checkpoint.record["configuration"] = reversed;
+  checkpoint.save(folder / "reversed.pt");
+  options.resume = folder / "reversed.pt";
+  CHECK_NOTHROW(fixtures::small_trainer().check(data, options));
+  checkpoint.record["configuration"] = "a text";
+  checkpoint.save(folder / "text.pt");
+  options.resume = folder / "text.pt";
+  CHECK_THROWS_AS(fixtures::small_trainer().check(data, options), ConfigError);
+  CHECK_THROWS_WITH(fixtures::small_trainer().check(data, options),
+                    Contains("belongs to another run: the whole is \"a text\" there"));
+}
+
+TEST_CASE("Trainer: an image that can't be read says nothing about which run it is", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "images");
+  for (std::size_t i = 0; i < 4; ++i) {
+    const std::vector<std::uint8_t> pixels(256, static_cast<std::uint8_t>(40 * i));
+    io::save_png(folder / ("images/" + std::to_string(i) + ".png"), {16, 16, 1, pixels});
+  }
+  const data::ImageFolder images(folder / "images", {.channels = 1});
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  options.batch_size = 4;
+  fixtures::small_trainer().fit(images, options, train::CheckpointEvery{folder / "c.pt"});
+  options.resume = folder / "c.pt";
+  std::filesystem::rename(folder / "images/2.png", folder / "2.png");
+  CHECK_NOTHROW(fixtures::small_trainer().check(images, options));
+  std::filesystem::rename(folder / "images/1.png", folder / "1.png");
+  std::filesystem::copy_file(folder / "images/3.png", folder / "images/1.png");
+  CHECK_THROWS_WITH(fixtures::small_trainer().check(images, options), Contains("/run/fingerprint/images/1 is"));
+}
+
+TEST_CASE("Trainer: a resumed run takes the thread count that it had, unless another is asked for",
+          "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const auto data = fixtures::stripes();
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  options.threads = 1;
+  fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "c.pt"});
+  options.threads = 0;
+  options.resume = folder / "c.pt";
+  fixtures::small_trainer().fit(data, options, CallbackArchetype{});
+  CHECK_FALSE(log.contains("may differ in the last bits"));
+  options.threads = 2;
+  fixtures::small_trainer().fit(data, options, CallbackArchetype{});
+  CHECK(log.contains("the run began with 1 threads on cpu"));
+  // More than the cores that the process may use would make every step many times slower.
+  io::Checkpoint checkpoint = io::Checkpoint::load(folder / "c.pt");
+  checkpoint.record["threads"] = 1000;
+  checkpoint.save(folder / "c.pt");
+  options.threads = 0;
+  fixtures::small_trainer().fit(data, options, CallbackArchetype{});
+  CHECK(log.contains(
+      concat("the run began with 1000 threads on cpu and jessl ", version, " and goes on with ", hardware_threads())));
+}
+
+TEST_CASE("Trainer: checks the shape of views once where no epoch changes it", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  std::int64_t asked = 0;
+  Trainer trainer{
+      Counting{.asked = &asked},
+      backbone::resnet({.layers = {1, 1, 1, 1}, .width = 4, .stem = backbone::Stem::small, .in_channels = 1}),
+      projector::MLP{"8-4"}, loss::NTXent{}, optim::AdamW{}};
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1'000'000;
+  trainer.check(fixtures::stripes(), options);
+  CHECK(asked < 10);
+}
+
+TEST_CASE("Trainer: step() refuses tensors and losses that it can't use by errors of its own", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  auto trainer = fixtures::small_trainer();
+  const torch::Tensor bytes = torch::zeros({4, 1, 16, 16}, torch::kByte);
+  CHECK_THROWS_AS(trainer.step({bytes, bytes}), ConfigError);
+  CHECK_THROWS_WITH(trainer.step({bytes, bytes}),
+                    Contains("views[0] is of type unsigned char, expected a floating type"));
+  const torch::Tensor good = torch::rand({4, 1, 16, 16});
+  const torch::Tensor elsewhere = torch::empty({4, 1, 16, 16}, torch::kMeta);
+  CHECK_THROWS_WITH(trainer.step({good, elsewhere}), Contains("views[1] is on meta, the weights are on cpu"));
+  for (torch::Tensor& parameter : trainer.backbone()->parameters()) parameter.requires_grad_(false);
+  for (torch::Tensor& parameter : trainer.projector()->parameters()) parameter.requires_grad_(false);
+  CHECK_THROWS_AS(trainer.step({good, good}), ConfigError);
+  CHECK_THROWS_WITH(trainer.step({good, good}), Contains("the loss does not depend on the weights"));
+  Trainer no_scalar{
+      augment::simclr({.size = 16}),
+      backbone::resnet({.layers = {1, 1, 1, 1}, .width = 4, .stem = backbone::Stem::small, .in_channels = 1}),
+      projector::MLP{"8-4"}, LossOfEachImage{}, optim::AdamW{}};
+  CHECK_THROWS_AS(no_scalar.step({good, good}), ShapeError);
+  CHECK_THROWS_WITH(no_scalar.step({good, good}), Contains("the loss is [4], expected a scalar, []"));
+}
+
 TEST_CASE("Trainer: weights of another architecture are refused and nothing is changed", "[train][trainer]") {
   const fixtures::CapturedLog log;
   const fixtures::TemporaryFolder folder;
@@ -489,9 +595,25 @@ TEST_CASE("Trainer: a checkpoint that fits in part changes nothing", "[train][tr
   options.resume = folder / "part.pt";
   auto trainer = fixtures::small_trainer();
   const StateDict before = copy_of(module_state(*trainer.backbone()));
-  CHECK_THROWS_WITH(trainer.check(data, options), Contains("no group \"" + group + "\""));
+  CHECK_THROWS_WITH(trainer.check(data, options), Contains("part.pt has no group \"" + group + "\""));
   CHECK_THROWS_AS(trainer.fit(data, options, CallbackArchetype{}), DataError);
   CHECK(equal_weights(before, module_state(*trainer.backbone())));
+}
+
+TEST_CASE("Trainer: an optimizer's state of another kind is refused with the checkpoint's name", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const auto data = fixtures::stripes();
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "c.pt"});
+  io::Checkpoint checkpoint = io::Checkpoint::load(folder / "c.pt");
+  checkpoint.groups["optimizer"].erase("step");
+  checkpoint.save(folder / "c.pt");
+  options.resume = folder / "c.pt";
+  CHECK_THROWS_AS(fixtures::small_trainer().check(data, options), ConfigError);
+  CHECK_THROWS_WITH(fixtures::small_trainer().check(data, options),
+                    Contains("c.pt") && Contains(", optimizer: ") && Contains("the state lacks \"step\""));
 }
 
 TEST_CASE("Trainer: saved weights come back", "[train][trainer]") {

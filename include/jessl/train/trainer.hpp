@@ -128,13 +128,14 @@ inline void to_channels_last(torch::nn::Module& module) {
   }
 }
 
-/// Where two JSON documents differ, in words: "/loss/temperature is 0.5 there and 0.2 here".
+/// Where two JSON documents differ, in words: "/loss/temperature is 0.5 there and 0.2 here". Nothing where only the order of
+/// members does, which Json's own comparison sees.
 [[nodiscard]] inline std::string differences(const Json& there, const Json& here) {
   std::string text;
   for (const auto& change : Json::diff(there, here)) {
     Json::json_pointer place(change["path"].template get<std::string>());
-    if (place.back() == "-") place.pop_back();  // an element more: the whole list is shown
-    text += (text.empty() ? "" : "; ") + place.to_string() + " is " +
+    if (!place.empty() && place.back() == "-") place.pop_back();  // an element more: the whole list is shown
+    text += (text.empty() ? "" : "; ") + (place.empty() ? "the whole" : place.to_string()) + " is " +
             (there.contains(place) ? there[place].dump() : "absent") + " there and " +
             (here.contains(place) ? here[place].dump() : "absent") + " here";
   }
@@ -170,7 +171,8 @@ inline void keep_freed_memory() {
 ///
 /// Shapes     views: V x [N, C, H, W] -> representation [N, D] -> embedding [N, E]
 /// Precision  convolutions and products as FitOptions::precision says; statistics, losses and optimizer in float32
-/// Randomness weights, order and augmentation from FitOptions::seed; equal seeds give equal runs, bit for bit on a CPU
+/// Randomness weights that nobody loaded, order and augmentation from FitOptions::seed; equal seeds give equal runs, on a CPU
+///            with the same number of LibTorch threads bit for bit
 /// Errors     see check(), fit() and embed(); a template argument that is not a policy of its role is a one-line message
 ///            of the compiler
 /// Models     none
@@ -209,12 +211,15 @@ class Trainer {
   Trainer(Trainer&&) = default;
   Trainer& operator=(Trainer&&) = default;
 
-  /// Says whether a run can work, and why not, before any image is read.
+  /// Says whether a run can work, and why not, before any image is decoded.
   ///
-  /// Errors     ConfigError for a setting out of range (of the run, the loss or the optimizer), fewer than two views, a
-  ///            batch that the data cannot fill, views that cannot be made from such images, a device that is not there,
-  ///            a checkpoint of another run to resume; DataError when that checkpoint is absent or damaged; ShapeError
-  ///            when the backbone does not take the views
+  /// It reads the labels of all images and the stored bytes of sixteen, which say whose data a checkpoint belongs to, and
+  /// the checkpoint to resume. One that can't be read is left out of the comparison.
+  ///
+  /// Errors     ConfigError for a setting out of range (of the run, the loss or the optimizer), a batch that the data
+  ///            cannot fill, views that cannot be made from such images, a device that is not there, a checkpoint of
+  ///            another run to resume, a backbone of which nobody can tell whether its weights were loaded; DataError when
+  ///            that checkpoint is absent or damaged; ShapeError when the backbone does not take the views
   template <Dataset D>
   void check(const D& data, const FitOptions& options) const {
     (void)checked(data, options);
@@ -243,8 +248,10 @@ class Trainer {
 
   /// Takes one step on views [N, C, H, W] and returns the loss. For loops of one's own: fit() calls this too.
   ///
-  /// Errors     ShapeError when there are fewer than two views or one is not [N, C, H, W]; DivergenceError when the loss
-  ///            or its gradient is not finite: weights and running statistics are then those before the step
+  /// Errors     ShapeError when there are fewer than two views, one is not [N, C, H, W] or the loss is no scalar;
+  ///            ConfigError when a view is not of a floating type or on another device than the weights, or the loss does
+  ///            not depend on them; DivergenceError when the loss or its gradient is not finite: weights and running
+  ///            statistics are then those before the step
   double step(const std::vector<torch::Tensor>& views) {
     check_views(views);
     if (!optimizer_) attach_optimizer();
@@ -254,6 +261,12 @@ class Trainer {
     std::vector<torch::Tensor> statistics;
     for (const torch::Tensor& buffer : encoder_->buffers()) statistics.push_back(buffer.clone());
     const torch::Tensor loss = loss_(embeddings(views), SingleProcess{});
+    try {
+      check_loss(loss);
+    } catch (const Error&) {
+      restore(statistics);
+      throw;
+    }
     const double value = loss.template item<double>();
     bool finite = std::isfinite(value);
     if (finite) {
@@ -454,10 +467,12 @@ class Trainer {
     return options.warmup_epochs.value_or(std::min(10.0, static_cast<double>(options.epochs) / 10.0));
   }
 
-  [[nodiscard]] static Plan plan(const FitOptions& options) {
+  [[nodiscard]] static Plan plan(const FitOptions& options, const std::optional<io::Checkpoint>& resumed) {
     const torch::Device device = detail::resolve(options.device);
     const std::int64_t cores = hardware_threads();
-    const std::int64_t threads = options.threads == 0 ? cores : options.threads;
+    // Sums over another number of threads have other last bits. More threads than cores are not chosen for anybody.
+    const std::int64_t recorded = resumed ? resumed->record.value("threads", cores) : cores;
+    const std::int64_t threads = options.threads == 0 ? std::clamp<std::int64_t>(recorded, 1, cores) : options.threads;
     if (device.is_cpu()) return {device, threads, options.workers == 0 ? threads : options.workers, 0};
     return {device, threads, options.workers == 0 ? std::max<std::int64_t>(1, cores - 1) : options.workers, 2};
   }
@@ -530,7 +545,20 @@ class Trainer {
     for (std::size_t v = 0; v < views.size(); ++v) {
       JESSL_CHECK(views[v].defined() && views[v].dim() == 4, ShapeError, "jessl::Trainer::step: views[", v, "] is ",
                   views[v].defined() ? concat(shape_of(views[v])) : "undefined", ", expected [N, C, H, W]");
+      JESSL_CHECK(views[v].is_floating_point(), ConfigError, "jessl::Trainer::step: views[", v, "] is of type ",
+                  views[v].dtype().name(), ", expected a floating type; use .to(torch::kFloat)");
+      JESSL_CHECK(views[v].device() == device(), ConfigError, "jessl::Trainer::step: views[", v, "] is on ",
+                  views[v].device().str(), ", the weights are on ", device().str(), "; use .to(trainer.device())");
     }
+  }
+
+  static void check_loss(const torch::Tensor& loss) {
+    JESSL_CHECK(loss.defined() && loss.dim() == 0, ShapeError, "jessl::Trainer::step: the loss is ",
+                loss.defined() ? concat(shape_of(loss)) : "undefined", ", expected a scalar, []");
+    JESSL_CHECK(
+        loss.requires_grad(), ConfigError,
+        "jessl::Trainer::step: the loss does not depend on the weights; are they frozen, is a NoGradGuard alive, or "
+        "does the loss detach its views?");
   }
 
   [[nodiscard]] bool gradients_are_finite() const {
@@ -575,9 +603,9 @@ class Trainer {
 
   template <class D, class... C>
   FitResult run(const D& data, const FitOptions& options, const Checked& from, const C&... callbacks) {
-    const Plan chosen = plan(options);
+    const Plan chosen = plan(options, from.resumed);
     const detail::IntraOpThreads intra_op(chosen.threads);
-    if (chosen.device.is_cpu()) detail::keep_freed_memory();
+    if (chosen.device.is_cpu() && options.keep_freed_memory) detail::keep_freed_memory();
     precision_ = resolve(options.precision, chosen.device.type());
     torch::manual_seed(options.seed);
     if (!from.resumed) prepare_weights(options.seed);
@@ -699,23 +727,39 @@ class Trainer {
     return document;
   }
 
-  /// A number that tells two data sets of one size apart: FNV-1a over all labels and the stored bytes of a few images.
+  /// What tells two data sets of one size apart: FNV-1a of all labels, and of the stored bytes of each of a few images; null
+  /// for an image that can't be read, which the loader reports.
   template <class D>
-  [[nodiscard]] static std::uint64_t fingerprint(const D& data) {
-    std::uint64_t hash = 0xCBF29CE484222325U;
-    const auto add = [&](std::uint64_t value) { hash = (hash ^ value) * 0x100000001B3U; };
-    for (std::int64_t i = 0; i < data.size(); ++i) add(static_cast<std::uint64_t>(data.label(i)));
-    constexpr std::int64_t images = 16;
+  [[nodiscard]] static Json fingerprint(const D& data) {
+    constexpr std::uint64_t basis = 0xCBF29CE484222325U;
+    const auto add = [](std::uint64_t& hash, std::uint64_t value) { hash = (hash ^ value) * 0x100000001B3U; };
+    std::uint64_t labels = basis;
+    for (std::int64_t i = 0; i < data.size(); ++i) add(labels, static_cast<std::uint64_t>(data.label(i)));
+    Json images = Json::array();
+    const std::int64_t count = std::min<std::int64_t>(16, data.size());
     std::vector<std::byte> storage;
-    for (std::int64_t k = 0; k < std::min(images, data.size()); ++k) {
+    for (std::int64_t k = 0; k < count; ++k) {
       try {
-        for (const std::byte byte : data.read(k * data.size() / std::min(images, data.size()), storage).bytes)
-          add(std::to_integer<std::uint64_t>(byte));
+        std::uint64_t hash = basis;
+        for (const std::byte byte : data.read(k * data.size() / count, storage).bytes)
+          add(hash, std::to_integer<std::uint64_t>(byte));
+        images.push_back(hash);
       } catch (const DataError&) {
-        add(1);  // the loader reports it
+        images.push_back(nullptr);
       }
     }
-    return hash;
+    return {{"labels", labels}, {"images", images}};
+  }
+
+  /// A run's configuration without the fingerprints of those images that `other` could not read.
+  [[nodiscard]] static Json without_unread(Json configuration, const Json& other) {
+    const Json::json_pointer place("/run/fingerprint/images");
+    if (!configuration.contains(place) || !other.contains(place) || !configuration[place].is_array())
+      return configuration;
+    for (std::size_t k = 0; k < std::min(configuration[place].size(), other[place].size()); ++k) {
+      if (other[place][k].is_null()) configuration[place][k] = nullptr;
+    }
+    return configuration;
   }
 
   void announce(const Plan& chosen, std::int64_t images) const {
@@ -767,12 +811,20 @@ class Trainer {
                     record["steps_taken"].is_number_unsigned(),
                 DataError, who, " holds weights, but no run to resume; use load_weights()");
     const Json& there = record["configuration"];
-    JESSL_CHECK(there == configuration, ConfigError, who,
-                " belongs to another run: ", detail::differences(there, configuration),
+    const std::string differences =
+        detail::differences(without_unread(there, configuration), without_unread(configuration, there));
+    JESSL_CHECK(differences.empty(), ConfigError, who, " belongs to another run: ", differences,
                 "; resume with the same settings, or use load_weights()");
     check_module_state(*backbone_, checkpoint.group("backbone"), who + ", backbone");
     check_module_state(*projector_, checkpoint.group("projector"), who + ", projector");
-    optimizer_policy_.attach(optim::named_parameters(*encoder_)).load_state_dict(checkpoint.group("optimizer"));
+    const StateDict& moments = checkpoint.group("optimizer");
+    try {
+      optimizer_policy_.attach(optim::named_parameters(*encoder_)).load_state_dict(moments);
+    } catch (const ShapeError& error) {
+      fail<ShapeError>(who, ", optimizer: ", error.what());
+    } catch (const ConfigError& error) {
+      fail<ConfigError>(who, ", optimizer: ", error.what());
+    }
     const StateDict& random = checkpoint.group("random");
     JESSL_CHECK(random.contains("cpu"), DataError, who, " lacks the state of the random numbers, random/cpu");
     try {
