@@ -6,7 +6,7 @@
 // Time       hours on a CPU (a full ResNet-18, ten times over 60,000 images); minutes on a GPU. The tests give it 256 images.
 // test:
 // images: 256
-// expect: k-NN top-1: 0
+// expect: k-NN top-1: (0[.][0-9]*[1-9]|1)
 //
 // Its lines are laid out for the documentation:
 // clang-format off
