@@ -12,9 +12,9 @@
 #include <vector>
 
 #include <jessl/augment.hpp>
-#include <jessl/augment/detail/instruction_set.hpp>
 #include <jessl/augment/detail/planes.hpp>
 #include <jessl/augment/detail/taps.hpp>
+#include <jessl/core/detail/instruction_set.hpp>
 
 namespace {
 
@@ -100,15 +100,15 @@ void adjust(benchmark::State& state, augment::Adjustment adjustment) {
 
 /// Registers each row once for each instruction set that the program has and the processor can do.
 [[maybe_unused]] const bool registered = [] {
-  const auto sets = detail::available_instruction_sets();
+  const auto sets = jessl::detail::available_instruction_sets();
   const auto add = [&](const std::string& name, const auto& function) {
-    for (const detail::InstructionSet set : sets) {
+    for (const jessl::detail::InstructionSet set : sets) {
       static constexpr std::array names = {"/as_compiled", "/avx2", "/avx512"};
       const std::string suffix = sets.size() > 1 ? names[static_cast<std::size_t>(set)] : "";
       benchmark::RegisterBenchmark((name + suffix).c_str(), [=](benchmark::State& state) {
-        detail::instruction_set = set;
+        jessl::detail::instruction_set = set;
         function(state);
-        detail::instruction_set = sets.back();
+        jessl::detail::instruction_set = sets.back();
       })->Unit(benchmark::kMicrosecond);
     }
   };

@@ -94,14 +94,15 @@ void two_views(benchmark::State& state, bool marked) {
     for (std::size_t i = 0; i < files(marked).size(); ++i) {
       const jessl::EncodedImage image = stored(files(marked)[i]);
       const data::ImageHeader header = data::peek(image);
-      const std::array boxes{crop(header, 0.08, i, round, 0), crop(header, 0.08, i, round, 1)};
-      std::array<jessl::Region, 2> regions;
-      data::plan_views(header, boxes, regions);
-      benchmark::DoNotOptimize(data::decode_region(image, header, regions[0], 3, decoder).pixels.data());
-      if (regions[1] == regions[0]) {
+      const std::array wanted{data::DecodePart{crop(header, 0.08, i, round, 0)},
+                              data::DecodePart{crop(header, 0.08, i, round, 1)}};
+      std::array<data::DecodePart, 2> parts;
+      data::plan_views(header, wanted, parts);
+      benchmark::DoNotOptimize(data::decode_region(image, header, parts[0].region, 3, decoder).pixels.data());
+      if (parts[1] == parts[0]) {
         ++shared;
       } else {
-        benchmark::DoNotOptimize(data::decode_region(image, header, regions[1], 3, decoder).pixels.data());
+        benchmark::DoNotOptimize(data::decode_region(image, header, parts[1].region, 3, decoder).pixels.data());
       }
       ++decoded;
     }

@@ -6,6 +6,7 @@
 #include <boost/hana/type.hpp>
 
 #include <jessl/data/array_dataset.hpp>
+#include <jessl/data/batch.hpp>
 #include <jessl/data/beton.hpp>
 #include <jessl/data/beton_field.hpp>
 #include <jessl/data/beton_writer.hpp>
@@ -17,6 +18,7 @@
 #include <jessl/data/idx.hpp>
 #include <jessl/data/image_folder.hpp>
 #include <jessl/data/loader.hpp>
+#include <jessl/data/loader_options.hpp>
 #include <jessl/data/order.hpp>
 #include <jessl/data/pack.hpp>
 #include <jessl/data/partition.hpp>

@@ -9,8 +9,10 @@
 #include <jessl/train/checkpoint_every.hpp>
 #include <jessl/train/json_lines.hpp>
 #include <jessl/train/options.hpp>
+#include <jessl/train/pinned_memory.hpp>
 #include <jessl/train/progress.hpp>
 #include <jessl/train/record.hpp>
+#include <jessl/train/tensors.hpp>
 #include <jessl/train/trainer.hpp>
 #include <jessl/train/view_grid.hpp>
 

@@ -15,26 +15,26 @@
 #include <boost/hana/for_each.hpp>
 #include <catch2/catch.hpp>
 
-#include <jessl/augment/detail/instruction_set.hpp>
 #include <jessl/augment/detail/weighted_sum.hpp>
+#include <jessl/core/detail/instruction_set.hpp>
 
 using namespace augment_test;
 using namespace jessl::augment;
 
 namespace {
 
-using detail::InstructionSet;
+using jessl::detail::InstructionSet;
 
 /// What `make` gives with each of the sets, from the least to the best.
 template <class Make>
 auto by_each_set(const Make& make) {
-  const InstructionSet best = detail::instruction_set;
+  const InstructionSet best = jessl::detail::instruction_set;
   std::vector<decltype(make())> results;
-  for (const InstructionSet set : detail::available_instruction_sets()) {
-    detail::instruction_set = set;
+  for (const InstructionSet set : jessl::detail::available_instruction_sets()) {
+    jessl::detail::instruction_set = set;
     results.push_back(make());
   }
-  detail::instruction_set = best;
+  jessl::detail::instruction_set = best;
   return results;
 }
 
@@ -57,11 +57,11 @@ std::vector<float> uniform(std::size_t count, std::uint64_t seed) {
 
 TEST_CASE("Instruction sets: the program has the one it is compiled for and what the processor can do",
           "[augment][instruction_set]") {
-  const auto sets = detail::available_instruction_sets();
+  const auto sets = jessl::detail::available_instruction_sets();
   REQUIRE_FALSE(sets.empty());
-  CHECK(sets.front() == detail::least_instruction_set);
+  CHECK(sets.front() == jessl::detail::least_instruction_set);
   CHECK(std::is_sorted(sets.begin(), sets.end()));
-  CHECK(detail::instruction_set == sets.back());
+  CHECK(jessl::detail::instruction_set == sets.back());
   if (sets.size() == 1) WARN("this processor has one instruction set only: nothing is compared");
 }
 

@@ -421,6 +421,70 @@ TEST_CASE("Pipeline: any part that holds the region gives the same bytes, and no
   }
 }
 
+TEST_CASE("Pipeline: a shrunk part gives the view of the image of which its pixels are squares",
+          "[augment][pipeline]") {
+  const auto check = [](const auto& pipeline, std::int64_t width, std::int64_t height, std::int64_t channels) {
+    for (const std::int64_t shrink : {2, 4, 8}) {
+      const jessl::Image small = noise_image((width + shrink - 1) / shrink, (height + shrink - 1) / shrink, channels);
+      jessl::Image large(width, height, channels);
+      for (std::int64_t y = 0; y < height; ++y) {
+        for (std::int64_t x = 0; x < width; ++x) {
+          for (std::int64_t c = 0; c < channels; ++c)
+            large.pixels[static_cast<std::size_t>((y * width + x) * channels + c)] =
+                small.view().at(y / shrink, x / shrink, c);
+        }
+      }
+      for (std::uint64_t sample = 0; sample < 10; ++sample) {
+        const jessl::DrawKey key{.seed = 4, .sample = sample};
+        INFO(pipeline.to_json().dump() << ", sample " << sample << ", shrink " << shrink);
+        const std::vector<float> expected = view(pipeline, large, key);
+        const auto from_squares = [&](const jessl::Region& squares) {
+          Part part(small, squares);
+          part.view.shrink = shrink;
+          part.view.image_height = height;
+          part.view.image_width = width;
+          std::vector<float> out(expected.size());
+          augment::Scratch scratch;
+          pipeline.make(part.view, key, scratch, out);
+          return out;
+        };
+        const std::vector<float> from_whole = from_squares({.height = small.height, .width = small.width});
+        for (std::size_t i = 0; i < expected.size(); ++i) REQUIRE(from_whole[i] == Approx(expected[i]).margin(2e-6));
+        // What decoding gives for the region: all squares that have a pixel in it.
+        const jessl::Region region = pipeline.region({height, width}, key);
+        const std::int64_t top = region.top / shrink;
+        const std::int64_t left = region.left / shrink;
+        const jessl::Region squares{top, left, (region.bottom() + shrink - 1) / shrink - top,
+                                    (region.right() + shrink - 1) / shrink - left};
+        CHECK(from_squares(squares) == from_whole);
+      }
+    }
+  };
+  for (const std::int64_t channels : {1, 3}) {
+    check(compose(RandomResizedCrop{.size = 12}, RandomHorizontalFlip{}, Normalize{}), 83, 61, channels);
+    check(compose(RandomResizedCrop{.size = 40, .scale = {0.05, 0.4}}), 61, 83, channels);  // enlarged
+    check(compose(Resize{.size = 15}, CenterCrop{.size = 9}, RandomVerticalFlip{}), 77, 64, channels);
+    check(compose(CenterCrop{.size = 70}), 64, 83, channels);  // nothing is resampled, and there is a border
+  }
+}
+
+TEST_CASE("Pipeline: says how far its part may be shrunk", "[augment][pipeline]") {
+  const Extent extent{400, 500};
+  STATIC_REQUIRE(jessl::ShrinkingViewMaker<decltype(simclr())>);
+  const auto shrink = [&](const auto& maker) { return jessl::shrink_of(maker, extent, {.seed = 2}); };
+  const auto square = [](std::int64_t size) {  // the largest square, whatever is drawn
+    return RandomResizedCrop{.size = size, .scale = {1.0, 1.0}, .ratio = {1.0, 1.0}};
+  };
+  CHECK(shrink(compose(square(201), RandomHorizontalFlip{})) == 1);
+  CHECK(shrink(compose(square(200), RandomHorizontalFlip{})) == 2);
+  CHECK(shrink(compose(square(100), ColorJitter{})) == 4);
+  CHECK(shrink(two_views(compose(square(20)))) == 8);
+  CHECK(shrink(augment::with_parameters(compose(square(50)))) == 8);
+  CHECK(shrink(compose(CenterCrop{.size = 20})) == 1);     // cut, not shrunk
+  CHECK(shrink(compose(ColorJitter{}, square(50))) == 1);  // the jitter sees the whole image
+  CHECK(shrink(compose(Resize{.size = 100}, CenterCrop{.size = 50})) == 4);
+}
+
 TEST_CASE("Pipeline: a size that depends on the image is refused with what to add", "[augment][pipeline]") {
   using Catch::Matchers::Contains;
   CHECK_THROWS_WITH(
@@ -451,8 +515,10 @@ TEST_CASE("Pipeline: an image or an output of the wrong size is a ShapeError", "
     CHECK_THROWS_WITH(pipeline.make(part, {}, scratch, out), Contains(text));
   };
   jessl::RegionView part = whole;
+  part.shrink = 3;
+  refuses(part, "the image is shrunk by 3, expected 1, 2, 4 or 8");
   part.shrink = 2;
-  refuses(part, "the image is shrunk by 2, expected full size");
+  refuses(part, "5 rows from 0 and 6 columns from 0, expected a part of an image of 3 rows and 3 columns");
   part = whole;
   part.region.left = 1;
   refuses(part, "5 rows from 0 and 6 columns from 1, expected a part of an image of 5 rows and 6 columns");

@@ -5,6 +5,7 @@
 #include <boost/hana/for_each.hpp>
 
 #include <jessl/backbone.hpp>
+#include <jessl/core/autocast.hpp>
 
 namespace {
 
@@ -66,6 +67,17 @@ TEST_CASE("every backbone: a new one is as initialise(0) leaves it", "[backbone]
     CHECK(made.made_from_seed);
     CHECK(equal(made->parameters(), drawn->parameters()));
     CHECK(equal(made->buffers(), drawn->buffers()));
+  });
+}
+
+TEST_CASE("every backbone: if it casts its images, rounded ones give the same under autocast", "[backbone][law]") {
+  for_each_backbone([](const auto& make) {
+    if constexpr (jessl::backbone::casts_images<decltype(make())>()) {
+      auto net = make();
+      const jessl::Autocast autocast(torch::kCPU, jessl::Precision::bfloat16);
+      const torch::Tensor features = net->forward(images());
+      CHECK(torch::equal(features, net->forward(images().to(torch::kBFloat16))));
+    }
   });
 }
 

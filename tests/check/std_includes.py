@@ -57,6 +57,7 @@ CONTENTS = {
     "map": "map multimap",
     "memory": "allocator make_shared make_unique shared_ptr unique_ptr weak_ptr addressof construct_at destroy_at "
               "allocator_traits enable_shared_from_this static_pointer_cast",
+    "memory_resource": "pmr",
     "mutex": "lock_guard mutex once_flag call_once scoped_lock unique_lock defer_lock",
     "new": "align_val_t bad_alloc launder nothrow",
     "numbers": "numbers",

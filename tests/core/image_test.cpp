@@ -38,3 +38,10 @@ TEST_CASE("ImageView: is the part of an image that is all of it", "[core][image]
   CHECK(part.at(1, 2, 1) == view.at(1, 2, 1));
   CHECK(part.row(1)[0] == view.at(1, 0, 0));
 }
+
+TEST_CASE("largest_shrink: leaves a pixel for each", "[core][image]") {
+  CHECK(jessl::largest_shrink({.height = 448, .width = 500}, 224, 224) == 2);
+  CHECK(jessl::largest_shrink({.height = 447, .width = 500}, 224, 224) == 1);
+  CHECK(jessl::largest_shrink({.height = 100, .width = 100}, 224, 224) == 1);
+  CHECK(jessl::largest_shrink({.height = 4000, .width = 4000}, 32, 32) == 8);
+}

@@ -13,6 +13,7 @@
 
 #include <jessl/augment/parameters.hpp>
 #include <jessl/augment/swav.hpp>
+#include <jessl/core/element.hpp>
 #include <jessl/data/decode_region.hpp>
 #include <jessl/data/image_folder.hpp>
 #include <jessl/data/loader.hpp>
@@ -62,9 +63,13 @@ namespace {
 
 /// Allocations in a whole epoch of a loader that has run one before.
 template <class D, class A = data_test::Stamp>
-std::int64_t allocations_when_warm(const D& dataset, std::int64_t workers, std::int64_t ahead, const A& maker = {}) {
+std::int64_t allocations_when_warm(const D& dataset, std::int64_t workers, std::int64_t ahead, const A& maker = {},
+                                   jessl::Element element = jessl::Element::float32,
+                                   jessl::Layout layout = jessl::Layout::channels_first) {
   jessl::data::Loader loader{
-      dataset, maker, {.batch_size = 10, .workers = workers, .ahead = ahead, .drop_last = false}};
+      dataset,
+      maker,
+      {.batch_size = 10, .workers = workers, .ahead = ahead, .drop_last = false, .element = element, .layout = layout}};
   const auto run = [&loader](std::int64_t epoch) {
     std::int64_t images = 0;
     for (const jessl::data::Batch& batch : loader.epoch(epoch)) images += batch.size();
@@ -122,6 +127,14 @@ TEST_CASE("Loader: allocates nothing once warm, whatever parts the views need", 
   CHECK(allocations_when_warm(dataset, 1, 2, data_test::Parts{}) == 0);
 }
 
+TEST_CASE("Loader: allocates nothing once warm, in other number formats and orders", "[data][allocation]") {
+  const auto dataset = data_test::pictures(100, 12, 3);
+  for (const auto element : {jessl::Element::float32, jessl::Element::bfloat16, jessl::Element::float16}) {
+    for (const auto layout : {jessl::Layout::channels_first, jessl::Layout::channels_last})
+      CHECK(allocations_when_warm(dataset, 2, 2, data_test::Stamp{.side = 12}, element, layout) == 0);
+  }
+}
+
 TEST_CASE("Loader: allocates nothing once warm, with parameters as labels", "[data][allocation]") {
   const auto dataset = data_test::pictures(100, 12, 3);
   const auto maker = jessl::augment::with_parameters(jessl::augment::swav<3>({.size = 8, .local_size = 4}));
@@ -156,12 +169,13 @@ TEST_CASE("decode_region: allocates nothing once warm", "[data][allocation]") {
     for (const data_test::Bytes& bytes : files) {
       const jessl::EncodedImage image{.format = jessl::ImageFormat::jpg, .bytes = bytes};
       const jessl::data::ImageHeader header = jessl::data::peek(image);
-      const std::array boxes{jessl::Region{40, 50, 8, 9}, jessl::Region{0, 0, 30, 40}};
-      std::array<jessl::Region, 2> regions;
-      jessl::data::plan_views(header, boxes, regions);
-      for (const jessl::Region& region : regions) {
-        (void)jessl::data::decode_region(image, header, region, 3, decoder);
-        if (jessl::data::plan_decode(header, region).way == jessl::data::DecodeWay::segments) ++segments;
+      using jessl::data::DecodePart;
+      const std::array wanted{DecodePart{{40, 50, 8, 9}}, DecodePart{{0, 0, 30, 40}, 2}};
+      std::array<DecodePart, 2> parts;
+      jessl::data::plan_views(header, wanted, parts);
+      for (const auto& [region, shrink] : parts) {
+        (void)jessl::data::decode_region(image, header, region, 3, decoder, shrink);
+        if (jessl::data::plan_decode(header, region, shrink).way == jessl::data::DecodeWay::segments) ++segments;
       }
     }
     return segments;

@@ -221,13 +221,6 @@ TEST_CASE("decode_region: a shrunk pixel is near the mean of those that it stand
   }
 }
 
-TEST_CASE("decode_region: the largest shrink leaves enough pixels", "[data][decode_region]") {
-  CHECK(data::largest_shrink({.height = 448, .width = 500}, 224, 224) == 2);
-  CHECK(data::largest_shrink({.height = 447, .width = 500}, 224, 224) == 1);
-  CHECK(data::largest_shrink({.height = 100, .width = 100}, 224, 224) == 1);
-  CHECK(data::largest_shrink({.height = 4000, .width = 4000}, 32, 32) == 8);
-}
-
 TEST_CASE("decode_region: raw pixels are not copied", "[data][decode_region]") {
   const Image image = data_test::rough_picture(9, 7, 3);
   const EncodedImage raw{ImageFormat::raw, 9, 7, 3, std::as_bytes(std::span(image.pixels))};
@@ -444,22 +437,24 @@ TEST_CASE("plan_views: boxes share a decode where that is cheaper", "[data][deco
   const data::ImageHeader without = data::peek(stored(data_test::make_jpeg(image, kind)));
   kind.restart_interval = 5;
   const data::ImageHeader with = data::peek(stored(data_test::make_jpeg(image, kind)));
-  const std::array boxes{Region{0, 0, 80, 80}, Region{240, 240, 80, 80}, Region{250, 230, 60, 60}};
-  std::array<Region, 3> decode;
+  using data::DecodePart;
+  const std::array wanted{DecodePart{{0, 0, 80, 80}}, DecodePart{{240, 240, 80, 80}}, DecodePart{{250, 230, 60, 60}}};
+  std::array<DecodePart, 3> decode;
   // With segments, two corners are decoded apart and what overlaps together.
-  data::plan_views(with, boxes, decode);
-  CHECK(decode[0] == boxes[0]);
-  CHECK(decode[1] == Region{240, 230, 80, 90});
+  data::plan_views(with, wanted, decode);
+  CHECK(decode[0] == wanted[0]);
+  CHECK(decode[1] == DecodePart{{240, 230, 80, 90}});
   CHECK(decode[2] == decode[1]);
   // Without, the lower corner costs all the entropy decoding anyway.
-  data::plan_views(without, boxes, decode);
+  data::plan_views(without, wanted, decode);
   CHECK(decode[1] == decode[2]);
-  for (std::size_t i = 0; i < boxes.size(); ++i) CHECK(decode[i].contains(boxes[i]));
-  const std::array two{Region{0, 0, 300, 300}, Region{20, 20, 300, 300}};
-  std::array<Region, 2> shared;
+  for (std::size_t i = 0; i < wanted.size(); ++i) CHECK(decode[i].region.contains(wanted[i].region));
+  // What is shared is shrunk by no more than each may be.
+  const std::array two{DecodePart{{0, 0, 300, 300}, 4}, DecodePart{{20, 20, 300, 300}, 2}};
+  std::array<DecodePart, 2> shared;
   data::plan_views(without, two, shared);
-  CHECK(shared[0] == Region{0, 0, 320, 320});
+  CHECK(shared[0] == DecodePart{{0, 0, 320, 320}, 2});
   CHECK(shared[0] == shared[1]);
   CHECK_THROWS_WITH(data::plan_views(with, two, decode),
-                    "jessl::data::plan_views: decode has 3 regions, expected one for each of the 2 boxes");
+                    "jessl::data::plan_views: decode has 3 parts, expected one for each of the 2 that are wanted");
 }

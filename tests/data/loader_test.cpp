@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -26,6 +27,8 @@
 #include <vector>
 
 #include <jessl/augment/parameters.hpp>
+#include <jessl/augment/random_horizontal_flip.hpp>
+#include <jessl/augment/random_resized_crop.hpp>
 #include <jessl/augment/simclr.hpp>
 #include <jessl/augment/swav.hpp>
 #include <jessl/data/beton.hpp>
@@ -143,6 +146,21 @@ struct Recording {
     recorded->parts.push_back(part.region);
   }
 };
+
+/// A picture without edges, as most of a photograph is.
+jessl::Image waves(std::int64_t width, std::int64_t height, std::int64_t number) {
+  jessl::Image image(width, height, 3);
+  for (std::int64_t y = 0; y < height; ++y) {
+    for (std::int64_t x = 0; x < width; ++x) {
+      for (std::int64_t c = 0; c < 3; ++c) {
+        const double wave = std::sin(static_cast<double>(x + 5 * c) / 11.0) * std::cos(static_cast<double>(y) / 13.0);
+        image.pixels[static_cast<std::size_t>((y * width + x) * 3 + c)] =
+            static_cast<std::uint8_t>(std::lround(120.0 + static_cast<double>(number) + 90.0 * wave));
+      }
+    }
+  }
+  return image;
+}
 
 /// Every view of three epochs against the one that the maker gives from the whole image, decoded here.
 template <class D, class A>
@@ -763,17 +781,86 @@ TEST_CASE("Loader: decodes parts, and the views are those of whole images to the
   for (std::int64_t i = 0; i < files.size(); ++i) {
     const jessl::data::ImageHeader header = jessl::data::peek(files.read(i, storage));
     if (header.format != jessl::ImageFormat::jpg) continue;
-    std::array<jessl::Region, Parts::views> needed;
-    std::array<jessl::Region, Parts::views> decoded;
+    std::array<jessl::data::DecodePart, Parts::views> needed;
+    std::array<jessl::data::DecodePart, Parts::views> decoded;
     for (std::uint8_t v = 0; v < Parts::views; ++v)
-      needed[v] = Parts{}.region({header.height, header.width},
-                                 {.seed = 3, .sample = static_cast<std::uint64_t>(i), .view = v});
+      needed[v].region = Parts{}.region({header.height, header.width},
+                                        {.seed = 3, .sample = static_cast<std::uint64_t>(i), .view = v});
     jessl::data::plan_views(header, needed, decoded);
-    for (const jessl::Region& region : decoded) ways.insert(jessl::data::plan_decode(header, region).way);
+    for (const auto& part : decoded) ways.insert(jessl::data::plan_decode(header, part.region).way);
     together.insert(decoded[0] == decoded[1]);
   }
   CHECK(ways.size() == 3);
   CHECK(together.size() == 2);
+}
+
+TEST_CASE("Loader: fast decoding changes what is shrunk, by little, and nothing else", "[data][loader]") {
+  // JPEGs with and without restart markers, and a PNG, which can't be shrunk while it is decoded.
+  const data_test::TemporaryFolder folder;
+  for (std::int64_t i = 0; i < 8; ++i)
+    folder.write(std::to_string(i) + ".jpg", data_test::to_jpeg(waves(200 + 8 * i, 180, i), i % 2 == 0));
+  folder.write("8.png", data_test::to_png(waves(210, 180, 8)));
+  const jessl::data::ImageFolder files(folder.path());
+  const auto crop = [](std::int64_t size) {
+    return jessl::augment::compose(jessl::augment::RandomResizedCrop{.size = size},
+                                   jessl::augment::RandomHorizontalFlip{});
+  };
+  const auto maker = jessl::augment::views(crop(150), crop(40), crop(16));
+  LoaderOptions options{.batch_size = 9, .workers = 2, .seed = 5};
+  Loader exact{files, maker, options, Sequential{}};
+  options.decoding = jessl::data::Decoding::fast;
+  Loader fast{files, maker, options, Sequential{}};
+  std::set<std::int64_t> shrinks;
+  double sum = 0.0;
+  std::int64_t count = 0;
+  float largest = 0.0F;
+  for (const std::uint32_t epoch : {0U, 1U, 2U, 3U}) {
+    const Batch exact_batch = *exact.epoch(epoch).next();
+    const Batch fast_batch = *fast.epoch(epoch).next();
+    std::vector<std::byte> storage;
+    for (std::int64_t i = 0; i < 9; ++i) {
+      const jessl::data::ImageHeader header = jessl::data::peek(files.read(i, storage));
+      for (std::uint8_t v = 0; v < 3; ++v) {
+        const std::int64_t shrink =
+            maker.shrink({header.height, header.width},
+                         {.seed = 5, .epoch = epoch, .sample = static_cast<std::uint64_t>(i), .view = v});
+        const auto values = static_cast<std::size_t>(exact.shape(v).count());
+        const auto of = [&](const Batch& batch) {
+          return batch.views[v].subspan(static_cast<std::size_t>(i) * values, values);
+        };
+        INFO("image " << i << ", view " << int{v} << ", epoch " << epoch << ", shrink " << shrink);
+        if (shrink == 1 || header.format != jessl::ImageFormat::jpg) {
+          CHECK(std::ranges::equal(of(exact_batch), of(fast_batch)));
+          continue;
+        }
+        shrinks.insert(shrink);
+        for (std::size_t k = 0; k < values; ++k) {
+          const float difference = std::abs(of(exact_batch)[k] - of(fast_batch)[k]);
+          largest = std::max(largest, difference);
+          sum += difference;
+          ++count;
+        }
+      }
+    }
+  }
+  CHECK(shrinks == std::set<std::int64_t>{2, 4, 8});
+  CHECK(count > 0);
+  const double mean = sum / static_cast<double>(count);
+  INFO("mean " << 255.0 * mean << ", largest " << 255.0F * largest << " of 255");
+  CHECK(mean < 1.0 / 255.0);
+  CHECK(largest < 8.0F / 255.0F);
+}
+
+TEST_CASE("Loader: a shrink that there is not is refused", "[data][loader]") {
+  struct Shrinking : Corners<1> {
+    [[nodiscard]] std::int64_t shrink(const jessl::Extent&, const jessl::DrawKey&) const { return 3; }
+  };
+  const data_test::TemporaryFolder folder;
+  folder.write("a.jpg", data_test::to_jpeg(data_test::picture(20, 20, 3)));
+  const jessl::data::ImageFolder files(folder.path());
+  Loader loader{files, Shrinking{}, {.batch_size = 1, .workers = 1, .decoding = jessl::data::Decoding::fast}};
+  CHECK_THROWS_WITH(all(loader, 0),
+                    Catch::Contains("shrink() of the view maker gives 3 for view 0, expected 1, 2, 4 or 8"));
 }
 
 TEST_CASE("Loader: gives each view the part that it asked for", "[data][loader]") {

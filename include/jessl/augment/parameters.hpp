@@ -143,6 +143,9 @@ class WithParameters {
 
   [[nodiscard]] ViewShape shape(std::int64_t view, std::int64_t channels) const { return maker_.shape(view, channels); }
   [[nodiscard]] Region region(const Extent& extent, const DrawKey& key) const { return maker_.region(extent, key); }
+  [[nodiscard]] std::int64_t shrink(const Extent& extent, const DrawKey& key) const requires ShrinkingViewMaker<Maker> {
+    return maker_.shrink(extent, key);
+  }
   void make(const RegionView& part, const DrawKey& key, Scratch& scratch, std::span<float> out) const {
     maker_.make(part, key, scratch, out);
   }

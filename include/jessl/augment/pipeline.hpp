@@ -52,7 +52,7 @@ struct Scratch {
 /// Errors     ConfigError on construction from an operation's check(), and for values outside [0, 1] where the next
 ///            operation expects that range; ConfigError from shape() and make() where nothing fixes the size; ShapeError
 ///            from make() for an image or an output of the wrong size, or a part without all of region()
-/// Models     jessl::ViewMaker with views = 1 (docs/augment/README.md)
+/// Models     jessl::ShrinkingViewMaker with views = 1 (docs/augment/README.md)
 /// Source     none
 template <Operation... Ops>
 class Pipeline {
@@ -95,7 +95,16 @@ class Pipeline {
     return first_region(extent, key, std::make_index_sequence<end_of_run(0, true)>{});
   }
 
-  /// Writes the view that `key` names into `out`. `part` holds that region or more.
+  /// By how much that region may be shrunk and still have a pixel for each that the geometric operations at the
+  /// beginning make of it: 1 where they don't shrink it themselves.
+  [[nodiscard]] std::int64_t shrink(const Extent& extent, const DrawKey& key) const {
+    constexpr std::size_t end = end_of_run(0, true);
+    Extent made = extent;
+    for_each_index<0, end>([&]<std::size_t I>() { (void)sample_one<I>(key, made); });
+    return largest_shrink(first_region(extent, key, std::make_index_sequence<end>{}), made.height, made.width);
+  }
+
+  /// Writes the view that `key` names into `out`. `part` holds that region or more, in full size or shrunk.
   void make(const RegionView& part, const DrawKey& key, Scratch& scratch, std::span<float> out) const {
     apply(part, sample(key, {part.image_height, part.image_width}), scratch, out);
   }
@@ -244,13 +253,14 @@ class Pipeline {
                 part.channels, " channels, expected 1 (grey) or 3 (RGB)");
     JESSL_CHECK(part.image_height >= 1 && part.image_width >= 1, ShapeError, "jessl::augment::Pipeline: the image has ",
                 part.image_height, " rows and ", part.image_width, " columns, expected at least one pixel");
-    JESSL_CHECK(part.shrink == 1, ShapeError, "jessl::augment::Pipeline: the image is shrunk by ", part.shrink,
-                ", expected full size");
-    const Region whole{.height = part.image_height, .width = part.image_width};
+    JESSL_CHECK(part.shrink == 1 || part.shrink == 2 || part.shrink == 4 || part.shrink == 8, ShapeError,
+                "jessl::augment::Pipeline: the image is shrunk by ", part.shrink, ", expected 1, 2, 4 or 8");
+    const Region whole{.height = (part.image_height + part.shrink - 1) / part.shrink,
+                       .width = (part.image_width + part.shrink - 1) / part.shrink};
     JESSL_CHECK(region.height >= 1 && region.width >= 1 && whole.contains(region), ShapeError,
                 "jessl::augment::Pipeline: the part has ", region.height, " rows from ", region.top, " and ",
-                region.width, " columns from ", region.left, ", expected a part of an image of ", part.image_height,
-                " rows and ", part.image_width, " columns");
+                region.width, " columns from ", region.left, ", expected a part of an image of ", whole.height,
+                " rows and ", whole.width, " columns");
     const std::int64_t row = region.width * part.channels;
     const std::int64_t expected = (region.height - 1) * part.stride + row;
     JESSL_CHECK(part.stride >= row && part.pixels.size() == static_cast<std::size_t>(expected), ShapeError,
@@ -263,7 +273,7 @@ class Pipeline {
   void apply(const RegionView& part, const Params& params, Scratch& scratch, std::span<float> out) const {
     const detail::Source<std::uint8_t> source{part.pixels.data(), part.region, part.stride, part.channels, 1};
     constexpr float white = 255.0F;
-    run<0, 0, C>(source, {part.image_height, part.image_width}, 1.0F / white, params, scratch, out);
+    run<0, 0, C>(source, part.shrink, {part.image_height, part.image_width}, 1.0F / white, params, scratch, out);
   }
 
   /// That the part of the image which is there has all that the taps read.
@@ -278,10 +288,11 @@ class Pipeline {
                 ": those that region() asks for");
   }
 
-  /// The operations from First on: a run of geometric ones, the run of pixel operations after it, and so on.
+  /// The operations from First on: a run of geometric ones, the run of pixel operations after it, and so on. `extent` is
+  /// that of the image in full size, of which `source` has each `shrink` pixels along a side as one.
   template <std::size_t First, std::size_t Run, std::size_t C, class T>
-  void run(const detail::Source<T>& source, Extent extent, float scale, const Params& params, Scratch& scratch,
-           std::span<float> out) const {
+  void run(const detail::Source<T>& source, std::int64_t shrink, Extent extent, float scale, const Params& params,
+           Scratch& scratch, std::span<float> out) const {
     constexpr std::size_t middle = end_of_run(First, true);
     constexpr std::size_t last = end_of_run(middle, false);
 
@@ -294,6 +305,8 @@ class Pipeline {
       extent = placement.size;
     };
     for_each_index<First, middle>(place);
+    scratch.vertical.shrink(shrink);
+    scratch.horizontal.shrink(shrink);
     check_needed(source.region, scratch);
 
     detail::Planes<C> image{out.data(), extent};
@@ -306,7 +319,7 @@ class Pipeline {
     if constexpr (last < size) {
       const detail::Source<float> next{
           image.data, {.height = extent.height, .width = extent.width}, extent.width, 1, image.count()};
-      run<last, Run + 1, C>(next, extent, 1.0F, params, scratch, out);
+      run<last, Run + 1, C>(next, 1, extent, 1.0F, params, scratch, out);
     }
   }
 

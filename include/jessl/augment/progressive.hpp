@@ -96,6 +96,10 @@ class Progressive {
     return at(key.epoch).region(extent, key);
   }
 
+  [[nodiscard]] std::int64_t shrink(const Extent& extent, const DrawKey& key) const requires ShrinkingViewMaker<Maker> {
+    return at(key.epoch).shrink(extent, key);
+  }
+
   void make(const RegionView& part, const DrawKey& key, Scratch& scratch, std::span<float> out) const {
     at(key.epoch).make(part, key, scratch, out);
   }

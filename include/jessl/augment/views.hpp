@@ -47,6 +47,13 @@ class Views {
     return result;
   }
 
+  [[nodiscard]] std::int64_t shrink(const Extent& extent, const DrawKey& key) const
+      requires(ShrinkingViewMaker<Pipelines>&&...) {
+    std::int64_t result = 1;
+    with(key.view, [&](const auto& pipeline) { result = pipeline.shrink(extent, key); });
+    return result;
+  }
+
   void make(const RegionView& part, const DrawKey& key, Scratch& scratch, std::span<float> out) const {
     with(key.view, [&](const auto& pipeline) { pipeline.make(part, key, scratch, out); });
   }

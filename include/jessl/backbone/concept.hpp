@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include <jessl/core/options.hpp>
@@ -42,6 +43,24 @@ constexpr void require_backbone() {
 }
 
 namespace backbone {
+
+/// Whether autocast would round the images before anything else happens to them, because the network begins with a
+/// convolution or a matrix product, so that a Trainer may hand them over rounded. The network's module says so by
+/// `static constexpr bool casts_images = true`.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
+template <class B>
+[[nodiscard]] constexpr bool casts_images() {
+  using Module = std::remove_cvref_t<decltype(*std::declval<B&>())>;
+  if constexpr (requires { Module::casts_images; }) {
+    return Module::casts_images;
+  } else {
+    return false;
+  }
+}
 
 /// A torch::nn::ModuleHolder that also says how wide the features are: `net.feature_dim`, as its module does.
 ///

@@ -152,6 +152,8 @@ TORCH_MODULE(ResidualBlock);
 /// Source     as ResNet
 class ResNetImpl : public torch::nn::Cloneable<ResNetImpl> {
  public:
+  static constexpr bool casts_images = true;  ///< it begins with a convolution
+
   explicit ResNetImpl(const ResNetLayout& layout = {})
       : options(layout), feature_dim(8 * layout.width * detail::ResidualBlockImpl::expansion(layout.block)) {
     check("in_channels", options.in_channels);

@@ -60,6 +60,18 @@ struct Region {
   return {top, left, std::max(a.bottom(), b.bottom()) - top, std::max(a.right(), b.right()) - left};
 }
 
+/// The largest of 1, 2, 4 and 8 by which `box` can be shrunk and still have height x width pixels, into which it is to be
+/// resampled.
+///
+/// Errors     none
+/// Models     none
+/// Source     none
+[[nodiscard]] constexpr std::int64_t largest_shrink(const Region& box, std::int64_t height, std::int64_t width) {
+  std::int64_t shrink = 1;
+  while (shrink < 8 && box.height >= 2 * shrink * height && box.width >= 2 * shrink * width) shrink *= 2;
+  return shrink;
+}
+
 /// A view of the pixels of a part of an image, which knows where they lie in it.
 ///
 /// Where the image was shrunk by 2, 4 or 8 while it was decoded, every pixel here stands for a square of that many

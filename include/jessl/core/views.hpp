@@ -25,7 +25,7 @@ namespace jessl {
 ///                       the image; a pure function of its arguments, cheap beside a decode. A maker that needs all, or
 ///                       can't say, returns the whole image.
 /// `make(part, key, scratch, out)` writes view `key.view` as float32 [C, H, W] into `out`. `part` holds that region or
-///                       more of the image, in full size; the values don't depend on how much more. An ImageView is the
+///                       more of the image, in full size (but see ShrinkingViewMaker); the values don't depend on how much more. An ImageView is the
 ///                       part that is the whole image. Safe to call from several threads with one Scratch each;
 ///                       allocates nothing once warm.
 /// `key.operation` is ignored by both.
@@ -55,6 +55,33 @@ template <ViewMaker A>
     return maker.shape(view, channels, epoch);
   } else {
     return maker.shape(view, channels);
+  }
+}
+
+/// A view maker that can also make its views from a part that was shrunk while it was decoded.
+///
+/// `shrink(extent, key)`  the largest of 1, 2, 4 and 8 by which the part that view `key.view` is made from may be shrunk:
+///                        as much as still leaves it a pixel for each of the view's. make() takes a part that is shrunk
+///                        by that or less, and gives other values than from full size. Pure and cheap, as region().
+///
+/// Errors     none
+/// Source     none
+template <class A>
+concept ShrinkingViewMaker = ViewMaker<A> && requires(const A& maker, const Extent& extent, const DrawKey& key) {
+  { maker.shrink(extent, key) } -> std::same_as<std::int64_t>;
+};
+
+/// By how much the part of an image may be shrunk that view `key.view` is made from: 1 where the maker doesn't say.
+///
+/// Errors     none
+/// Models     none
+/// Source     none
+template <ViewMaker A>
+[[nodiscard]] std::int64_t shrink_of(const A& maker, const Extent& extent, const DrawKey& key) {
+  if constexpr (ShrinkingViewMaker<A>) {
+    return maker.shrink(extent, key);
+  } else {
+    return 1;
   }
 }
 

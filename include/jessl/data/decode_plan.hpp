@@ -152,30 +152,45 @@ inline constexpr std::array shrunk_sample{1.0, 0.56, 0.41, 0.29};  // times a sa
   return best;
 }
 
-/// Which regions to decode for the boxes of an image's views: one for several of them where that is cheaper.
+/// A part of an image that is to be decoded, and by how much it is or may be shrunk at that.
 ///
-/// `decode[i]` becomes the region that holds `boxes[i]`; views with equal regions share one decode. It begins with each
-/// box alone and joins, again and again, the two regions whose union saves most.
-///
-/// Shapes     boxes, decode: [V]
-/// Cost       0.2 us for 2 boxes, 12 us for 10 (up to V^3 evaluations of the model); nothing is allocated
-/// Errors     ShapeError when `decode` is not as long as `boxes`
+/// Shapes     none
+/// Errors     none
 /// Models     none
 /// Source     none
-inline void plan_views(const ImageHeader& header, std::span<const Region> boxes, std::span<Region> decode,
-                       std::int64_t shrink = 1) {
-  JESSL_CHECK(decode.size() == boxes.size(), ShapeError, "jessl::data::plan_views: decode has ", decode.size(),
-              " regions, expected one for each of the ", boxes.size(), " boxes");
-  std::copy(boxes.begin(), boxes.end(), decode.begin());
-  const auto cost = [&](const Region& region) { return plan_decode(header, region, shrink).cost; };
+struct DecodePart {
+  Region region{};          ///< in full size
+  std::int64_t shrink = 1;  ///< 1, 2, 4 or 8
+
+  bool operator==(const DecodePart&) const = default;
+};
+
+/// Which parts to decode for an image's views: one for several of them where that is cheaper.
+///
+/// `decode[i]` becomes a part that holds `wanted[i]` and is shrunk by no more; views with equal parts share one decode. It
+/// begins with each alone and joins, again and again, the two whose union saves most.
+///
+/// Shapes     wanted, decode: [V]
+/// Cost       0.2 us for 2 parts, 12 us for 10 (up to V^3 evaluations of the model); nothing is allocated
+/// Errors     ShapeError when `decode` is not as long as `wanted`
+/// Models     none
+/// Source     none
+inline void plan_views(const ImageHeader& header, std::span<const DecodePart> wanted, std::span<DecodePart> decode) {
+  JESSL_CHECK(decode.size() == wanted.size(), ShapeError, "jessl::data::plan_views: decode has ", decode.size(),
+              " parts, expected one for each of the ", wanted.size(), " that are wanted");
+  std::copy(wanted.begin(), wanted.end(), decode.begin());
+  const auto cost = [&](const DecodePart& part) { return plan_decode(header, part.region, part.shrink).cost; };
+  const auto both = [](const DecodePart& a, const DecodePart& b) {
+    return DecodePart{hull(a.region, b.region), std::min(a.shrink, b.shrink)};
+  };
   for (;;) {
     double most = 0;
-    Region first;
-    Region second;
+    DecodePart first;
+    DecodePart second;
     for (std::size_t i = 0; i < decode.size(); ++i) {
       for (std::size_t j = i + 1; j < decode.size(); ++j) {
         if (decode[i] == decode[j]) continue;
-        const double saved = cost(decode[i]) + cost(decode[j]) - cost(hull(decode[i], decode[j]));
+        const double saved = cost(decode[i]) + cost(decode[j]) - cost(both(decode[i], decode[j]));
         if (saved > most) {
           most = saved;
           first = decode[i];
@@ -184,8 +199,8 @@ inline void plan_views(const ImageHeader& header, std::span<const Region> boxes,
       }
     }
     if (most <= 0) return;
-    for (Region& region : decode) {
-      if (region == first || region == second) region = hull(first, second);
+    for (DecodePart& part : decode) {
+      if (part == first || part == second) part = both(first, second);
     }
   }
 }

@@ -113,14 +113,6 @@ namespace detail {
 
 }  // namespace detail
 
-/// The largest of 1, 2, 4 and 8 by which `box` can be shrunk and still have height x width pixels: what to give to
-/// decode_region where the box is to be resampled to that size.
-[[nodiscard]] inline std::int64_t largest_shrink(const Region& box, std::int64_t height, std::int64_t width) {
-  std::int64_t shrink = 1;
-  while (shrink < 8 && box.height >= 2 * shrink * height && box.width >= 2 * shrink * width) shrink *= 2;
-  return shrink;
-}
-
 /// Decodes a part of a stored image: as data::decode, but no more of it than `box` needs.
 ///
 /// With shrink = 1 every pixel is that of the whole image decoded, to the bit, whatever the way (plan_decode). With 2, 4

@@ -11,7 +11,7 @@
 
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/options.hpp>
-#include <jessl/data/loader.hpp>
+#include <jessl/data/loader_options.hpp>
 
 namespace jessl {
 

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <limits>
 #include <memory>
+#include <memory_resource>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -28,6 +29,7 @@
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/draw.hpp>
+#include <jessl/core/element.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/log.hpp>
 #include <jessl/core/matrix.hpp>
@@ -47,7 +49,9 @@
 #include <jessl/projector/concept.hpp>
 #include <jessl/train/callback.hpp>
 #include <jessl/train/options.hpp>
+#include <jessl/train/pinned_memory.hpp>
 #include <jessl/train/progress.hpp>
+#include <jessl/train/tensors.hpp>
 
 namespace jessl {
 
@@ -317,19 +321,22 @@ class Trainer {
     const detail::EvaluationMode evaluation_mode(backbone_.ptr());
     Embedding result{RowMatrix(data.size(), backbone_.feature_dim), {}};
     result.labels.reserve(static_cast<std::size_t>(data.size()));
+    train::PinnedMemory pinned;
     data::Loader loader(data, maker,
                         {.batch_size = std::min(options.batch_size, data.size()),
                          .workers = threads,
                          .ahead = 0,
                          .drop_last = false,
                          .on_corrupt = options.on_corrupt,
-                         .max_corrupt_share = options.max_corrupt_share},
-                        data::order::Sequential{});
+                         .max_corrupt_share = options.max_corrupt_share,
+                         .element = element(resolve(options.precision, device().type())),
+                         .layout = Layout::channels_last},
+                        data::order::Sequential{}, batch_memory(device(), pinned));
     const Autocast autocast(device().type(), options.precision);
     Eigen::Index row = 0;
     for (const data::Batch& batch : loader.epoch(0)) {
       const torch::Tensor features =
-          backbone_->forward(to_tensor(batch, 0)).to(torch::kCPU, torch::kFloat).contiguous();
+          backbone_->forward(views_of(batch).front()).to(torch::kCPU, torch::kFloat).contiguous();
       const Eigen::Map<const RowMatrix> rows(features.template data_ptr<float>(), features.size(0), features.size(1));
       result.features.middleRows(row, rows.rows()) = rows;
       row += rows.rows();
@@ -593,12 +600,24 @@ class Trainer {
     return result;
   }
 
-  /// View `view` of a batch [N, C, H, W] where the weights are; on the CPU it is the loader's own memory.
-  [[nodiscard]] torch::Tensor to_tensor(const data::Batch& batch, std::int64_t view) const {
-    const ViewShape shape = batch.shape(view);
-    const std::span<float> pixels = batch.views[static_cast<std::size_t>(view)];
-    return torch::from_blob(pixels.data(), {batch.size(), shape.channels, shape.height, shape.width}, torch::kFloat)
-        .to(device());
+  /// The views of a batch, V x [N, C, H, W], where the weights are; on the CPU they are the loader's own memory. Beside a
+  /// GPU the copy is under way: whoever reads a result of it, as step() does, has waited for it.
+  [[nodiscard]] std::vector<torch::Tensor> views_of(const data::Batch& batch) const {
+    std::vector<torch::Tensor> views = train::to_tensors(batch).views;
+    for (torch::Tensor& view : views) view = view.to(device(), /*non_blocking=*/true);
+    return views;
+  }
+
+  /// What a loader's batches are to be, so that the step needs no other form of them: in the order in which the network
+  /// runs, and, if autocast would round them first of all, rounded.
+  [[nodiscard]] static Element element(Precision precision) {
+    return precision == Precision::bfloat16 && backbone::casts_images<B>() ? Element::bfloat16 : Element::float32;
+  }
+
+  /// Where a loader's batches are to lie: a GPU copies from page-locked memory while the CPU goes on.
+  [[nodiscard]] static std::pmr::memory_resource* batch_memory(const torch::Device& device,
+                                                               train::PinnedMemory& pinned) {
+    return device.is_cuda() ? &pinned : std::pmr::new_delete_resource();
   }
 
   template <class D, class... C>
@@ -614,6 +633,7 @@ class Trainer {
     attach_optimizer();
     steps_taken_ = 0;
 
+    train::PinnedMemory pinned;
     data::Loader loader(data, augmentation_,
                         {.batch_size = options.batch_size,
                          .workers = chosen.workers,
@@ -621,7 +641,10 @@ class Trainer {
                          .drop_last = true,
                          .seed = options.seed,
                          .on_corrupt = options.on_corrupt,
-                         .max_corrupt_share = options.max_corrupt_share});
+                         .max_corrupt_share = options.max_corrupt_share,
+                         .element = element(precision_),
+                         .layout = Layout::channels_last},
+                        data::order::Shuffled{}, batch_memory(chosen.device, pinned));
     const std::int64_t steps_per_epoch = loader.batches();
     const Json& configuration = from.configuration;
     const double earlier_seconds = from.resumed ? resume(*from.resumed, options.resume) : 0.0;
@@ -659,8 +682,7 @@ class Trainer {
       for (const data::Batch& batch : loader.epoch(epoch, first_batch)) {
         const double loader_seconds = detail::seconds_since(waiting_since);
         const auto step_begin = std::chrono::steady_clock::now();
-        std::vector<torch::Tensor> views;
-        for (std::int64_t view = 0; view < A::views; ++view) views.push_back(to_tensor(batch, view));
+        const std::vector<torch::Tensor> views = views_of(batch);
         const double lr = schedule.at(steps_taken_);
         optimizer_->set_lr(lr);
         last_loss = result.loss = step(views);

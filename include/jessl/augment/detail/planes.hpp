@@ -13,7 +13,6 @@
 #include <vector>
 
 #include <jessl/augment/concept.hpp>
-#include <jessl/augment/detail/instruction_set.hpp>
 #include <jessl/augment/detail/taps.hpp>
 #include <jessl/augment/detail/weighted_sum.hpp>
 

@@ -100,6 +100,29 @@ class Taps {
     if (flip) std::reverse(rows_.begin(), rows_.end());
   }
 
+  /// Then takes as inputs those of an image shrunk by `shrink`, each of which stands for as many of this one's.
+  void shrink(std::int64_t shrink) {
+    if (shrink == 1) return;
+    reserve(length(), std::max(static_cast<std::int64_t>(weights_.size()), length()));
+    old_rows_.swap(rows_);
+    old_weights_.swap(weights_);
+    rows_.clear();
+    weights_.clear();
+    for (const Row& old : old_rows_) {
+      Row row{0, 0, weights_.size()};
+      if (old.count > 0) {
+        row.start = old.start / shrink;
+        row.count = (old.start + old.count - 1) / shrink + 1 - row.start;
+        weights_.resize(row.first_weight + static_cast<std::size_t>(row.count), 0.0F);
+      }
+      float* const target = weights_.data() + row.first_weight;
+      for (std::int64_t k = 0; k < old.count; ++k)
+        target[(old.start + k) / shrink - row.start] += old_weights_[old.first_weight + static_cast<std::size_t>(k)];
+      rows_.push_back(row);
+    }
+  }
+
+  /// Of the axis of the image in full size.
   [[nodiscard]] std::int64_t input_length() const { return input_; }
   [[nodiscard]] std::span<const Row> rows() const { return rows_; }
   [[nodiscard]] const float* weights(const Row& row) const { return weights_.data() + row.first_weight; }

@@ -6,32 +6,18 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <utility>
 
-#include <jessl/augment/detail/instruction_set.hpp>
+#include <jessl/core/detail/instruction_set.hpp>
+#include <jessl/core/detail/vectors.hpp>
 
 namespace jessl::augment::detail {
 
-template <std::size_t Count>
-struct FloatVector {
-  using Type [[gnu::vector_size(Count * sizeof(float))]] = float;
-};
-
-/// `Count` floats in a register, on which operators work value by value. They are handed over by reference: see
-/// run_vectorised.
-template <std::size_t Count>
-using Floats = typename FloatVector<Count>::Type;
-
-template <class Vector>
-[[gnu::always_inline]] inline void load(const float* from, Vector& vector) {
-  std::memcpy(&vector, from, sizeof vector);
-}
-
-template <class Vector>
-[[gnu::always_inline]] inline void store(const Vector& vector, float* to) {
-  std::memcpy(to, &vector, sizeof vector);
-}
+using jessl::detail::Floats;
+using jessl::detail::Lanes;
+using jessl::detail::load;
+using jessl::detail::run_vectorised;
+using jessl::detail::store;
 
 /// 8-bit values as floats. Runs of a known length are what the compiler makes good code of at -O2 as well.
 inline void convert(const std::uint8_t* from, float* to, std::int64_t count) {

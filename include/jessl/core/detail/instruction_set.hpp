@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loops over pixels compiled for several instruction sets, of which the processor's best is taken at run time.
+// Loops over many values compiled for several instruction sets, of which the processor's best is taken at run time.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <vector>
 
-namespace jessl::augment::detail {
+namespace jessl::detail {
 
 /// What a loop may use: the sets that make a difference to one over floats, each containing those before it.
 enum class InstructionSet : std::uint8_t {
@@ -95,4 +95,4 @@ void run_vectorised(const Kernel& kernel) {
   if constexpr (least_instruction_set == InstructionSet::compiled) run_as_compiled(kernel);
 }
 
-}  // namespace jessl::augment::detail
+}  // namespace jessl::detail
