@@ -357,6 +357,8 @@ TEST_CASE("Loader: a batch has the views of its images, aligned, with labels and
     CHECK_THROWS_AS(batch.shape(2), jessl::ConfigError);
   }
   CHECK(number == 3);
+  CHECK_THROWS_AS(loader.shape(-1), jessl::ConfigError);
+  CHECK_THROWS_WITH(loader.shape(2), "jessl::data::Loader: there is no view 2, the maker makes 2");
 }
 
 TEST_CASE("Loader: the bytes do not depend on workers, batches ahead, or where one begins", "[data][loader]") {

@@ -79,8 +79,8 @@ class Holder : public torch::nn::ModuleHolder<Impl> {
 
   /// A network of these settings, which its module's constructor takes.
   template <class First, class... Rest>
-  requires std::constructible_from<Impl, const First&, const Rest&...> &&
-      (!std::derived_from<First, torch::nn::Module>)explicit Holder(const First& first, const Rest&... rest)
+  requires(std::constructible_from<Impl, const First&, const Rest&...> &&
+           !std::derived_from<First, torch::nn::Module>) explicit Holder(const First& first, const Rest&... rest)
       : Holder(std::make_shared<Impl>(first, rest...)) {
     make_from_seed();
   }

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <jessl/core/draw.hpp>
+#include <jessl/core/error.hpp>
 #include <jessl/core/shape.hpp>
 #include <jessl/core/views.hpp>
 #include <jessl/data/batch.hpp>
@@ -153,9 +154,11 @@ class Loader {
   /// The number of different damaged images met so far.
   [[nodiscard]] std::int64_t corrupt() const { return engine_->corrupt(); }
 
-  /// [C, H, W] of view v; the largest of any epoch, where that changes it.
+  /// [C, H, W] of view v; the largest of any epoch, where that changes it. ConfigError for a view that the maker has not.
   [[nodiscard]] const ViewShape& shape(std::int64_t view) const {
-    return engine_->shapes().at(static_cast<std::size_t>(view));
+    JESSL_CHECK(view >= 0 && view < A::views, ConfigError, "jessl::data::Loader: there is no view ", view,
+                ", the maker makes ", A::views);
+    return engine_->shapes()[static_cast<std::size_t>(view)];
   }
 
   [[nodiscard]] const LoaderOptions& options() const { return engine_->options(); }
