@@ -81,18 +81,6 @@ TEST_CASE("every backbone: if it casts its images, rounded ones give the same un
   });
 }
 
-TEST_CASE("every backbone: a new one is as initialise(0) leaves it", "[backbone][law]") {
-  for_each_backbone([](const auto& make) {
-    torch::manual_seed(3);
-    auto made = make(), drawn = make();
-    drawn->initialise(7);
-    drawn->initialise(0);
-    CHECK(made.made_from_seed);
-    CHECK(equal(made->parameters(), drawn->parameters()));
-    CHECK(equal(made->buffers(), drawn->buffers()));
-  });
-}
-
 TEST_CASE("every backbone: a clone computes the same and shares nothing", "[backbone][law]") {
   for_each_backbone([](const auto& make) {
     auto net = make();
