@@ -170,12 +170,19 @@ def run_line(line, settings, python):
 
     unit = "images/s" if line == "pack" else "views/s"
     print(f"\n### {line}\n")
-    table(["contestant", unit, "first batch of 64" if line != "pack" else "first file", "leaves out"] +
+    table(["contestant", unit, "first file" if line == "pack" else "first batch", "leaves out"] +
           [f"{b} / it" for b in benchmarks], [row(name) for name in rates] + absent)
     if peers:
-        fastest = max((peer.name for peer in peers), key=medians.get)
         for benchmark, wanted in zip(benchmarks, bars):
+            fastest = max((peer.name for peer in peers), key=medians.get)
             verdict(f"{benchmark} to the fastest peer, {fastest}", medians[benchmark] / medians[fastest], wanted)
+            if fastest == "ffcv" and len(peers) > 1:  # which reads files that were made anew
+                fastest = max((peer.name for peer in peers if peer.name != "ffcv"), key=medians.get)
+                verdict(f"{benchmark} to the fastest peer on the same files, {fastest}",
+                        medians[benchmark] / medians[fastest], wanted)
+                anew = f"{benchmark}_recompressed"
+                if anew in medians:
+                    verdict(f"{anew} to ffcv", medians[anew] / medians["ffcv"], wanted)
     if line == "simclr/224":
         for benchmark in benchmarks[:2]:
             verdict(f"{benchmark} to images decoded whole, one a view", medians[benchmark] / medians["decode/full/folder"], 1.2)
