@@ -4,7 +4,7 @@
 
     make bench-peers [ARGS="--lines simclr/224,pack --peers DALI --rounds 5 --seconds 1.5"]
 
-The peers (requirements.txt) are installed into a virtual environment in the cache folder at first use. ffcv and SPDL also
+The peers (requirements.txt) are installed into a virtual environment in the cache folder at first use: 6 GB. ffcv and SPDL also
 need Debian packages: libopencv-dev libturbojpeg0-dev pkg-config g++, and libavdevice59 libavfilter8; a peer that does not
 start is named and left out. JESSL_BENCH_IMAGES is a folder of JPEG files (without it, pictures of waves and noise are made),
 JESSL_BENCH_THREADS the number of threads or processes of each contestant (default: all).
