@@ -148,8 +148,7 @@ TEST_CASE("Trainer: views that the loader rounds give the losses of views that a
       .layers = {1, 1, 1, 1}, .width = 8, .stem = backbone::Stem::small, .in_channels = 1};
   const auto rounded = bfloat16_losses(backbone::resnet(layout), folder / "rounded");
   CHECK(rounded.size() == 12);
-  CHECK(rounded == bfloat16_losses(backbone::Holder<FloatResNetImpl>(std::make_shared<FloatResNetImpl>(layout)),
-                                   folder / "floats"));
+  CHECK(rounded == bfloat16_losses(backbone::Holder<FloatResNetImpl>(layout), folder / "floats"));
 }
 
 TEST_CASE("PinnedMemory: without a GPU no memory can be locked, and that is said", "[train][tensors]") {

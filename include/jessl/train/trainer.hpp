@@ -560,7 +560,7 @@ class Trainer {
     drawn_ = {backbone_seed(seed), projector_seed(seed)};
   }
 
-  static void check_views(const std::vector<torch::Tensor>& views) {
+  void check_views(const std::vector<torch::Tensor>& views) const {
     JESSL_CHECK(views.size() >= 2, ShapeError, "jessl::Trainer::step: got ", views.size(),
                 " views, expected at least 2");
     for (std::size_t v = 0; v < views.size(); ++v) {
