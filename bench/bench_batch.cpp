@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Views on their way into a batch, in each number format and order, beside a plain copy; and what a training step does with a
 // batch before its first convolution.
+// torch
 #include <benchmark/benchmark.h>
 
 #include <cstddef>

