@@ -85,7 +85,7 @@ inline constexpr std::int64_t letter_height = 10;  // with the space below it
       const auto& bits = font[static_cast<std::size_t>(letter - ' ')];
       for (std::size_t x = 0; x < bits.size(); ++x) {
         for (std::size_t y = 0; y < 8; ++y) {
-          if ((bits[x] >> y & 1U) == 0) continue;
+          if ((std::uint32_t{bits[x]} >> y & 1U) == 0) continue;
           const std::size_t pixel =
               (row * letter_height + y) * static_cast<std::size_t>(image.width) + column * letter_width + x;
           for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c)
