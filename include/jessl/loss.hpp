@@ -5,13 +5,26 @@
 #include <boost/hana/tuple.hpp>
 #include <boost/hana/type.hpp>
 
+#include <jessl/loss/alignment_uniformity.hpp>
+#include <jessl/loss/barlow_twins.hpp>
 #include <jessl/loss/concept.hpp>
+#include <jessl/loss/cross_entropy.hpp>
+#include <jessl/loss/dcl.hpp>
+#include <jessl/loss/dclw.hpp>
+#include <jessl/loss/koleo.hpp>
+#include <jessl/loss/mmcr.hpp>
 #include <jessl/loss/nt_xent.hpp>
+#include <jessl/loss/sigreg.hpp>
+#include <jessl/loss/spectral_contrastive.hpp>
+#include <jessl/loss/sup_con.hpp>
+#include <jessl/loss/vibcreg.hpp>
 #include <jessl/loss/vicreg.hpp>
+#include <jessl/loss/wmse.hpp>
 
 namespace jessl::loss {
 
-/// Every loss; tests, benchmarks and command lines loop over it.
-inline constexpr auto All = boost::hana::tuple_t<NTXent, VICReg>;
+/// Every loss that needs no labels; tests, benchmarks and command lines loop over it.
+inline constexpr auto All = boost::hana::tuple_t<AlignmentUniformity, BarlowTwins, DCL, DCLW, KoLeo, MMCR, NTXent,
+                                                 SIGReg, SpectralContrastive, SupCon, VIbCReg, VICReg, WMSE>;
 
 }  // namespace jessl::loss

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tests of NTXent.
+#include <array>
 #include <cmath>
+#include <cstddef>
 
 #include <catch2/catch.hpp>
 
 #include <jessl/core/autocast.hpp>
 #include <jessl/loss/nt_xent.hpp>
+#include <loss/pair_of_ranks.hpp>
 #include <loss/reference.hpp>
 
 using jessl::loss::NTXent;
@@ -66,6 +69,41 @@ TEST_CASE("NTXent: stays finite and exact where exp would overflow", "[loss][nt_
   CHECK(rounded.item<double>() == Approx(same).epsilon(1e-4));
   rounded.backward();
   CHECK(reduced.grad().isfinite().all().item<bool>());
+}
+
+TEST_CASE("NTXent: many tiles give what one matrix gives", "[loss][nt_xent]") {
+  // 700 images make two tiles a view, of 512 and 188 rows; the plain form is one matrix [1400, 1400].
+  const auto a = embeddings(700, 6, 0).requires_grad_(), b = embeddings(700, 6, 0.5).requires_grad_();
+  const auto value = NTXent{.temperature = 0.1}(a, b);
+  value.backward();
+
+  const auto plain_a = a.detach().clone().requires_grad_(), plain_b = b.detach().clone().requires_grad_();
+  const auto z = torch::cat({plain_a, plain_b});
+  const auto y = z / z.norm(2, 1, true);
+  auto logits = y.mm(y.t()) / 0.1;
+  logits = logits.masked_fill(torch::eye(1400, torch::kBool), -INFINITY);
+  const auto plain = (logits.logsumexp(1) - (y * y.roll(700, 0)).sum(1) / 0.1).mean();
+  plain.backward();
+  CHECK(value.item<double>() == Approx(plain.item<double>()).epsilon(1e-12));
+  CHECK(jessl::test::relative_error(a.grad(), plain_a.grad()) < 1e-11);
+  CHECK(jessl::test::relative_error(b.grad(), plain_b.grad()) < 1e-11);
+}
+
+TEST_CASE("NTXent: tiles of two ranks give what one rank gives", "[loss][nt_xent]") {
+  const NTXent loss{.temperature = 0.1};
+  const auto leaf = [](double phase) { return embeddings(1200, 3, phase).requires_grad_(); };
+  const auto a = leaf(0), b = leaf(1), split_a = leaf(0), split_b = leaf(1);
+  const auto joint = loss(a, b);
+  joint.backward();
+  std::array<torch::Tensor, 2> values;
+  jessl::test::PairOfRanks pair;
+  pair.run([&](const auto& rank) {
+    const auto rows = [&](const torch::Tensor& z) { return z.narrow(0, 600 * rank.rank(), 600); };
+    values[static_cast<std::size_t>(rank.rank())] = loss(rows(split_a), rows(split_b), rank);
+  });
+  ((values[0] + values[1]) / 2).backward();
+  CHECK(jessl::test::relative_error(split_a.grad(), a.grad()) < 1e-11);
+  CHECK(jessl::test::relative_error(split_b.grad(), b.grad()) < 1e-11);
 }
 
 TEST_CASE("NTXent: a temperature that is not positive is refused", "[loss][nt_xent]") {

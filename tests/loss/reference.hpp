@@ -6,24 +6,26 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
+#include <jessl/loss/concept.hpp>
 #include <support/safetensors.hpp>
 #include <support/skip.hpp>
 
 namespace jessl::test {
 
-/// Compares value and gradients of `loss` with the expected ones, in the type of z1 and z2.
-template <class L>
+/// Compares value and gradients of loss({z1, z2}, labels...) with the expected ones, in the type of z1 and z2.
+template <class L, class... Labels>
 void check_case(const L& loss, const torch::Tensor& z1, const torch::Tensor& z2, double value,
-                const torch::Tensor& grad_z1, const torch::Tensor& grad_z2, double tolerance) {
+                const torch::Tensor& grad_z1, const torch::Tensor& grad_z2, double tolerance, const Labels&... labels) {
   const auto a = z1.detach().clone().requires_grad_();
   const auto b = z2.detach().clone().requires_grad_();
-  const auto result = loss(a, b);
+  const auto result = loss(std::vector<torch::Tensor>{a, b}, labels...);
   CHECK(result.dim() == 0);
   CHECK(result.template item<double>() == Approx(value).epsilon(tolerance));
   result.backward();
@@ -37,12 +39,20 @@ void check_own_cases(const std::string& file) {
   std::ifstream stream(JESSL_TEST_DATA "/reference/loss/" + file);
   REQUIRE(stream);
   for (const auto& entry : Json::parse(stream)) {
+    INFO(entry["settings"]);
     const auto loss = from_json<L>(entry["settings"]);
     const auto shape = entry["shape"].get<std::vector<std::int64_t>>();
     const auto read = [&](const char* name) { return to_tensor(entry[name], shape); };
     for (const auto& [type, tolerance] : {std::pair{torch::kFloat64, 1e-12}, std::pair{torch::kFloat32, 1e-5}}) {
-      check_case(loss, read("z1").to(type), read("z2").to(type), entry["value"], read("grad_z1"), read("grad_z2"),
-                 tolerance);
+      const auto check = [&](const auto&... labels) {
+        check_case(loss, read("z1").to(type), read("z2").to(type), entry["value"], read("grad_z1"), read("grad_z2"),
+                   tolerance, labels...);
+      };
+      if constexpr (SupervisedLoss<L>) {
+        check(torch::tensor(entry["labels"].get<std::vector<std::int64_t>>()));
+      } else {
+        check();
+      }
     }
   }
 }
@@ -62,8 +72,15 @@ void check_collection(const std::string& name, const std::string& folder, int le
     ++cases;
     INFO(entry["file"]);
     auto tensors = read_safetensors(folder + entry["file"].get<std::string>());
-    check_case(from_json<L>(entry["params"]), tensors["z1"].to(torch::kFloat32), tensors["z2"].to(torch::kFloat32),
-               entry["value"], tensors["grad_z1"], tensors["grad_z2"], 1e-5);
+    const auto check = [&](const auto&... labels) {
+      check_case(from_json<L>(entry["params"]), tensors["z1"].to(torch::kFloat32), tensors["z2"].to(torch::kFloat32),
+                 entry["value"], tensors["grad_z1"], tensors["grad_z2"], 1e-5, labels...);
+    };
+    if constexpr (SupervisedLoss<L>) {
+      check(tensors["labels"].to(torch::kInt64));
+    } else {
+      check();
+    }
   }
   CHECK(cases >= least);
 }
@@ -79,7 +96,12 @@ inline torch::Tensor embeddings(std::int64_t rows, std::int64_t width, double ph
 template <class L>
 double finite_difference_error(const L& loss, std::vector<torch::Tensor> views) {
   for (auto& view : views) view = view.detach().clone().requires_grad_();
-  loss(views).backward();
+  // A loss that draws shall draw the same each time.
+  const auto value_of = [&] {
+    torch::manual_seed(0);
+    return loss(views);
+  };
+  value_of().backward();
   double worst = 0, largest = 0;
   const torch::NoGradGuard no_grad;
   for (auto& view : views) {
@@ -88,7 +110,7 @@ double finite_difference_error(const L& loss, std::vector<torch::Tensor> views) 
       const double kept = values[i].template item<double>();
       const auto at = [&](double value) {
         values[i].fill_(value);
-        return loss(views).template item<double>();
+        return value_of().template item<double>();
       };
       const double difference = (at(kept + 1e-5) - at(kept - 1e-5)) / 2e-5;
       values[i].fill_(kept);

@@ -27,7 +27,9 @@ inline std::map<std::string, torch::Tensor> read_safetensors(const std::string& 
   const auto described = nlohmann::json::parse(header, header + header_size);
   for (const auto& [name, entry] : described.items()) {
     if (name == "__metadata__") continue;
-    const auto type = entry["dtype"] == "F64" ? torch::kFloat64 : torch::kFloat32;
+    const std::map<std::string, torch::ScalarType> types{
+        {"F64", torch::kFloat64}, {"F32", torch::kFloat32}, {"I64", torch::kInt64}};
+    const auto type = types.at(entry["dtype"]);
     const auto shape = entry["shape"].get<std::vector<std::int64_t>>();
     char* const data = header + header_size + entry["data_offsets"][0].get<std::uint64_t>();
     tensors[name] = torch::from_blob(data, shape, type).clone().to(torch::kFloat64);

@@ -27,6 +27,20 @@ concept Loss = requires(const L& loss, const std::vector<torch::Tensor>& views, 
   { loss(views, group) } -> std::same_as<torch::Tensor>;
 };
 
+/// A loss that is told what the images show.
+///
+/// `loss(views, labels, group)`  views and group as above, labels: [N], int64, of the N images
+///
+/// A loss may be both: then it is called without labels where there are none.
+///
+/// Errors     as jessl::Loss; ShapeError for labels of another number, ConfigError for labels of another type
+/// Source     none
+template <class L>
+concept SupervisedLoss = requires(const L& loss, const std::vector<torch::Tensor>& views, const torch::Tensor& labels,
+                                  const SingleProcess& group) {
+  { loss(views, labels, group) } -> std::same_as<torch::Tensor>;
+};
+
 /// Whether the loss wants a predictor head.
 template <class L>
 [[nodiscard]] constexpr bool needs_predictor() {

@@ -2,10 +2,7 @@
 // SimCLR's contrastive loss.
 #pragma once
 
-#include <cmath>
 #include <cstddef>
-#include <cstdint>
-#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +12,7 @@
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
+#include <jessl/loss/detail/log_sum_exp.hpp>
 #include <jessl/loss/detail/views.hpp>
 
 namespace jessl::loss {
@@ -29,7 +27,7 @@ namespace jessl::loss {
 /// Shapes     views: V x [N, D] -> []      N images per rank, D embedding width
 /// Units      temperature: dimensionless, > 0
 /// Precision  reduced in float32 under autocast; float64 stays
-/// Cost       O(W N^2 D) time, O(W N^2) memory per pair of views; gathers W N D numbers per view
+/// Cost       O(W N^2 D) time, O(W N D) memory per pair of views; gathers W N D numbers per view
 /// Randomness none
 /// Errors     ConfigError for a temperature that is not > 0, fewer than two views, or views of different devices or
 ///            types; ShapeError for views of different shapes or not [N, D]
@@ -50,18 +48,17 @@ struct NTXent {
 
     std::vector<torch::Tensor> local, all;  // V x [N, D], V x [W*N, D]
     for (const torch::Tensor& z : detail::in_full_precision(views)) {
-      local.push_back(unit_rows(z));
+      local.push_back(detail::unit_rows(z));
       all.push_back(group.all_gather(local.back()));
     }
-    torch::Tensor total;
-    for (std::size_t a = 0; a < views.size(); ++a) {
-      for (std::size_t b = a + 1; b < views.size(); ++b) {
-        const auto value = pair(local[a], local[b], all[a], all[b], group.rank());
-        total = total.defined() ? total + value : value;
-      }
-    }
-    const auto pairs = static_cast<double>(views.size() * (views.size() - 1) / 2);
-    return total / pairs;
+    return detail::mean_over_pairs(views.size(), [&](std::size_t a, std::size_t b) -> torch::Tensor {
+      if (all[a].size(0) == 1) return 0 * (local[a] + local[b]).sum();  // no negatives
+      const auto [positive, negatives] =
+          detail::contrast(local[a], local[b], all[a], all[b], temperature, group.rank());
+      // log sum_{j != i} exp s_ij - s_ip is log(1 + exp(negatives - s_ip)), a log sigmoid: so written, a small loss is
+      // not the difference of two large numbers, and value and gradient keep their digits in float32.
+      return -at::log_sigmoid(positive - negatives).mean();
+    });
   }
 
   template <class Group = SingleProcess>
@@ -72,31 +69,6 @@ struct NTXent {
 
   void check() const {
     jessl::detail::check_setting(temperature > 0, "loss", name, "temperature", temperature, "a finite number > 0");
-  }
-
- private:
-  /// Rows divided by their length; a row of zeros stays zero.
-  [[nodiscard]] static torch::Tensor unit_rows(const torch::Tensor& z) {
-    return z / z.norm(2, /*dim=*/1, /*keepdim=*/true).clamp_min(1e-12);
-  }
-
-  /// The loss of two views: the rows of this rank against those of all ranks.
-  ///
-  /// log sum_{j != i} exp s_ij - s_ip is softplus(log sum_{negatives} exp(s_ij - s_ip)): so written, a small loss is
-  /// not the difference of two large numbers, and value and gradient keep their digits in float32.
-  [[nodiscard]] torch::Tensor pair(const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& all_a,
-                                   const torch::Tensor& all_b, std::int64_t rank) const {
-    const auto rows = a.size(0);
-    const auto all_rows = all_a.size(0);
-    const auto anchors = torch::cat({a, b}) / temperature;     // [2N, D]
-    auto logits = anchors.mm(torch::cat({all_a, all_b}).t());  // [2N, 2WN]
-    if (all_rows == 1) return 0 * logits.sum();                // no negatives
-
-    // What is not a negative: a row itself and its other view, for row i of either half the columns i and i + WN.
-    const auto own = rank * rows + torch::arange(rows, logits.options().dtype(torch::kInt64).requires_grad(false));
-    logits.scatter_(1, torch::stack({own, own + all_rows}, 1).repeat({2, 1}), -std::numeric_limits<double>::infinity());
-    const auto positive = ((a * b).sum(1) / temperature).repeat(2);  // [2N]
-    return torch::softplus(logits.logsumexp(1) - positive).mean();
   }
 };
 

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <string_view>
 #include <vector>
 
@@ -13,6 +12,8 @@
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
+#include <jessl/loss/detail/deviation_hinge.hpp>
+#include <jessl/loss/detail/gram.hpp>
 #include <jessl/loss/detail/views.hpp>
 
 namespace jessl::loss {
@@ -27,7 +28,8 @@ namespace jessl::loss {
 /// Shapes     views: V x [N, D] -> []      N images per rank, D embedding width
 /// Units      weights: dimensionless, >= 0; epsilon: squared embedding units, > 0
 /// Precision  reduced in float32 under autocast; float64 stays
-/// Cost       O(W N D^2) time, O(D^2) memory per view; gathers W N D numbers per view
+/// Cost       O(M D min(M, D)) time with M = W N, O(M D + min(M, D)^2) memory per view: where M < D, |C|^2 is taken from the
+///            M x M Gram matrix; gathers W N D numbers per view
 /// Randomness none
 /// Errors     ConfigError for a setting out of range, fewer than two views, or views of different devices or types;
 ///            ShapeError for views of different shapes, not [N, D], or with N < 2
@@ -52,12 +54,15 @@ struct VICReg {
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
     const auto z = detail::in_full_precision(views);  // V x [N, D]
-    torch::Tensor total = invariance * mean_squared_distance(z);
+    torch::Tensor total = invariance * detail::mean_over_pairs(z.size(), [&](std::size_t a, std::size_t b) {
+                            return (z[a] - z[b]).square().mean();
+                          });
     const auto count = static_cast<double>(z.size());
     for (const torch::Tensor& view : z) {
       // A view's share in the mean over pairs: half the hinge and all the covariance, in V - 1 of V (V - 1) / 2 pairs.
       const auto all = group.all_gather(view);  // [W*N, D]
-      total = total + variance / count * hinge(all) + covariance * 2 / count * squared_covariance(all);
+      total = total + variance / count * detail::deviation_hinge(all, epsilon) +
+              covariance * 2 / count * squared_covariance(all);
     }
     return total;
   }
@@ -76,31 +81,11 @@ struct VICReg {
   }
 
  private:
-  /// The mean over all pairs of views, images and dimensions.
-  [[nodiscard]] static torch::Tensor mean_squared_distance(const std::vector<torch::Tensor>& z) {
-    torch::Tensor total;
-    for (std::size_t a = 0; a < z.size(); ++a) {
-      for (std::size_t b = a + 1; b < z.size(); ++b) {
-        const auto distance = (z[a] - z[b]).square().mean();
-        total = total.defined() ? total + distance : distance;
-      }
-    }
-    return total / static_cast<double>(z.size() * (z.size() - 1) / 2);
-  }
-
-  /// v(Z): how far the standard deviations fall short of 1.
-  [[nodiscard]] torch::Tensor hinge(const torch::Tensor& all) const {
-    const auto deviation = (all.var(/*dim=*/0, /*unbiased=*/true) + epsilon).sqrt();  // [D]
-    return torch::relu(1 - deviation).mean();
-  }
-
   /// c(Z): the squared covariances of different dimensions, per dimension.
   [[nodiscard]] static torch::Tensor squared_covariance(const torch::Tensor& all) {
-    const auto centred = all - all.mean(0);                                              // [W*N, D]
-    const auto matrix = centred.t().mm(centred) / static_cast<double>(all.size(0) - 1);  // [D, D]
-    const auto width = all.size(1);
-    const auto diagonal = torch::eye(width, all.options().dtype(torch::kBool).requires_grad(false));
-    return matrix.masked_fill(diagonal, 0.0).square().sum() / static_cast<double>(width);
+    const auto centred = all - all.mean(0);  // [W*N, D]
+    const auto freedom = static_cast<double>(all.size(0) - 1);
+    return detail::squared_off_diagonal(centred, centred) / (freedom * freedom * static_cast<double>(all.size(1)));
   }
 };
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Writes nt_xent.json and vicreg.json: values and gradients in float64, from the formulas as the papers state them, term by
+# Writes <loss>.json for each loss: values and gradients in float64, from the formulas as the papers state them, term by
 # term and without a shortcut. Needs torch 2.11: python make_losses.py
 import json
 import math
@@ -38,18 +38,164 @@ def vicreg(z1, z2, invariance, variance, covariance, epsilon):
             + covariance * (overlap(z1) + overlap(z2)))
 
 
+def unit(z):
+    return z / z.norm(dim=1, keepdim=True)
+
+
+def barlow_twins(z1, z2, epsilon, **weights):
+    n, d = z1.shape
+    y1, y2 = ((z - z.mean(0)) / torch.sqrt(((z - z.mean(0)) ** 2).sum(0) / n + epsilon) for z in (z1, z2))
+    c = [[(y1[:, i] * y2[:, j]).sum() / n for j in range(d)] for i in range(d)]
+    return (sum((1 - c[i][i]) ** 2 for i in range(d))
+            + weights["lambda"] * sum(c[i][j] ** 2 for i in range(d) for j in range(d) if i != j))
+
+
+def dclw(z1, z2, temperature, sigma=None):
+    y = torch.cat([unit(z1), unit(z2)])
+    n = len(z1)
+    weight = [1] * n
+    if sigma is not None:
+        likeness = [torch.exp(torch.dot(y[i], y[i + n]) / sigma).item() for i in range(n)]
+        weight = [2 - x / (sum(likeness) / n) for x in likeness]
+    total = 0
+    for i in range(2 * n):
+        others = sum(torch.exp(torch.dot(y[i], y[j]) / temperature) for j in range(2 * n) if j % n != i % n)
+        total = total - weight[i % n] * torch.dot(y[i], y[(i + n) % (2 * n)]) / temperature + torch.log(others)
+    return total / (2 * n)
+
+
+def spectral_contrastive(z1, z2, mu):
+    n = len(z1)
+    y1, y2 = math.sqrt(mu) * unit(z1), math.sqrt(mu) * unit(z2)
+    return (-2 * sum(torch.dot(y1[i], y2[i]) for i in range(n)) / n
+            + sum(torch.dot(y1[i], y2[j]) ** 2 for i in range(n) for j in range(n) if i != j) / (n * (n - 1)))
+
+
+def alignment_uniformity(z1, z2, alpha, t, uniformity):
+    n = len(z1)
+    y1, y2 = unit(z1), unit(z2)
+
+    def u(y):
+        terms = [torch.exp(-t * ((y[i] - y[j]) ** 2).sum()) for i in range(n) for j in range(i)]
+        return torch.log(sum(terms) / len(terms))
+
+    return sum((y1[i] - y2[i]).norm() ** alpha for i in range(n)) / n + uniformity * (u(y1) + u(y2)) / 2
+
+
+def koleo(z1, z2, epsilon):
+    n = len(z1)
+
+    def entropy(y):
+        return -sum(torch.log(min((y[i] - y[j]).norm() for j in range(n) if j != i) + epsilon) for i in range(n)) / n
+
+    return (entropy(unit(z1)) + entropy(unit(z2))) / 2
+
+
+def nuclear(m):  # from the eigenvalues of the Gram matrix, not a singular value decomposition
+    return torch.linalg.eigvalsh(m @ m.T if m.shape[0] < m.shape[1] else m.T @ m).sqrt().sum()
+
+
+def mmcr(z1, z2, **weights):
+    y = torch.stack([unit(z1), unit(z2)], 1)
+    return -nuclear(y.mean(1)) + weights["lambda"] * sum(nuclear(x) for x in y) / len(z1)
+
+
+def vibcreg(z1, z2, invariance, variance, covariance, epsilon):
+    n, d = z1.shape
+
+    def spread(z):
+        return sum(torch.clamp(1 - torch.sqrt(((z[:, j] - z[:, j].mean()) ** 2).sum() / (n - 1) + epsilon), min=0) for j in range(d)) / d
+
+    def overlap(z):
+        z = z - z.mean(0)
+        z = z / z.norm(dim=0)
+        return sum((z[:, i] * z[:, j]).sum() ** 2 for i in range(d) for j in range(d) if i != j) / d ** 2
+
+    return (invariance * ((z1 - z2) ** 2).mean() + variance * (spread(z1) + spread(z2))
+            + covariance * (overlap(z1) + overlap(z2)))
+
+
+def wmse(z1, z2, sub_batch, epsilon):
+    n, d = z1.shape
+    assert n <= sub_batch
+
+    def white(z):
+        z = z - z.mean(0)
+        c = (1 - epsilon) * sum(torch.outer(x, x) for x in z) / (n - 1) + epsilon * torch.eye(d, dtype=z.dtype)
+        return unit(z @ torch.linalg.inv(torch.linalg.cholesky(c)).T)
+
+    w1, w2 = white(z1), white(z2)
+    return sum(2 - 2 * torch.dot(w1[i], w2[i]) for i in range(n)) / n
+
+
+def sigreg(z1, z2, slices, points, limit, **weights):
+    n, d = z1.shape
+    assert d == 1  # where the direction can only be 1 or -1, which makes no difference
+    t = torch.linspace(-limit, limit, 2 * points - 1, dtype=torch.float64)
+
+    def statistic(z):
+        error = (torch.exp(1j * z * t).mean(0) - torch.exp(-t ** 2 / 2)).abs() ** 2 * torch.exp(-t ** 2 / 2)
+        return n * torch.trapezoid(error, t)
+
+    mean = (z1 + z2) / 2
+    distance = (((z1 - mean) ** 2).mean() + ((z2 - mean) ** 2).mean()) / 2
+    return (1 - weights["lambda"]) * distance + weights["lambda"] * (statistic(z1) + statistic(z2)) / 2
+
+
+def sup_con(z1, z2, temperature, labels):
+    y = torch.cat([unit(z1), unit(z2)])
+    label = labels + labels
+    total = 0
+    for i in range(len(y)):
+        everybody = sum(torch.exp(torch.dot(y[i], y[a]) / temperature) for a in range(len(y)) if a != i)
+        positives = [p for p in range(len(y)) if p != i and label[p] == label[i]]
+        total = total - sum(torch.log(torch.exp(torch.dot(y[i], y[p]) / temperature) / everybody)
+                            for p in positives) / len(positives)
+    return total / len(y)
+
+
+def cross_entropy(z1, z2, smoothing, labels):
+    scores = torch.cat([z1, z2])
+    total = 0
+    for row, label in zip(scores, labels + labels):
+        log_p = row - torch.log(torch.exp(row).sum())
+        total = total - (1 - smoothing) * log_p[label] - smoothing * log_p.mean()
+    return total / len(scores)
+
+
 def case(loss, n, d, scale, **settings):
     i = torch.arange(n * d, dtype=torch.float64).reshape(n, d)
     z1 = (scale * torch.sin(1.7 * i + 0.01 * i * i)).requires_grad_()
     z2 = (scale * torch.sin(1.7 * i + 0.01 * i * i + 0.4 * torch.cos(i))).requires_grad_()
     value = loss(z1, z2, **settings)
     value.backward()
-    return {"settings": settings, "shape": [n, d], "z1": z1.flatten().tolist(), "z2": z2.flatten().tolist(), "value": value.item(),
+    labels = {"labels": settings.pop("labels")} if "labels" in settings else {}
+    return {"settings": settings, **labels, "shape": [n, d], "z1": z1.flatten().tolist(), "z2": z2.flatten().tolist(), "value": value.item(),
             "grad_z1": z1.grad.flatten().tolist(), "grad_z2": z2.grad.flatten().tolist()}
 
 
+def write(name, cases):
+    json.dump(cases, open(HERE / f"{name}.json", "w"), separators=(",", ":"))
+
+
 weights = {"invariance": 25.0, "variance": 25.0, "covariance": 1.0, "epsilon": 1e-4}
-json.dump([case(nt_xent, 6, 5, 1.0, temperature=0.5), case(nt_xent, 9, 4, 3.0, temperature=0.1)],
-          open(HERE / "nt_xent.json", "w"), separators=(",", ":"))
-json.dump([case(vicreg, 6, 5, 1.0, **weights), case(vicreg, 5, 8, 0.3, **{**weights, "covariance": 3.0, "epsilon": 0.01})],
-          open(HERE / "vicreg.json", "w"), separators=(",", ":"))
+write("nt_xent", [case(nt_xent, 6, 5, 1.0, temperature=0.5), case(nt_xent, 9, 4, 3.0, temperature=0.1)])
+write("vicreg", [case(vicreg, 6, 5, 1.0, **weights), case(vicreg, 5, 8, 0.3, **{**weights, "covariance": 3.0, "epsilon": 0.01})])
+# Fewer images than dimensions and more than twice as many take different ways to the same sums.
+write("barlow_twins", [case(barlow_twins, 9, 4, 1.0, epsilon=1e-5, **{"lambda": 0.0051}),
+                       case(barlow_twins, 4, 9, 0.3, epsilon=1e-3, **{"lambda": 0.1})])
+write("dcl", [case(dclw, 6, 5, 1.0, temperature=0.1), case(dclw, 9, 4, 3.0, temperature=0.5)])
+write("dclw", [case(dclw, 6, 5, 1.0, temperature=0.1, sigma=0.5), case(dclw, 9, 4, 3.0, temperature=0.5, sigma=0.2)])
+write("spectral_contrastive", [case(spectral_contrastive, 4, 5, 1.0, mu=1.0), case(spectral_contrastive, 13, 3, 3.0, mu=2.0)])
+write("alignment_uniformity", [case(alignment_uniformity, 6, 5, 1.0, alpha=2.0, t=2.0, uniformity=1.0),
+                               case(alignment_uniformity, 9, 3, 3.0, alpha=1.5, t=1.0, uniformity=0.5)])
+write("koleo", [case(koleo, 6, 5, 1.0, epsilon=1e-8), case(koleo, 9, 3, 3.0, epsilon=0.1)])
+write("mmcr", [case(mmcr, 9, 4, 1.0, **{"lambda": 0.0}), case(mmcr, 4, 9, 3.0, **{"lambda": 0.1})])
+write("vibcreg", [case(vibcreg, 9, 4, 1.0, **{**weights, "covariance": 200.0}), case(vibcreg, 4, 9, 0.3, **{**weights, "epsilon": 0.01})])
+write("wmse", [case(wmse, 9, 4, 1.0, sub_batch=128, epsilon=0.0), case(wmse, 7, 2, 3.0, sub_batch=8, epsilon=0.2)])
+write("sigreg", [case(sigreg, 9, 1, 1.0, slices=4, points=17, limit=3.0, **{"lambda": 0.05}),
+                 case(sigreg, 5, 1, 2.0, slices=1, points=9, limit=5.0, **{"lambda": 0.5})])
+write("sup_con", [case(sup_con, 6, 5, 1.0, temperature=0.1, labels=[3, 0, 3, 1, 0, 3]),
+                  case(sup_con, 5, 4, 3.0, temperature=0.5, labels=[0, 1, 2, 3, 4])])
+write("cross_entropy", [case(cross_entropy, 6, 5, 1.0, smoothing=0.0, labels=[3, 0, 3, 1, 4, 2]),
+                        case(cross_entropy, 5, 4, 3.0, smoothing=0.1, labels=[0, 1, 2, 3, 3])])

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every loss does with its views before it computes: check them, and leave half precision.
+// What the losses do alike with their views: check them, leave half precision, normalise, and go over pairs.
 #pragma once
 
 #include <cstddef>
@@ -13,11 +13,12 @@
 
 namespace jessl::loss::detail {
 
-/// Checks V x [N, D]: at least two views, floating, of one shape, one device and one type, with at least `least_images`
-/// rows.
-inline void check_views(std::string_view loss, const std::vector<torch::Tensor>& views, std::int64_t least_images) {
-  JESSL_CHECK(views.size() >= 2, ConfigError, "jessl::loss::", loss, ": there are ", views.size(),
-              " views, expected at least 2");
+/// Checks V x [N, D]: at least `least_views` views, floating, of one shape, one device and one type, with at least
+/// `least_images` rows.
+inline void check_views(std::string_view loss, const std::vector<torch::Tensor>& views, std::int64_t least_images,
+                        std::size_t least_views = 2) {
+  JESSL_CHECK(views.size() >= least_views, ConfigError, "jessl::loss::", loss, ": there are ", views.size(),
+              " views, expected at least ", least_views);
   for (std::size_t v = 0; v < views.size(); ++v) {
     const torch::Tensor& view = views[v];
     JESSL_CHECK(view.defined(), ConfigError, "jessl::loss::", loss, ": views[", v, "] is undefined");
@@ -45,6 +46,24 @@ inline void check_views(std::string_view loss, const std::vector<torch::Tensor>&
     full.push_back(view.scalar_type() == torch::kFloat64 ? view : view.to(torch::kFloat32));
   }
   return full;
+}
+
+/// Rows divided by their length; a row of zeros stays zero.
+[[nodiscard]] inline torch::Tensor unit_rows(const torch::Tensor& z) {
+  return z / z.norm(2, /*dim=*/1, /*keepdim=*/true).clamp_min(1e-12);
+}
+
+/// The mean of pair(a, b) over all pairs a < b of `count` views.
+template <class Pair>
+[[nodiscard]] torch::Tensor mean_over_pairs(std::size_t count, const Pair& pair) {
+  torch::Tensor total;
+  for (std::size_t a = 0; a < count; ++a) {
+    for (std::size_t b = a + 1; b < count; ++b) {
+      const torch::Tensor value = pair(a, b);
+      total = total.defined() ? total + value : value;
+    }
+  }
+  return total / static_cast<double>(count * (count - 1) / 2);
 }
 
 }  // namespace jessl::loss::detail

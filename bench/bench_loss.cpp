@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Losses, forward and backward: time, and the most memory that tensors take meanwhile.
+// torch
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+#include <boost/hana/for_each.hpp>
+
+#include <jessl/loss.hpp>
+
+#include "../tests/support/peak_memory.hpp"
+
+namespace {
+
+/// loss(z1, z2) and its gradient for N x D embeddings in float32.
+template <class Loss>
+void forward_backward(benchmark::State& state, const Loss& loss) {
+  torch::manual_seed(0);
+  const auto leaf = [&] { return torch::randn({state.range(0), state.range(1)}).requires_grad_(); };
+  torch::Tensor z1 = leaf(), z2 = leaf();
+  const auto step = [&] {
+    loss(z1, z2).backward();
+    z1.mutable_grad().reset();
+    z2.mutable_grad().reset();
+  };
+  for (auto iteration : state) step();
+  const jessl::test::PeakMemory peak;
+  step();
+  state.counters["peak_bytes"] = static_cast<double>(peak.bytes());
+}
+
+/// NT-Xent with the matrix of all similarities, as PyTorch code has it.
+torch::Tensor plain_nt_xent(const torch::Tensor& z1, const torch::Tensor& z2) {
+  const auto z = torch::cat({z1, z2});
+  const auto y = z / z.norm(2, 1, true);
+  const auto itself = torch::eye(y.size(0), torch::kBool);
+  const auto logits = (y.mm(y.t()) / 0.5).masked_fill(itself, -INFINITY);
+  return (logits.logsumexp(1) - (y * y.roll(z1.size(0), 0)).sum(1) / 0.5).mean();
+}
+
+/// VICReg's covariance term for both views with the D x D matrix, as PyTorch code has it.
+torch::Tensor plain_covariance(const torch::Tensor& z1, const torch::Tensor& z2) {
+  torch::Tensor total = torch::zeros({});
+  for (const auto& z : {z1, z2}) {
+    const auto centred = z - z.mean(0);
+    const auto matrix = centred.t().mm(centred) / static_cast<double>(z.size(0) - 1);
+    const auto diagonal = torch::eye(z.size(1), torch::kBool);
+    total = total + matrix.masked_fill(diagonal, 0.0).square().sum() / static_cast<double>(z.size(1));
+  }
+  return total;
+}
+
+const bool registered = [] {
+  const auto add = [](const std::string& name, const auto& loss, auto... sizes) {
+    auto* const benchmark =
+        benchmark::RegisterBenchmark(("loss/" + name + "/forward_backward").c_str(),
+                                     [loss](benchmark::State& state) { forward_backward(state, loss); });
+    benchmark->ArgNames({"N", "D"})->Unit(benchmark::kMillisecond)->UseRealTime();
+    (benchmark->Args(sizes), ...);
+  };
+  using Size = std::vector<std::int64_t>;
+  boost::hana::for_each(jessl::loss::All, [&](auto type) {
+    using L = typename decltype(type)::type;
+    add(std::string(L::name), L{}, Size{2048, 128});
+    if constexpr (!std::is_same_v<L, jessl::loss::WMSE>)
+      add(std::string(L::name), L{}, Size{256, 2048});  // needs N > D
+  });
+  add("VICReg", jessl::loss::VICReg{}, Size{256, 8192});
+  add("BarlowTwins", jessl::loss::BarlowTwins{}, Size{256, 8192});
+  add("NTXent", jessl::loss::NTXent{}, Size{16384, 128});
+  add("plain NT-Xent", plain_nt_xent, Size{256, 128}, Size{2048, 128});
+  add("plain covariance of VICReg", plain_covariance, Size{256, 2048}, Size{256, 8192});
+  return true;
+}();
+
+}  // namespace

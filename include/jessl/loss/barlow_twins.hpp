@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Barlow Twins: the cross-correlation of two views is to be the identity.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+#include <jessl/core/autocast.hpp>
+#include <jessl/core/communicator.hpp>
+#include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/core/tensor.hpp>
+#include <jessl/loss/concept.hpp>
+#include <jessl/loss/detail/gram.hpp>
+#include <jessl/loss/detail/views.hpp>
+
+namespace jessl::loss {
+
+/// Redundancy reduction: each dimension agrees between views, different dimensions are uncorrelated.
+///
+/// Needs no negatives and no teacher; wants a wide embedding (2048 to 8192) rather than a large batch.
+/// With y the embeddings standardised over the rows of all ranks, y = (z - mean) / sqrt(var + epsilon), var over the
+/// number of rows, and C = Y1^T Y2 / rows: loss = sum_i (1 - C_ii)^2 + lambda sum_{i != j} C_ij^2. More than two views:
+/// the mean over all pairs.
+///
+/// Shapes     views: V x [N, D] -> []      N images per rank, D embedding width
+/// Units      lambda: dimensionless, >= 0; epsilon: squared embedding units, > 0
+/// Precision  reduced in float32 under autocast; float64 stays
+/// Cost       O(M D min(M, D)) time with M = W N, and O(M D + min(M, D)^2) memory per pair of views: where 2 M < D, |C|^2 is
+///            taken from the two M x M Gram matrices; gathers W N D numbers per view
+/// Randomness none
+/// Errors     ConfigError for a setting out of range, fewer than two views, or views of different devices or types;
+///            ShapeError for views of different shapes, not [N, D], or with fewer than two images over all ranks
+/// Models     jessl::Loss (docs/loss/README.md)
+/// Source     Zbontar et al., Barlow Twins: Self-Supervised Learning via Redundancy Reduction, ICML 2021,
+///            arXiv 2103.03230, equations 1 and 2; lambda and epsilon as in the authors' code
+/// Differs    none for two views; the mean over pairs of views is ours
+struct BarlowTwins {
+  static constexpr std::string_view name = "BarlowTwins";
+
+  double lambda = 0.0051;  ///< weight of the correlations between different dimensions, >= 0
+  double epsilon = 1e-5;   ///< added to each variance below the root, > 0
+
+  template <class Group = SingleProcess>
+  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
+    check();
+    detail::check_views(name, views, group.size() > 1 ? 1 : 2);
+    const Autocast full_precision(views[0].device().type(), Precision::float32);
+
+    std::vector<torch::Tensor> standardised;  // V x [W*N, D]
+    for (const torch::Tensor& z : detail::in_full_precision(views)) {
+      const auto all = group.all_gather(z);
+      const auto centred = all - all.mean(0);
+      standardised.push_back(centred * (centred.square().mean(0) + epsilon).rsqrt());
+    }
+    return detail::mean_over_pairs(views.size(), [&](std::size_t a, std::size_t b) {
+      const torch::Tensor &y1 = standardised[a], &y2 = standardised[b];
+      const auto rows = static_cast<double>(y1.size(0));
+      const auto diagonal = (y1 * y2).sum(0) / rows;  // [D]
+      const auto others = detail::squared_off_diagonal(y1, y2) / (rows * rows);
+      return (1 - diagonal).square().sum() + lambda * others;
+    });
+  }
+
+  template <class Group = SingleProcess>
+  [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
+                                         const Group& group = {}) const {
+    return (*this)(std::vector<torch::Tensor>{z1, z2}, group);
+  }
+
+  void check() const {
+    jessl::detail::check_setting(lambda >= 0, "loss", name, "lambda", lambda, "a finite number >= 0");
+    jessl::detail::check_setting(epsilon > 0, "loss", name, "epsilon", epsilon, "a finite number > 0");
+  }
+};
+
+}  // namespace jessl::loss
+
+BOOST_HANA_ADAPT_STRUCT(jessl::loss::BarlowTwins, lambda, epsilon);

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Cross-entropy with labels, for the supervised baseline.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include <jessl/core/autocast.hpp>
+#include <jessl/core/communicator.hpp>
+#include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/core/tensor.hpp>
+#include <jessl/loss/concept.hpp>
+#include <jessl/loss/detail/labels.hpp>
+#include <jessl/loss/detail/views.hpp>
+
+namespace jessl::loss {
+
+/// The cross-entropy of class scores and labels, as the supervised baseline of a comparison.
+///
+/// loss = mean_v,i ( log sum_k exp z_ivk - sum_k q_ik z_ivk ), q = 1 - smoothing at the label plus smoothing / K everywhere.
+///
+/// Shapes     views: V x [N, K], labels: [N], int64, in [0, K) -> []      N images per rank, K classes, V >= 1
+/// Units      smoothing: dimensionless, in [0, 1]
+/// Precision  reduced in float32 under autocast; float64 stays
+/// Cost       O(V N K) time and memory; communicates nothing
+/// Randomness none
+/// Errors     ConfigError for a setting out of range, no view, views of different devices or types, or labels that are not
+///            int64 or elsewhere; ShapeError for views of different shapes or not [N, K], or labels not [N]
+/// Models     jessl::SupervisedLoss (docs/loss/README.md)
+/// Source     Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016, arXiv 1512.00567,
+///            section 7, for the smoothing
+struct CrossEntropy {
+  static constexpr std::string_view name = "CrossEntropy";
+
+  double smoothing = 0.0;  ///< share of the target that all classes get alike, in [0, 1]
+
+  template <class Group = SingleProcess>
+  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const torch::Tensor& labels,
+                                         const Group& = {}) const {
+    check();
+    detail::check_views(name, views, 1, 1);
+    detail::check_labels(name, labels, views[0]);
+    const Autocast full_precision(views[0].device().type(), Precision::float32);
+
+    const auto scores = torch::cat(detail::in_full_precision(views));  // [V*N, K]
+    const auto targets = labels.repeat({static_cast<std::int64_t>(views.size())});
+    return at::cross_entropy_loss(scores, targets, /*weight=*/{}, at::Reduction::Mean, /*ignore_index=*/-100,
+                                  smoothing);
+  }
+
+  void check() const {
+    jessl::detail::check_setting(smoothing >= 0 && smoothing <= 1, "loss", name, "smoothing", smoothing,
+                                 "a number in [0, 1]");
+  }
+};
+static_assert(SupervisedLoss<CrossEntropy>);
+
+}  // namespace jessl::loss
+
+BOOST_HANA_ADAPT_STRUCT(jessl::loss::CrossEntropy, smoothing);

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The decoupled contrastive loss.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+#include <jessl/core/autocast.hpp>
+#include <jessl/core/communicator.hpp>
+#include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/core/tensor.hpp>
+#include <jessl/loss/concept.hpp>
+#include <jessl/loss/detail/log_sum_exp.hpp>
+#include <jessl/loss/detail/views.hpp>
+
+namespace jessl::loss {
+
+/// NT-Xent without the positive in its denominator, which lets small batches learn as fast as large ones.
+///
+/// With y = z / |z| and s_ij = <y_i, y_j> / temperature over the 2 W N embeddings of a pair of views:
+/// loss = mean_i ( log sum_j exp s_ij - s_ip ), p the other view of i, j over the rows of all other images. More than two
+/// views: the mean over all pairs. It has no lower bound at 0.
+///
+/// Shapes     views: V x [N, D] -> []      N images per rank, D embedding width
+/// Units      temperature: dimensionless, > 0
+/// Precision  reduced in float32 under autocast; float64 stays
+/// Cost       O(W N^2 D) time, O(W N D) memory per pair of views; gathers W N D numbers per view
+/// Randomness none
+/// Errors     ConfigError for a setting out of range, fewer than two views, or views of different devices or types;
+///            ShapeError for views of different shapes, not [N, D], or with fewer than two images over all ranks
+/// Models     jessl::Loss (docs/loss/README.md)
+/// Source     Yeh et al., Decoupled Contrastive Learning, ECCV 2022, arXiv 2110.06848, equation 5
+/// Differs    none for two views; the mean over pairs of views is ours
+struct DCL {
+  static constexpr std::string_view name = "DCL";
+
+  double temperature = 0.1;  ///< divides the cosine similarities; dimensionless, > 0
+
+  template <class Group = SingleProcess>
+  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
+    check();
+    detail::check_views(name, views, group.size() > 1 ? 1 : 2);
+    const Autocast full_precision(views[0].device().type(), Precision::float32);
+
+    std::vector<torch::Tensor> local, all;  // V x [N, D], V x [W*N, D]
+    for (const torch::Tensor& z : detail::in_full_precision(views)) {
+      local.push_back(detail::unit_rows(z));
+      all.push_back(group.all_gather(local.back()));
+    }
+    return detail::mean_over_pairs(views.size(), [&](std::size_t a, std::size_t b) {
+      const auto [positive, negatives] =
+          detail::contrast(local[a], local[b], all[a], all[b], temperature, group.rank());
+      return (negatives - positive).mean();
+    });
+  }
+
+  template <class Group = SingleProcess>
+  [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
+                                         const Group& group = {}) const {
+    return (*this)(std::vector<torch::Tensor>{z1, z2}, group);
+  }
+
+  void check() const {
+    jessl::detail::check_setting(temperature > 0, "loss", name, "temperature", temperature, "a finite number > 0");
+  }
+};
+
+}  // namespace jessl::loss
+
+BOOST_HANA_ADAPT_STRUCT(jessl::loss::DCL, temperature);

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// log sum exp of similarities, row by row, without the matrix of similarities.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include <jessl/core/tensor.hpp>
+
+namespace jessl::loss::detail {
+
+/// What an anchor is not compared with.
+enum class Excluded : std::uint8_t {
+  itself,     ///< the anchor itself
+  same_image  ///< every view of the anchor's image, itself among them
+};
+
+/// log sum_j exp(scale <anchor_i, candidate_j>) over all candidates that are not excluded.
+///
+/// Similarities are computed in tiles, forward and again backward, and summed with a running maximum: memory is O(N D)
+/// and nothing overflows. Where the candidates are the anchors, the matrix is symmetric and half of the tiles do for all.
+///
+/// `anchors` V x [N, D] of this rank, `candidates` V x [M, D] of all ranks, N of which, from `first` on, are the anchors.
+/// Returns [V, N]. Each anchor must have a candidate that isn't excluded.
+class LogSumExp : public torch::autograd::Function<LogSumExp> {
+ public:
+  static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& anchors,
+                               const torch::Tensor& candidates, double scale, std::int64_t first, Excluded excluded) {
+    const Matrix matrix{anchors, candidates, scale, first, excluded};
+    auto result = torch::full({anchors.size(0), anchors.size(1)}, -infinity, anchors.options().requires_grad(false));
+    matrix.for_each_tile([&](const Tile& tile) {
+      const auto add = [&](const Block& block, std::int64_t axis) {
+        const auto part = block.of(result);
+        part.copy_(at::logaddexp(part, tile.logits.logsumexp(axis)));
+      };
+      add(tile.rows, 1);
+      if (tile.mirrored) add(tile.columns, 0);
+    });
+    context->save_for_backward({anchors, candidates, result});
+    context->saved_data["scale"] = scale;
+    context->saved_data["first"] = first;
+    context->saved_data["excluded"] = static_cast<std::int64_t>(excluded);
+    return result;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const torch::Tensor& sums = saved[2];  // [V, N]
+    const Matrix matrix{saved[0], saved[1], context->saved_data["scale"].toDouble(),
+                        context->saved_data["first"].toInt(),
+                        static_cast<Excluded>(context->saved_data["excluded"].toInt())};
+    const auto gradient = gradients[0] * matrix.scale;  // [V, N]
+    auto to_anchors = torch::zeros_like(matrix.anchors);
+    auto to_candidates = matrix.symmetric() ? to_anchors : torch::zeros_like(matrix.candidates);
+    matrix.for_each_tile([&](const Tile& tile) {
+      // The softmax over each row of the matrix, times that row's gradient; a mirrored tile stands in its columns' rows too.
+      auto weights = (tile.logits - tile.rows.of(sums).unsqueeze(1)).exp_().mul_(tile.rows.of(gradient).unsqueeze(1));
+      if (tile.mirrored) weights.add_((tile.logits - tile.columns.of(sums)).exp_().mul_(tile.columns.of(gradient)));
+      tile.rows.of(to_anchors).addmm_(weights, tile.columns.of(matrix.candidates));
+      tile.columns.of(to_candidates).addmm_(weights.t(), tile.rows.of(matrix.anchors));
+    });
+    return {to_anchors, matrix.symmetric() ? torch::Tensor() : to_candidates, {}, {}, {}};
+  }
+
+ private:
+  static constexpr double infinity = std::numeric_limits<double>::infinity();
+  static constexpr std::int64_t side = 512;  // a float32 tile takes 1 MiB: it stays in a core's cache
+
+  /// Some rows of one view.
+  struct Block {
+    std::int64_t view, begin, size;
+    [[nodiscard]] torch::Tensor of(const torch::Tensor& all) const {
+      return all.select(0, view).narrow(0, begin, size);
+    }
+  };
+
+  struct Tile {
+    Block rows, columns;
+    bool mirrored;         // it also stands for the tile with rows and columns exchanged
+    torch::Tensor logits;  // [rows, columns], -infinity where excluded
+  };
+
+  struct Matrix {
+    torch::Tensor anchors, candidates;  // V x [N, D], V x [M, D]
+    double scale;
+    std::int64_t first;
+    Excluded excluded;
+
+    [[nodiscard]] bool symmetric() const { return anchors.is_same(candidates); }
+
+    template <class Visit>
+    void for_each_block(const torch::Tensor& all, const Visit& visit) const {
+      for (std::int64_t view = 0; view < all.size(0); ++view) {
+        for (std::int64_t begin = 0; begin < all.size(1); begin += side) {
+          visit(Block{view, begin, std::min(side, all.size(1) - begin)});
+        }
+      }
+    }
+
+    template <class Visit>
+    void for_each_tile(const Visit& visit) const {
+      for_each_block(anchors, [&](const Block& rows) {
+        for_each_block(candidates, [&](const Block& columns) {
+          const bool diagonal = rows.view == columns.view && rows.begin == columns.begin;
+          const bool below = columns.view < rows.view || (columns.view == rows.view && columns.begin < rows.begin);
+          if (symmetric() && below) return;
+          auto logits = rows.of(anchors).mm(columns.of(candidates).t()).mul_(scale);
+          const auto shift = first + rows.begin - columns.begin;  // the column of row 0's image
+          const bool crosses = shift > -rows.size && shift < columns.size;
+          if (crosses && (excluded == Excluded::same_image || rows.view == columns.view))
+            logits.diagonal(shift).fill_(-infinity);
+          visit(Tile{rows, columns, symmetric() && !diagonal, logits});
+        });
+      });
+    }
+  };
+};
+
+/// LogSumExp of V views: `local` V x [N, D] of this rank against `all` V x [W*N, D].
+[[nodiscard]] inline torch::Tensor log_sum_exp(const std::vector<torch::Tensor>& local,
+                                               const std::vector<torch::Tensor>& all, double scale, std::int64_t rank,
+                                               Excluded excluded) {
+  const auto anchors = torch::stack(local);  // [V, N, D]
+  const bool alone = local[0].size(0) == all[0].size(0);
+  return LogSumExp::apply(anchors, alone ? anchors : torch::stack(all), scale, rank * local[0].size(0), excluded);
+}
+
+/// A pair of views, compared: what the contrastive losses are made of.
+struct Contrast {
+  torch::Tensor positive;   ///< [N]: similarity of an image's two views, over the temperature
+  torch::Tensor negatives;  ///< [2, N]: log sum exp of a row's similarities to all other images, over the temperature
+};
+
+/// Rows of this rank against those of all ranks; all of unit length, and of more than one image.
+[[nodiscard]] inline Contrast contrast(const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& all_a,
+                                       const torch::Tensor& all_b, double temperature, std::int64_t rank) {
+  return {(a * b).sum(1) / temperature,
+          log_sum_exp({a, b}, {all_a, all_b}, 1 / temperature, rank, Excluded::same_image)};
+}
+
+}  // namespace jessl::loss::detail

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// KoLeo: the Kozachenko-Leonenko entropy of the embeddings.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+#include <vector>
+
+#include <jessl/core/autocast.hpp>
+#include <jessl/core/communicator.hpp>
+#include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/core/tensor.hpp>
+#include <jessl/loss/concept.hpp>
+#include <jessl/loss/detail/views.hpp>
+
+namespace jessl::loss {
+
+/// Pushes each embedding away from its nearest neighbour, so that the batch fills the sphere.
+///
+/// A regulariser, to be added to another loss (DINOv2 adds it with weight 0.1 to each view): it doesn't compare views.
+/// With y = z / |z|: loss = -mean_i log( min_{j != i} |y_i - y_j| + epsilon ), per view over the images of all ranks,
+/// then the mean over the views.
+///
+/// Shapes     views: V x [N, D] -> []      N images per rank, D embedding width
+/// Units      epsilon: dimensionless, > 0
+/// Precision  reduced in float32 under autocast; float64 stays
+/// Cost       O(W N^2 D) time, O(W N D) memory per view: neighbours are sought in blocks; gathers W N D numbers per view
+/// Randomness none
+/// Errors     ConfigError for a setting out of range, fewer than two views, or views of different devices or types;
+///            ShapeError for views of different shapes, not [N, D], or with fewer than two images over all ranks
+/// Models     jessl::Loss (docs/loss/README.md)
+/// Source     Sablayrolles et al., Spreading vectors for similarity search, ICLR 2019, arXiv 1806.03198, equation 2;
+///            epsilon as in DINOv2, Oquab et al., arXiv 2304.07193
+/// Differs    DINOv2's code adds epsilon to each coordinate's difference as well, and looks for neighbours on its own rank only
+struct KoLeo {
+  static constexpr std::string_view name = "KoLeo";
+
+  double epsilon = 1e-8;  ///< added to the distance below the logarithm, > 0
+
+  template <class Group = SingleProcess>
+  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
+    check();
+    detail::check_views(name, views, group.size() > 1 ? 1 : 2);
+    const Autocast full_precision(views[0].device().type(), Precision::float32);
+
+    torch::Tensor total;
+    for (const torch::Tensor& z : detail::in_full_precision(views)) {
+      const auto local = detail::unit_rows(z);
+      const auto all = group.all_gather(local);
+      const auto neighbours = all.index_select(0, nearest(local.detach(), all.detach(), group.rank() * local.size(0)));
+      const auto value = -((local - neighbours).norm(2, /*dim=*/1) + epsilon).log().mean();
+      total = total.defined() ? total + value : value;
+    }
+    return total / static_cast<double>(views.size());
+  }
+
+  template <class Group = SingleProcess>
+  [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
+                                         const Group& group = {}) const {
+    return (*this)(std::vector<torch::Tensor>{z1, z2}, group);
+  }
+
+  void check() const {
+    jessl::detail::check_setting(epsilon > 0, "loss", name, "epsilon", epsilon, "a finite number > 0");
+  }
+
+ private:
+  /// For each row of `local` the row of `all` closest to it that isn't itself; rows of unit length. [N]
+  [[nodiscard]] static torch::Tensor nearest(const torch::Tensor& local, const torch::Tensor& all, std::int64_t first) {
+    constexpr std::int64_t block_entries = 1 << 20;
+    const auto step = std::max<std::int64_t>(1, block_entries / all.size(0));
+    std::vector<torch::Tensor> found;
+    for (std::int64_t begin = 0; begin < local.size(0); begin += step) {
+      auto likeness = local.narrow(0, begin, std::min(step, local.size(0) - begin)).mm(all.t());
+      likeness.diagonal(first + begin).fill_(-std::numeric_limits<double>::infinity());
+      found.push_back(likeness.argmax(1));
+    }
+    return torch::cat(found);
+  }
+};
+
+}  // namespace jessl::loss
+
+BOOST_HANA_ADAPT_STRUCT(jessl::loss::KoLeo, epsilon);

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// MMCR: maximum manifold capacity representations.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include <jessl/core/autocast.hpp>
+#include <jessl/core/communicator.hpp>
+#include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/core/tensor.hpp>
+#include <jessl/loss/concept.hpp>
+#include <jessl/loss/detail/views.hpp>
+
+namespace jessl::loss {
+
+/// Centroids of the views that span all dimensions, by the sum of their singular values.
+///
+/// With y = z / |z| and the centroid c_i = mean_v y_iv of image i: loss = -|C|_* + lambda mean_i |Y_i|_*, C [W N, D] the
+/// centroids of all ranks, Y_i [V, D] the views of one image, |.|_* the sum of the singular values. Gains with more views.
+///
+/// Shapes     views: V x [N, D] -> []      N images per rank, D embedding width
+/// Units      lambda: dimensionless, >= 0
+/// Precision  reduced in float32 under autocast; float64 stays
+/// Cost       O(M D min(M, D)) time with M = W N, O(M D) memory; gathers W N D numbers
+/// Randomness none
+/// Errors     ConfigError for a setting out of range, fewer than two views, or views of different devices or types;
+///            ShapeError for views of different shapes, not [N, D], or with fewer than two images over all ranks
+/// Models     jessl::Loss (docs/loss/README.md)
+/// Source     Yerxa et al., Learning Efficient Coding of Natural Images with Maximum Manifold Capacity Representations,
+///            NeurIPS 2023, arXiv 2303.03307, equation 3
+/// Differs    none
+struct MMCR {
+  static constexpr std::string_view name = "MMCR";
+
+  double lambda = 0.0;  ///< weight of each image's own singular values; the paper's experiments leave them out, >= 0
+
+  template <class Group = SingleProcess>
+  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
+    check();
+    detail::check_views(name, views, group.size() > 1 ? 1 : 2);
+    const Autocast full_precision(views[0].device().type(), Precision::float32);
+
+    std::vector<torch::Tensor> unit;  // V x [N, D]
+    for (const torch::Tensor& z : detail::in_full_precision(views)) unit.push_back(detail::unit_rows(z));
+    const auto stacked = torch::stack(unit, 1);                                       // [N, V, D]
+    const auto value = -at::linalg_svdvals(group.all_gather(stacked.mean(1))).sum();  // of [W*N, D]
+    return lambda == 0 ? value : value + lambda * at::linalg_svdvals(stacked).sum(1).mean();
+  }
+
+  template <class Group = SingleProcess>
+  [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
+                                         const Group& group = {}) const {
+    return (*this)(std::vector<torch::Tensor>{z1, z2}, group);
+  }
+
+  void check() const {
+    jessl::detail::check_setting(lambda >= 0, "loss", name, "lambda", lambda, "a finite number >= 0");
+  }
+};
+
+}  // namespace jessl::loss
+
+BOOST_HANA_ADAPT_STRUCT(jessl::loss::MMCR, lambda);

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// SupCon: contrast with labels.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include <jessl/core/autocast.hpp>
+#include <jessl/core/communicator.hpp>
+#include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/core/tensor.hpp>
+#include <jessl/loss/concept.hpp>
+#include <jessl/loss/detail/labels.hpp>
+#include <jessl/loss/detail/log_sum_exp.hpp>
+#include <jessl/loss/detail/views.hpp>
+
+namespace jessl::loss {
+
+/// Supervised contrast: every embedding must find all embeddings of its class in the whole batch.
+///
+/// With y = z / |z| and s_ij = <y_i, y_j> / temperature over the V W N embeddings of all views:
+/// loss = mean_i ( log sum_{j != i} exp s_ij - mean_{p in P(i)} s_ip ), P(i) the others with the label of i, its other views
+/// among them. Called without labels, each image is a class of its own: for two views that is NTXent.
+///
+/// Shapes     views: V x [N, D], labels: [N], int64 -> []      N images per rank, D embedding width
+/// Units      temperature: dimensionless, > 0
+/// Precision  reduced in float32 under autocast; float64 stays
+/// Cost       O(V^2 W N^2 D) time, O(V W N D) memory: similarities to a class are one with the sum of its embeddings;
+///            gathers W N D numbers per view and W N labels
+/// Randomness none
+/// Errors     ConfigError for a setting out of range, fewer than two views, views of different devices or types, or labels
+///            that are not int64 or elsewhere; ShapeError for views of different shapes or not [N, D], or labels not [N]
+/// Models     jessl::Loss (docs/loss/README.md)
+/// Source     Khosla et al., Supervised Contrastive Learning, NeurIPS 2020, arXiv 2004.11362, equation 2 (L_out)
+/// Differs    the authors' code multiplies by temperature / base_temperature = 1 for its defaults; solo-learn has L_in
+struct SupCon {
+  static constexpr std::string_view name = "SupCon";
+
+  double temperature = 0.1;  ///< divides the cosine similarities; dimensionless, > 0
+
+  template <Communicator<torch::Tensor> Group = SingleProcess>
+  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const torch::Tensor& labels,
+                                         const Group& group = {}) const {
+    check();
+    detail::check_views(name, views, 1);
+    detail::check_labels(name, labels, views[0]);
+    const auto inverse = std::get<1>(at::_unique2(group.all_gather(labels), /*sorted=*/true, /*return_inverse=*/true));
+    return loss(views, inverse, group);
+  }
+
+  template <Communicator<torch::Tensor> Group = SingleProcess>
+  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
+    check();
+    detail::check_views(name, views, 1);
+    const auto images = group.size() * views[0].size(0);
+    return loss(views, torch::arange(images, views[0].options().dtype(torch::kInt64).requires_grad(false)), group);
+  }
+
+  template <Communicator<torch::Tensor> Group = SingleProcess>
+  [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
+                                         const Group& group = {}) const {
+    return (*this)(std::vector<torch::Tensor>{z1, z2}, group);
+  }
+
+  void check() const {
+    jessl::detail::check_setting(temperature > 0, "loss", name, "temperature", temperature, "a finite number > 0");
+  }
+
+ private:
+  /// `classes` [W*N]: of all images, numbers from 0 on below the number of images.
+  template <class Group>
+  [[nodiscard]] torch::Tensor loss(const std::vector<torch::Tensor>& views, const torch::Tensor& classes,
+                                   const Group& group) const {
+    const Autocast full_precision(views[0].device().type(), Precision::float32);
+
+    std::vector<torch::Tensor> local, all;  // V x [N, D], V x [W*N, D]
+    torch::Tensor image_sums;               // [W*N, D]
+    for (const torch::Tensor& z : detail::in_full_precision(views)) {
+      local.push_back(detail::unit_rows(z));
+      all.push_back(group.all_gather(local.back()));
+      image_sums = image_sums.defined() ? image_sums + all.back() : all.back();
+    }
+    const auto class_sums = torch::zeros_like(image_sums).index_add(0, classes, image_sums);
+    const auto class_sizes =
+        torch::zeros_like(classes).index_add(0, classes, torch::ones_like(classes)) * static_cast<int>(views.size());
+    const auto own = classes.narrow(0, group.rank() * local[0].size(0), local[0].size(0));
+    const auto sums = class_sums.index_select(0, own);                     // [N, D]
+    const auto others = class_sizes.index_select(0, own) - 1;              // [N]
+    const auto y = torch::stack(local);                                    // [V, N, D]
+    const auto positive = (y * (sums - y)).sum(2) / others / temperature;  // [V, N]
+    const auto any = detail::log_sum_exp(local, all, 1 / temperature, group.rank(), detail::Excluded::itself);
+    return (any - positive).mean();
+  }
+};
+static_assert(SupervisedLoss<SupCon>);
+
+}  // namespace jessl::loss
+
+BOOST_HANA_ADAPT_STRUCT(jessl::loss::SupCon, temperature);

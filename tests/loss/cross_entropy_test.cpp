@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tests of CrossEntropy.
+#include <cmath>
+
+#include <catch2/catch.hpp>
+
+#include <jessl/core/autocast.hpp>
+#include <jessl/loss/cross_entropy.hpp>
+#include <loss/reference.hpp>
+
+using jessl::loss::CrossEntropy;
+using jessl::test::embeddings;
+
+TEST_CASE("CrossEntropy: value and gradients agree with the formula written out in float64", "[loss][cross_entropy]") {
+  jessl::test::check_own_cases<CrossEntropy>("cross_entropy.json");
+}
+
+TEST_CASE("CrossEntropy: a value worked out by hand", "[loss][cross_entropy]") {
+  // Scores (0, log 3): probabilities 1/4 and 3/4.
+  // [first]
+  const auto scores = torch::tensor({{0.0, std::log(3.0)}, {0.0, std::log(3.0)}}).requires_grad_();
+  const auto labels = torch::tensor({0, 1});
+  const auto loss = jessl::loss::CrossEntropy{.smoothing = 0};
+  torch::Tensor value = loss({scores}, labels);
+  value.backward();
+  // [/first]
+  CHECK(value.item<double>() == Approx((std::log(4.0) + std::log(4.0 / 3)) / 2).epsilon(1e-6));
+}
+
+TEST_CASE("CrossEntropy: is reduced in float32 under autocast and for half precision", "[loss][cross_entropy]") {
+  const auto scores = embeddings(6, 3, 0).to(torch::kBFloat16).requires_grad_();
+  const auto labels = torch::tensor({0, 1, 2, 0, 1, 2});
+  const jessl::Autocast autocast(torch::kCPU, jessl::Precision::bfloat16);
+  const auto value = CrossEntropy{}({scores}, labels);
+  CHECK(value.scalar_type() == torch::kFloat32);
+  const auto same = CrossEntropy{}({scores.detach().to(torch::kFloat64)}, labels);
+  CHECK(value.item<double>() == Approx(same.item<double>()).epsilon(1e-6));
+}
+
+TEST_CASE("CrossEntropy: what doesn't fit is refused", "[loss][cross_entropy]") {
+  const auto scores = embeddings(4, 3, 0);
+  const auto labels = torch::zeros({4}, torch::kInt64);
+  CHECK_THROWS_WITH((CrossEntropy{.smoothing = 2}({scores}, labels)),
+                    "jessl::loss::CrossEntropy: smoothing is 2, expected a number in [0, 1]");
+  CHECK_THROWS_AS((CrossEntropy{.smoothing = 2}({scores}, labels)), jessl::ConfigError);
+  CHECK_THROWS_WITH((CrossEntropy{}({scores}, torch::zeros({4, 3}, torch::kInt64))),
+                    "jessl::loss::CrossEntropy: labels are [4, 3], expected [N] = [4]");
+  CHECK_THROWS_AS((CrossEntropy{}({scores}, labels.to(torch::kInt32))), jessl::ConfigError);
+  CHECK_THROWS_WITH((CrossEntropy{}(std::vector<torch::Tensor>{}, labels)),
+                    "jessl::loss::CrossEntropy: there are 0 views, expected at least 1");
+}
