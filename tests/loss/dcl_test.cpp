@@ -14,8 +14,8 @@ TEST_CASE("DCL: value and gradients agree with the formula written out in float6
   jessl::test::check_own_cases<DCL>("dcl.json");
 }
 
-TEST_CASE("DCL: value and gradients agree with the reference collection", "[loss][dcl]") {
-  jessl::test::check_shared_cases<DCL>("dcl");
+TEST_CASE("DCL: value and gradients agree with the reference collection", "[loss][dcl][outside]") {
+  jessl::test::check_collection<DCL>("dcl", JESSL_REFERENCE_DIR "/reference/losses/", 5);
 }
 
 TEST_CASE("DCL: a value worked out by hand", "[loss][dcl]") {

@@ -16,8 +16,9 @@ TEST_CASE("SpectralContrastive: value and gradients agree with the formula writt
 }
 
 TEST_CASE("SpectralContrastive: value and gradients agree with the reference collection",
-          "[loss][spectral_contrastive]") {
-  jessl::test::check_shared_cases<SpectralContrastive>("spectral_contrastive");
+          "[loss][spectral_contrastive][outside]") {
+  jessl::test::check_collection<SpectralContrastive>("spectral_contrastive", JESSL_REFERENCE_DIR "/reference/losses/",
+                                                     5);
 }
 
 TEST_CASE("SpectralContrastive: a value worked out by hand", "[loss][spectral_contrastive]") {

@@ -38,8 +38,8 @@ TEST_CASE("SupCon: value and gradients with labels agree with the paper's formul
   jessl::test::check_own_cases<SupCon>("sup_con.json");
 }
 
-TEST_CASE("SupCon: value and gradients agree with the reference collection", "[loss][sup_con]") {
-  jessl::test::check_shared_cases<SupCon>("sup_con");
+TEST_CASE("SupCon: value and gradients agree with the reference collection", "[loss][sup_con][outside]") {
+  jessl::test::check_collection<SupCon>("sup_con", JESSL_REFERENCE_DIR "/reference/losses/", 5);
 }
 
 TEST_CASE("SupCon: gradients with labels, averaged over two ranks, are those of the joint batch", "[loss][sup_con]") {
