@@ -10,8 +10,8 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/cuda.h>
-#include <torch/nn/functional/normalization.h>
 #include <torch/nn/cloneable.h>
+#include <torch/nn/functional/normalization.h>
 #include <torch/nn/module.h>
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/batchnorm.h>
