@@ -186,6 +186,8 @@ class Trainer {
   static_assert(
       !needs_predictor<L>() && !needs_teacher<L>(),
       "jessl::Trainer does not build predictors and teachers: call such a loss in a training loop of your own");
+  static_assert(!SupervisedLoss<L>,
+                "jessl::Trainer hands its loss no labels: call a loss that takes them in a training loop of your own");
   static_assert(ViewMaker<A>,
                 "jessl::Trainer requires 'Augmentation' to be a jessl::ViewMaker: views, shape(view, channels), "
                 "region(extent, key) and make(part, key, scratch, out); see docs/augment/README.md");
