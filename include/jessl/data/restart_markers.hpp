@@ -57,7 +57,7 @@ struct RestartMarkers {
   std::int64_t segments_per_row = 8;             ///< wanted number, >= 1; the nearest that divides the row is taken
   Metadata metadata = Metadata::colour_profile;  ///< what becomes of EXIF, comments and profiles
   bool optimize =
-      false;  ///< make Huffman tables for the image, not take the standard's: 5 % fewer bytes, 2.3 times the time
+      false;  ///< make Huffman tables for the image, not take the standard's: 5 % fewer bytes, 2.2 times the time
 };
 
 namespace detail {
@@ -195,7 +195,7 @@ class JPEGRewriter {
 ///
 /// Shapes     none
 /// Units      segments_per_row: segments, >= 1
-/// Cost       1.3 decodes, 2.9 with `optimize`; the coefficients of the whole image are in memory, 2 bytes each
+/// Cost       1.3 decodes, 2.8 with `optimize`; the coefficients of the whole image are in memory, 2 bytes each
 /// Errors     ConfigError for segments_per_row below 1; DataError for bytes that are not a JPEG, for damaged or
 ///            truncated images, for more than max_image_pixels pixels
 /// Models     none

@@ -85,15 +85,14 @@ using Floats4 = Floats<4>;
 
 /// Rows to columns, of a matrix of 4 by 4.
 [[gnu::always_inline]] inline void transpose(Floats4 (&rows)[4]) {
-  using Places [[gnu::vector_size(16)]] = std::int32_t;
-  const Floats4 low_01 = __builtin_shuffle(rows[0], rows[1], Places{0, 4, 1, 5});
-  const Floats4 low_23 = __builtin_shuffle(rows[2], rows[3], Places{0, 4, 1, 5});
-  const Floats4 high_01 = __builtin_shuffle(rows[0], rows[1], Places{2, 6, 3, 7});
-  const Floats4 high_23 = __builtin_shuffle(rows[2], rows[3], Places{2, 6, 3, 7});
-  rows[0] = __builtin_shuffle(low_01, low_23, Places{0, 1, 4, 5});
-  rows[1] = __builtin_shuffle(low_01, low_23, Places{2, 3, 6, 7});
-  rows[2] = __builtin_shuffle(high_01, high_23, Places{0, 1, 4, 5});
-  rows[3] = __builtin_shuffle(high_01, high_23, Places{2, 3, 6, 7});
+  const Floats4 low_01 = __builtin_shufflevector(rows[0], rows[1], 0, 4, 1, 5);
+  const Floats4 low_23 = __builtin_shufflevector(rows[2], rows[3], 0, 4, 1, 5);
+  const Floats4 high_01 = __builtin_shufflevector(rows[0], rows[1], 2, 6, 3, 7);
+  const Floats4 high_23 = __builtin_shufflevector(rows[2], rows[3], 2, 6, 3, 7);
+  rows[0] = __builtin_shufflevector(low_01, low_23, 0, 1, 4, 5);
+  rows[1] = __builtin_shufflevector(low_01, low_23, 2, 3, 6, 7);
+  rows[2] = __builtin_shufflevector(high_01, high_23, 0, 1, 4, 5);
+  rows[3] = __builtin_shufflevector(high_01, high_23, 2, 3, 6, 7);
 }
 
 /// line[4 i + r] = rows[r][i], for i < count, a multiple of 4.
