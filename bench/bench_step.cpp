@@ -33,7 +33,7 @@ void convolution(benchmark::State& state) {
   torch::Tensor x = torch::randn({512, 256, 2, 2}).contiguous(torch::MemoryFormat::ChannelsLast).requires_grad_();
   const torch::Tensor gradient = torch::ones_like(x);
   for (auto iteration : state) {
-    const torch::Tensor y = small ? backbone::detail::convolve(layer, x) : layer->forward(x);
+    const torch::Tensor y = small ? backbone::detail::convolve(*layer, x) : layer->forward(x);
     y.backward(gradient);
     x.mutable_grad().reset();
     layer->zero_grad();

@@ -1,13 +1,14 @@
-// expect: jessl::Trainer does not build predictors and teachers
+// expect: jessl::Trainer requires 'Backbone' to hold a torch::nn::Cloneable where the loss wants a teacher
 // torch
-// Without its teacher such a loss would collapse in silence.
+// A teacher is a copy of the backbone.
 #include <jessl/train/trainer.hpp>
 
 struct Loss {
-  static constexpr bool needs_teacher = true;
+  jessl::loss::Teacher teacher{};
   template <class Group>
-  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group&) const {
-    return (views.at(0) - views.at(1)).square().mean();
+  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views,
+                                         const std::vector<torch::Tensor>& targets, const Group&) const {
+    return (views.at(0) - targets.at(1)).square().mean();
   }
 };
 
@@ -21,6 +22,12 @@ struct Maker {
   void make(const jessl::RegionView&, const jessl::DrawKey&, Scratch&, std::span<float>) const {}
 };
 
-using Trainer =
-    jessl::Trainer<Maker, jessl::BackboneArchetype, jessl::ProjectorArchetype, Loss, jessl::OptimizerArchetype>;
+struct NetImpl : torch::nn::Module {
+  [[nodiscard]] torch::Tensor forward(const torch::Tensor& images) const { return images.mean({2, 3}); }
+  void initialise(std::uint64_t) {}
+  std::int64_t feature_dim = 3;
+};
+using Net = jessl::backbone::Holder<NetImpl>;
+
+using Trainer = jessl::Trainer<Maker, Net, jessl::ProjectorArchetype, Loss, jessl::OptimizerArchetype>;
 static_assert(sizeof(Trainer) > 0);

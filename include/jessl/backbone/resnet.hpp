@@ -13,8 +13,8 @@
 #include <vector>
 
 #include <jessl/backbone/concept.hpp>
+#include <jessl/backbone/detail/convolve.hpp>
 #include <jessl/backbone/detail/normalise.hpp>
-#include <jessl/backbone/detail/small_convolution.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
@@ -111,8 +111,8 @@ class ResidualBlockImpl : public torch::nn::Cloneable<ResidualBlockImpl> {
     const auto shortcut = downsample_ ? downsampled(x) : x;
     auto y = x;
     const std::size_t last = depth() - 1;
-    for (std::size_t i = 0; i < last; ++i) y = normalise_relu(*norms_[i], convolve(convolutions_[i], y));
-    return normalise_relu(*norms_[last], convolve(convolutions_[last], y), shortcut);
+    for (std::size_t i = 0; i < last; ++i) y = normalise_relu(*norms_[i], convolve(*convolutions_[i], y));
+    return normalise_relu(*norms_[last], convolve(*convolutions_[last], y), shortcut);
   }
 
   /// The norm whose scale decides how much the block adds at first.
@@ -120,7 +120,7 @@ class ResidualBlockImpl : public torch::nn::Cloneable<ResidualBlockImpl> {
 
  private:
   [[nodiscard]] torch::Tensor downsampled(const torch::Tensor& x) {
-    const auto y = downsample_->ptr(0)->as<torch::nn::Conv2d>()->forward(x);
+    const auto y = convolve(*downsample_->ptr(0)->as<torch::nn::Conv2d>(), x);
     return normalise(*downsample_->ptr(1)->as<torch::nn::BatchNorm2d>(), y, /*relu=*/false);
   }
 

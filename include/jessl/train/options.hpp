@@ -24,6 +24,10 @@ enum class Device : std::uint8_t {
 
 /// The settings of Trainer::fit.
 ///
+/// micro_batch: the network sees so many images at once, a divisor of batch_size, and twice, for the memory of a part of the batch
+/// at the price of a second forward pass. The gradient is that of the whole batch; only batch norms normalise with the statistics
+/// of a part, and move their running ones once for each.
+///
 /// keep_freed_memory: by default glibc gives the activations of a step back to the system and pays for every page of them again
 /// in the next, 13 % of a small network's step. Turn it off in an application that does more than train and wants that memory
 /// back.
@@ -36,6 +40,7 @@ enum class Device : std::uint8_t {
 struct FitOptions {
   std::int64_t epochs = 100;                 ///< passes over the data, >= 1
   std::int64_t batch_size = 256;             ///< images per step, >= 2, at most the data set's size
+  std::int64_t micro_batch = 0;              ///< images at once through the network; 0: the whole batch
   std::uint64_t seed = 0;                    ///< of start weights that nobody loaded, order and augmentation
   Device device = Device::automatic;         ///< where to compute
   Precision precision = Precision::float32;  ///< of convolutions and matrix products
@@ -74,7 +79,7 @@ struct jessl::EnumNames<jessl::Device> {
       {{Device::automatic, "auto"}, {Device::cpu, "cpu"}, {Device::cuda, "cuda"}}};
 };
 
-BOOST_HANA_ADAPT_STRUCT(jessl::FitOptions, epochs, batch_size, seed, device, precision, scale_lr, warmup_epochs,
+BOOST_HANA_ADAPT_STRUCT(jessl::FitOptions, epochs, batch_size, micro_batch, seed, device, precision, scale_lr, warmup_epochs,
                         end_ratio, threads, workers, decoding, on_corrupt, max_corrupt_share, resume,
                         keep_freed_memory);
 BOOST_HANA_ADAPT_STRUCT(jessl::EmbedOptions, batch_size, precision, threads, on_corrupt, max_corrupt_share);

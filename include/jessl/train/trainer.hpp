@@ -48,6 +48,8 @@
 #include <jessl/optim/warmup_cosine.hpp>
 #include <jessl/projector/concept.hpp>
 #include <jessl/train/callback.hpp>
+#include <jessl/train/detail/network.hpp>
+#include <jessl/train/detail/start_weights.hpp>
 #include <jessl/train/options.hpp>
 #include <jessl/train/pinned_memory.hpp>
 #include <jessl/train/progress.hpp>
@@ -74,9 +76,6 @@ struct FitResult {
 
 namespace detail {
 
-/// Backbone and projector as one module, so that one optimizer moves both and names tell them apart.
-struct Encoder : torch::nn::Module {};
-
 /// LibTorch's thread count for the life of the guard.
 class IntraOpThreads {
  public:
@@ -89,22 +88,6 @@ class IntraOpThreads {
 
  private:
   int previous_;
-};
-
-/// Evaluation mode for the life of the guard.
-class EvaluationMode {
- public:
-  explicit EvaluationMode(std::shared_ptr<torch::nn::Module> module)
-      : module_(std::move(module)), was_training_(module_->is_training()) {
-    module_->eval();
-  }
-  EvaluationMode(const EvaluationMode&) = delete;
-  EvaluationMode& operator=(const EvaluationMode&) = delete;
-  ~EvaluationMode() { module_->train(was_training_); }
-
- private:
-  std::shared_ptr<torch::nn::Module> module_;
-  bool was_training_;
 };
 
 /// A policy's settings as JSON; its name alone where it does not describe itself.
@@ -123,13 +106,6 @@ template <class Policy>
               "jessl::Trainer: device is cuda, but no CUDA device can be used here; set device = Device::cpu or look "
               "at the driver");
   return device == Device::cpu || !available ? torch::Device(torch::kCPU) : torch::Device(torch::kCUDA);
-}
-
-/// Puts weights of convolutions into channels-last order, which the fast kernels want. LibTorch's Module::to has no such form.
-inline void to_channels_last(torch::nn::Module& module) {
-  for (torch::Tensor& parameter : module.parameters()) {
-    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
-  }
 }
 
 /// Where two JSON documents differ, in words: "/loss/temperature is 0.5 there and 0.2 here". Nothing where only the order of
@@ -183,32 +159,24 @@ inline void keep_freed_memory() {
 /// Source     none
 template <class A, class B, class P, class L, class O>
 class Trainer {
-  static_assert(
-      !needs_predictor<L>() && !needs_teacher<L>(),
-      "jessl::Trainer does not build predictors and teachers: call such a loss in a training loop of your own");
-  static_assert(!SupervisedLoss<L>,
-                "jessl::Trainer hands its loss no labels: call a loss that takes them in a training loop of your own");
   static_assert(ViewMaker<A>,
                 "jessl::Trainer requires 'Augmentation' to be a jessl::ViewMaker: views, shape(view, channels), "
                 "region(extent, key) and make(part, key, scratch, out); see docs/augment/README.md");
   // Said here, before any other line can fail for the same reason.
   using Requirements = std::bool_constant<(require_backbone<B>(), require_projector<P>(), require_loss<L>(),
                                            require_optimizer<O>(), true)>;
+  static_assert(!TaughtLoss<L> || !Backbone<B> || train::detail::Copyable<B>,
+                "jessl::Trainer requires 'Backbone' to hold a torch::nn::Cloneable where the loss wants a teacher, which is a "
+                "copy of it; see docs/backbone/README.md");
 
  public:
   Trainer(A augmentation, B backbone, P projector, L loss, O optimizer)
       : augmentation_(std::move(augmentation)),
-        backbone_(std::move(backbone)),
         projector_policy_(std::move(projector)),
-        projector_(projector_policy_.make(backbone_.feature_dim)),
-        loss_(std::move(loss)),
         optimizer_policy_(std::move(optimizer)),
-        encoder_(std::make_shared<detail::Encoder>()) {
-    projector_->initialise(0);  // made just now: whatever its constructor left, nobody has loaded it
-    tells_loaded_weights_ = backbone::is_made_from_seed(backbone_) || is_drawn_from(backbone_, 0);
-    encoder_->register_module("backbone", backbone_.ptr());
-    encoder_->register_module("projector", projector_.ptr());
-    detail::to_channels_last(*encoder_);  // also for those who only call step()
+        network_(make_network(std::move(backbone), projector_policy_, std::move(loss))) {
+    tells_loaded_weights_ =
+        backbone::is_made_from_seed(network_.backbone()) || train::detail::is_drawn_from(network_.backbone(), 0);
   }
 
   // A copy would share the weights and train them twice.
@@ -264,42 +232,41 @@ class Trainer {
 
   /// Takes one step on views [N, C, H, W] and returns the loss. For loops of one's own: fit() calls this too.
   ///
-  /// Errors     ShapeError when there are fewer than two views, one is not [N, C, H, W] or the loss is no scalar;
-  ///            ConfigError when a view is not of a floating type or on another device than the weights, or the loss does
-  ///            not depend on them; DivergenceError when the loss or its gradient is not finite: weights and running
-  ///            statistics are then those before the step
-  double step(const std::vector<torch::Tensor>& views) {
+  /// `labels` [N], int64, for a loss that learns from them. With a `micro_batch` the network sees that many images at once, as
+  /// FitOptions::micro_batch says.
+  ///
+  /// Errors     ShapeError when there are fewer than two views (for a jessl::SupervisedLoss alone: none), one is not
+  ///            [N, C, H, W] or the loss is no scalar; ConfigError when a view is not of a floating type or on another device
+  ///            than the weights, or the loss does not depend on them; DivergenceError when the loss or its gradient is not
+  ///            finite: weights, running statistics and the loss's state are then those before the step
+  double step(const std::vector<torch::Tensor>& views, const torch::Tensor& labels = {}, std::int64_t micro_batch = 0) {
     check_views(views);
-    if (!optimizer_) attach_optimizer();
-    encoder_->train();
-    optimizer_->zero_grad();
-    // The forward pass moves the running statistics before the loss tells whether the step was good.
-    std::vector<torch::Tensor> statistics;
-    for (const torch::Tensor& buffer : encoder_->buffers()) statistics.push_back(buffer.clone());
-    const torch::Tensor loss = loss_(embeddings(views), SingleProcess{});
+    if (!optimizer_) {
+      attach_optimizers();
+      network_.start_teacher();
+    }
+    for_each_optimizer([](Attached& optimizer) { optimizer.zero_grad(); });
+    // The forward pass moves them before the loss tells whether the step was good.
+    train::detail::KeptBuffers buffers = network_.keep_buffers();
+    double loss = 0.0;
     try {
-      check_loss(loss);
-    } catch (const Error&) {
-      restore(statistics);
+      loss = network_.differentiate(views, labels, precision_, micro_batch);
+    } catch (...) {
+      buffers.put_back();
       throw;
     }
-    const double value = loss.template item<double>();
-    bool finite = std::isfinite(value);
-    if (finite) {
-      loss.backward();
-      finite = gradients_are_finite();
-    }
-    if (!finite) {
-      restore(statistics);
-      fail<DivergenceError>("jessl::Trainer: the loss is ", value,
-                            std::isfinite(value) ? ", but its gradient is not finite," : "", " after ", steps_taken_,
+    if (!std::isfinite(loss) || !gradients_are_finite()) {
+      buffers.put_back();
+      fail<DivergenceError>("jessl::Trainer: the loss is ", loss,
+                            std::isfinite(loss) ? ", but its gradient is not finite," : "", " after ", steps_taken_,
                             " good steps; the weights are those before this step. Try a lower learning rate, a longer ",
                             "warm-up or float32");
     }
-    optimizer_->step();
+    for_each_optimizer([](Attached& optimizer) { optimizer.step(); });
+    network_.after_step();
     ++steps_taken_;
-    initialised_ = true;
-    return value;
+    start_weights_.keep_all(network_);
+    return loss;
   }
 
   /// The representations of all images of `data`, in order, with their labels: the backbone's output in evaluation mode,
@@ -330,9 +297,10 @@ class Trainer {
     const std::int64_t threads = options.threads == 0 ? hardware_threads() : options.threads;
     const detail::IntraOpThreads intra_op(threads);
     const torch::NoGradGuard no_gradient;
-    detail::to_channels_last(*encoder_);
-    const detail::EvaluationMode evaluation_mode(backbone_.ptr());
-    Embedding result{RowMatrix(data.size(), backbone_.feature_dim), {}};
+    B backbone = network_.backbone();
+    train::detail::to_channels_last(*backbone);
+    const train::detail::EvaluationMode evaluation_mode(backbone.ptr());
+    Embedding result{RowMatrix(data.size(), backbone.feature_dim), {}};
     result.labels.reserve(static_cast<std::size_t>(data.size()));
     train::PinnedMemory pinned;
     data::Loader loader(data, maker,
@@ -349,7 +317,7 @@ class Trainer {
     Eigen::Index row = 0;
     for (const data::Batch& batch : loader.epoch(0)) {
       const torch::Tensor features =
-          backbone_->forward(views_of(batch).front()).to(torch::kCPU, torch::kFloat).contiguous();
+          backbone->forward(on_device(train::to_tensors(batch).views.front())).to(torch::kCPU, torch::kFloat).contiguous();
       const Eigen::Map<const RowMatrix> rows(features.template data_ptr<float>(), features.size(0), features.size(1));
       result.features.middleRows(row, rows.rows()) = rows;
       row += rows.rows();
@@ -359,32 +327,29 @@ class Trainer {
   }
 
   /// Draws all weights anew as a pure function of the seed: those that a run with this seed starts from.
-  void initialise(std::uint64_t seed) {
-    draw(seed);
-    initialised_ = true;
-  }
+  void initialise(std::uint64_t seed) { start_weights_.draw(network_, seed); }
 
   /// Says that fit() is to start from the weights that the modules have, wherever those come from.
-  void keep_weights() { initialised_ = true; }
+  void keep_weights() { start_weights_.keep_all(network_); }
 
   /// The backbone; shared with the trainer, not copied.
-  [[nodiscard]] B backbone() const { return backbone_; }
+  [[nodiscard]] B backbone() const { return network_.backbone(); }
+
+  /// The backbone of the teacher, where the loss wants one; shared with the trainer, not copied.
+  [[nodiscard]] B teacher() const requires TaughtLoss<L> { return network_.teacher(); }
 
   /// The projector's module; shared with the trainer, not copied.
-  [[nodiscard]] auto projector() const { return projector_; }
+  [[nodiscard]] auto projector() const { return network_.projector(); }
 
   /// Where the weights are.
-  [[nodiscard]] torch::Device device() const {
-    const std::vector<torch::Tensor> parameters = encoder_->parameters();
-    return parameters.empty() ? torch::Device(torch::kCPU) : parameters.front().device();
-  }
+  [[nodiscard]] torch::Device device() const { return network_.device(); }
 
   /// The settings of all five policies.
   [[nodiscard]] Json configuration() const {
     return {{"augmentation", detail::policy_json(augmentation_)},
-            {"backbone", detail::policy_json(backbone_)},
+            {"backbone", detail::policy_json(network_.backbone())},
             {"projector", detail::policy_json(projector_policy_)},
-            {"loss", detail::policy_json(loss_)},
+            {"loss", detail::policy_json(network_.loss())},
             {"optimizer", detail::policy_json(optimizer_policy_)}};
   }
 
@@ -392,8 +357,10 @@ class Trainer {
   ///
   /// Errors     DataError when the file is damaged; ShapeError when it is of another architecture
   void load_weights(const std::filesystem::path& path) {
-    load_weights(io::Checkpoint::load(path), path);
-    initialised_ = true;
+    const io::Checkpoint checkpoint = io::Checkpoint::load(path);
+    const auto is_weight = [](std::string_view name) { return name == "backbone" || name == "projector"; };
+    load(checkpoint, path, is_weight);
+    for (const std::string_view name : {"backbone", "projector"}) start_weights_.keep(name);
   }
 
   /// Writes the backbone's and projector's weights to a file that load_weights() reads.
@@ -402,19 +369,22 @@ class Trainer {
   void save_weights(const std::filesystem::path& path) const {
     io::Checkpoint checkpoint;
     checkpoint.record = {{"configuration", configuration()}};
-    checkpoint.groups["backbone"] = module_state(*backbone_);
-    checkpoint.groups["projector"] = module_state(*projector_);
+    checkpoint.groups["backbone"] = module_state(*network_.backbone());
+    checkpoint.groups["projector"] = module_state(*network_.projector());
     checkpoint.save(path);
   }
 
  private:
   static constexpr std::int64_t most_epochs =
       1'000'000;                                      // each is asked for its views' shapes; a draw's key has 32 bits
+  static constexpr std::int64_t least_views = Loss<L> ? 2 : 1;  // labels alone need no second view
   static constexpr std::int64_t most_threads = 1024;  // more is a slip of the keyboard, and no system gives them
 
   // Of the archetypes where a requirement is not met, so that its message is not followed by those of every use.
   using Attached = optim::StateOf<std::conditional_t<Optimizer<O>, O, OptimizerArchetype>>;
-  using ProjectorModule = projector::HeadOf<std::conditional_t<Projector<P>, P, ProjectorArchetype>>;
+  static constexpr bool fits = Backbone<B> && Projector<P> && (Loss<L> || SupervisedLoss<L>);
+  using Network = std::conditional_t<fits, train::detail::NetworkOf<B, P, L>,
+                                     train::detail::NetworkOf<BackboneArchetype, ProjectorArchetype, LossArchetype>>::type;
 
   /// What fit() decided where the options leave it open.
   struct Plan {
@@ -435,7 +405,7 @@ class Trainer {
     static_assert(Recorded<R>,
                   "jessl::Trainer requires an order that can be recorded in checkpoints: adapt it by "
                   "BOOST_HANA_ADAPT_STRUCT, or give it to_json(); see docs/data/order.md");
-    static_assert(A::views >= 2,
+    static_assert(A::views >= least_views,
                   "jessl::Trainer::fit requires an augmentation of at least two views, which the loss compares; see "
                   "augment::two_views in docs/augment/README.md");
     const auto require = [](bool condition, auto&&... text) {
@@ -447,6 +417,11 @@ class Trainer {
             ", expected at least 2: a loss compares images");
     require(options.batch_size <= data.size(), "batch_size is ", options.batch_size, ", but the data set has only ",
             data.size(), " images; take a smaller batch_size");
+    require(options.micro_batch >= 0 && options.micro_batch != 1 &&
+                (options.micro_batch == 0 || options.batch_size % options.micro_batch == 0),
+            "micro_batch is ", options.micro_batch,
+            ", expected 0 (the whole batch), or at least 2 images and a divisor of batch_size = ", options.batch_size);
+    require(Loss<L> || data.classes() >= 1, "the loss learns from labels, and the data set has none");
     require(options.max_corrupt_share >= 0.0 && options.max_corrupt_share <= 1.0, "max_corrupt_share is ",
             options.max_corrupt_share, ", expected 0 to 1");
     require(options.end_ratio >= 0.0 && options.end_ratio <= 1.0, "end_ratio is ", options.end_ratio,
@@ -455,13 +430,13 @@ class Trainer {
             ", expected 0 (all) to ", most_threads);
     require(options.workers >= 0 && options.workers <= most_threads, "workers is ", options.workers,
             ", expected 0 (chosen for you) to ", most_threads);
-    if constexpr (requires { loss_.check(); }) loss_.check();
-    (void)optimizer_policy_.attach(optim::named_parameters(*encoder_));  // checks its settings
+    if constexpr (requires { network_.loss().check(); }) network_.loss().check();
+    (void)attached();  // checks its settings
     const double warmup = warmup_epochs(options);
     require(warmup >= 0.0 && warmup <= static_cast<double>(options.epochs), "warmup_epochs is ", warmup,
             ", expected 0 to epochs = ", options.epochs);
     (void)detail::resolve(options.device);
-    require(initialised_ || tells_loaded_weights_ || !options.resume.empty(),
+    require(start_weights_.keeps("backbone") || tells_loaded_weights_ || !options.resume.empty(),
             "the backbone came with weights that its initialise(0) does not give: perhaps loaded ones. Call "
             "keep_weights() to start from them or initialise(seed) to draw others, or let backbone::Holder make the "
             "module");
@@ -477,13 +452,6 @@ class Trainer {
     Checked result{run_configuration(data, options, order), {}};
     if (!options.resume.empty()) result.resumed = resumable(options.resume, result.configuration);
     return result;
-  }
-
-  /// Start weights of different modules come from different streams of the run's seed.
-  [[nodiscard]] static std::uint64_t backbone_seed(std::uint64_t seed) { return stream_seed(seed, 0); }
-  [[nodiscard]] static std::uint64_t projector_seed(std::uint64_t seed) { return stream_seed(seed, 1); }
-  [[nodiscard]] static std::uint64_t stream_seed(std::uint64_t seed, std::uint64_t stream) {
-    return Draw({.seed = seed, .sample = stream, .purpose = Purpose::initialisation}).bits();
   }
 
   [[nodiscard]] static double warmup_epochs(const FitOptions& options) {
@@ -503,15 +471,15 @@ class Trainer {
   /// Sends two blank images through the backbone, so that a mismatch is known before the run.
   void try_backbone(const std::vector<ViewShape>& shapes) const {
     const torch::NoGradGuard no_gradient;
-    B backbone = backbone_;
-    const detail::EvaluationMode evaluation_mode(backbone.ptr());
+    B backbone = network_.backbone();
+    const train::detail::EvaluationMode evaluation_mode(backbone.ptr());
     for (const ViewShape& shape : shapes) {
       try {
         const torch::Tensor features =
             backbone->forward(torch::zeros({2, shape.channels, shape.height, shape.width}, device()));
-        JESSL_CHECK(features.dim() == 2 && features.size(1) == backbone_.feature_dim, ShapeError,
+        JESSL_CHECK(features.dim() == 2 && features.size(1) == backbone.feature_dim, ShapeError,
                     "jessl::Trainer: the backbone makes ", shape_of(features), " of two images, expected [2, ",
-                    backbone_.feature_dim, "]");
+                    backbone.feature_dim, "]");
       } catch (const c10::Error& error) {
         const std::string reason = error.what_without_backtrace();
         fail<ShapeError>("jessl::Trainer: the backbone does not take views of shape ", shape, ": ",
@@ -521,50 +489,9 @@ class Trainer {
     }
   }
 
-  /// Draws both modules' weights and remembers from what, so that weights which somebody changed since can be told.
-  void draw(std::uint64_t seed) {
-    drawn_ = {backbone_seed(seed), projector_seed(seed)};
-    backbone_->initialise(drawn_.backbone);
-    projector_->initialise(drawn_.projector);
-  }
-
-  /// Whether a module's weights are those that initialise(seed) gives. They stay as they are.
-  template <class Module>
-  [[nodiscard]] static bool is_drawn_from(Module& module, std::uint64_t seed) {
-    StateDict before;
-    for (const auto& [name, tensor] : module_state(*module)) before[name] = tensor.detach().clone();
-    module->initialise(seed);
-    const StateDict drawn = module_state(*module);
-    const bool equal = std::all_of(drawn.begin(), drawn.end(), [&](const auto& entry) {
-      return torch::equal(entry.second, before.at(entry.first));
-    });
-    if (!equal) load_module_state(*module, before, "jessl::Trainer");
-    return equal;
-  }
-
-  /// Draws a module's weights from `seed` if they are still those that were drawn from `earlier`.
-  template <class Module>
-  static void draw_if_untouched(Module& module, std::uint64_t earlier, std::uint64_t seed, std::string_view role) {
-    if (is_drawn_from(module, earlier)) {
-      module->initialise(seed);
-    } else {
-      note("the ", role, "'s weights are not those it was made with and are kept");
-    }
-  }
-
-  void prepare_weights(std::uint64_t seed) {
-    if (initialised_) {
-      note("the run starts from the weights that the trainer has");
-      return;
-    }
-    draw_if_untouched(backbone_, drawn_.backbone, backbone_seed(seed), "backbone");
-    draw_if_untouched(projector_, drawn_.projector, projector_seed(seed), "projector");
-    drawn_ = {backbone_seed(seed), projector_seed(seed)};
-  }
-
   void check_views(const std::vector<torch::Tensor>& views) const {
-    JESSL_CHECK(views.size() >= 2, ShapeError, "jessl::Trainer::step: got ", views.size(),
-                " views, expected at least 2");
+    JESSL_CHECK(static_cast<std::int64_t>(views.size()) >= least_views, ShapeError, "jessl::Trainer::step: got ",
+                views.size(), " views, expected at least ", least_views);
     for (std::size_t v = 0; v < views.size(); ++v) {
       JESSL_CHECK(views[v].defined() && views[v].dim() == 4, ShapeError, "jessl::Trainer::step: views[", v, "] is ",
                   views[v].defined() ? concat(shape_of(views[v])) : "undefined", ", expected [N, C, H, W]");
@@ -575,53 +502,54 @@ class Trainer {
     }
   }
 
-  static void check_loss(const torch::Tensor& loss) {
-    JESSL_CHECK(loss.defined() && loss.dim() == 0, ShapeError, "jessl::Trainer::step: the loss is ",
-                loss.defined() ? concat(shape_of(loss)) : "undefined", ", expected a scalar, []");
-    JESSL_CHECK(
-        loss.requires_grad(), ConfigError,
-        "jessl::Trainer::step: the loss does not depend on the weights; are they frozen, is a NoGradGuard alive, or "
-        "does the loss detach its views?");
-  }
-
   [[nodiscard]] bool gradients_are_finite() const {
     std::vector<torch::Tensor> gradients;
-    for (const torch::Tensor& parameter : encoder_->parameters()) {
+    for (const torch::Tensor& parameter : network_.trained().parameters()) {
       if (parameter.grad().defined()) gradients.push_back(parameter.grad());
     }
     return gradients.empty() || torch::isfinite(torch::stack(at::_foreach_norm(gradients))).all().template item<bool>();
   }
 
-  void restore(const std::vector<torch::Tensor>& statistics) {
-    const torch::NoGradGuard no_gradient;
-    std::vector<torch::Tensor> buffers = encoder_->buffers();
-    for (std::size_t i = 0; i < buffers.size(); ++i) buffers[i].copy_(statistics[i]);
+  [[nodiscard]] static Network make_network(B backbone, const P& projector, L loss) {
+    if constexpr (fits) {
+      return Network(std::move(backbone), projector, std::move(loss));
+    } else {
+      return Network({}, {}, {});
+    }
   }
 
-  void attach_optimizer() { optimizer_.emplace(optimizer_policy_.attach(optim::named_parameters(*encoder_))); }
-
-  /// All views through backbone and projector in one pass; the views' embeddings V x [N, E].
-  [[nodiscard]] std::vector<torch::Tensor> embeddings(const std::vector<torch::Tensor>& views) {
-    const Autocast autocast(views.front().device().type(), precision_);
-    const bool one_shape = std::all_of(
-        views.begin(), views.end(), [&](const torch::Tensor& view) { return view.sizes() == views.front().sizes(); });
-    if (one_shape) {
-      const torch::Tensor stacked = torch::cat(views).contiguous(torch::MemoryFormat::ChannelsLast);  // [V*N, C, H, W]
-      return projector_->forward(backbone_->forward(stacked)).chunk(static_cast<std::int64_t>(views.size()));
+  /// The optimizer's state for all that learns; for a predictor whose learning rate is constant a state of its own.
+  [[nodiscard]] std::pair<Attached, std::optional<Attached>> attached() const {
+    optim::NamedParameters all = optim::named_parameters(network_.trained());
+    std::optional<Attached> predictors;
+    if constexpr (PredictedLoss<L>) {
+      if (network_.loss().predictor.constant_lr) {
+        const auto first = std::stable_partition(all.begin(), all.end(), [](const auto& parameter) {
+          return !parameter.first.starts_with("predictor.");
+        });
+        predictors.emplace(optimizer_policy_.attach(optim::NamedParameters(first, all.end())));
+        all.erase(first, all.end());
+      }
     }
-    std::vector<torch::Tensor> result;
-    for (const torch::Tensor& view : views) {
-      result.push_back(projector_->forward(backbone_->forward(view.contiguous(torch::MemoryFormat::ChannelsLast))));
-    }
-    return result;
+    return {optimizer_policy_.attach(all), std::move(predictors)};
   }
 
-  /// The views of a batch, V x [N, C, H, W], where the weights are; on the CPU they are the loader's own memory. Beside a
-  /// GPU the copy is under way: whoever reads a result of it, as step() does, has waited for it.
-  [[nodiscard]] std::vector<torch::Tensor> views_of(const data::Batch& batch) const {
-    std::vector<torch::Tensor> views = train::to_tensors(batch).views;
-    for (torch::Tensor& view : views) view = view.to(device(), /*non_blocking=*/true);
-    return views;
+  void attach_optimizers() {
+    auto [all, predictors] = attached();
+    optimizer_.emplace(std::move(all));
+    predictor_optimizer_ = std::move(predictors);
+  }
+
+  template <class Visit>
+  void for_each_optimizer(const Visit& visit) {
+    visit(*optimizer_);
+    if (predictor_optimizer_) visit(*predictor_optimizer_);
+  }
+
+  /// A tensor where the weights are. Beside a GPU the copy is under way: whoever reads a result of it, as step() does, has
+  /// waited for it.
+  [[nodiscard]] torch::Tensor on_device(const torch::Tensor& tensor) const {
+    return tensor.to(device(), /*non_blocking=*/true);
   }
 
   /// What a loader's batches are to be, so that the step needs no other form of them: in the order in which the network
@@ -643,10 +571,10 @@ class Trainer {
     if (chosen.device.is_cpu() && options.keep_freed_memory) detail::keep_freed_memory();
     precision_ = resolve(options.precision, chosen.device.type());
     torch::manual_seed(options.seed);
-    if (!from.resumed) prepare_weights(options.seed);
-    encoder_->to(chosen.device);
-    detail::to_channels_last(*encoder_);
-    attach_optimizer();
+    if (!from.resumed) start_weights_.prepare(network_, options.seed);
+    network_.to(chosen.device);
+    if (!from.resumed) network_.start_teacher();
+    attach_optimizers();
     steps_taken_ = 0;
 
     train::PinnedMemory pinned;
@@ -684,6 +612,7 @@ class Trainer {
                                            std::llround(warmup_epochs(options) * static_cast<double>(steps_per_epoch))),
                                        .total_steps = info.total_steps(),
                                        .end_ratio = options.end_ratio};
+    const bool labelled = SupervisedLoss<L> && data.classes() >= 1;
     announce(chosen, data.size());
 
     std::tuple states{callbacks.start(info)...};
@@ -699,10 +628,16 @@ class Trainer {
       for (const data::Batch& batch : loader.epoch(epoch, first_batch)) {
         const double loader_seconds = detail::seconds_since(waiting_since);
         const auto step_begin = std::chrono::steady_clock::now();
-        const std::vector<torch::Tensor> views = views_of(batch);
+        train::BatchTensors tensors = train::to_tensors(batch);
+        for (torch::Tensor& view : tensors.views) view = on_device(view);
         const double lr = schedule.at(steps_taken_);
         optimizer_->set_lr(lr);
-        last_loss = result.loss = step(views);
+        if (predictor_optimizer_)
+          predictor_optimizer_->set_lr(schedule.at(std::min(steps_taken_, schedule.warmup_steps)));
+        network_.set_progress({.epoch = static_cast<double>(steps_taken_) / static_cast<double>(steps_per_epoch),
+                               .epochs = static_cast<double>(options.epochs)});
+        last_loss = result.loss =
+            step(tensors.views, labelled ? on_device(tensors.labels) : torch::Tensor(), options.micro_batch);
         loss_sum += result.loss;
         result.images += batch.size();
         ++result.steps;
@@ -765,6 +700,8 @@ class Trainer {
                        {"images", data.size()},
                        {"channels", data.channels()},
                        {"fingerprint", fingerprint(data)}};
+    // Where it is used alone: it changes a run, and a checkpoint without it is one of whole batches.
+    if (options.micro_batch > 0) document["run"]["micro_batch"] = options.micro_batch;
     return document;
   }
 
@@ -820,22 +757,36 @@ class Trainer {
     checkpoint.record = {
         {"configuration", configuration}, {"steps_taken", steps_taken_},         {"loss", loss},
         {"seconds", run_seconds},         {"threads", torch::get_num_threads()}, {"device", device().str()}};
-    checkpoint.groups["backbone"] = module_state(*backbone_);
-    checkpoint.groups["projector"] = module_state(*projector_);
+    network_.for_each([&](std::string_view name, const auto& module) {
+      checkpoint.groups[std::string(name)] = module_state(*module);
+    });
     checkpoint.groups["optimizer"] = optimizer_->state_dict();
+    if (predictor_optimizer_) checkpoint.groups["predictor_optimizer"] = predictor_optimizer_->state_dict();
     at::Generator generator = at::detail::getDefaultCPUGenerator();
     const std::lock_guard lock(generator.mutex());
     checkpoint.groups["random"]["cpu"] = generator.get_state();
     checkpoint.save(path);
   }
 
-  void load_weights(const io::Checkpoint& checkpoint, const std::filesystem::path& path) {
-    const std::string who = concat("jessl::Trainer: checkpoint ", path);
-    check_module_state(*backbone_, checkpoint.group("backbone"), who + ", backbone");
-    check_module_state(*projector_, checkpoint.group("projector"), who + ", projector");
-    load_module_state(*backbone_, checkpoint.group("backbone"), who + ", backbone");
-    load_module_state(*projector_, checkpoint.group("projector"), who + ", projector");
+  /// Copies the modules that are chosen by name from a checkpoint; none where one of them doesn't fit.
+  template <class Chosen>
+  void load(const io::Checkpoint& checkpoint, const std::filesystem::path& path, const Chosen& chosen) {
+    check_modules(checkpoint, path, chosen);
+    network_.for_each([&](std::string_view name, auto module) {
+      if (chosen(name)) load_module_state(*module, checkpoint.group(std::string(name)), "jessl::Trainer");
+    });
   }
+
+  template <class Chosen>
+  void check_modules(const io::Checkpoint& checkpoint, const std::filesystem::path& path, const Chosen& chosen) const {
+    network_.for_each([&](std::string_view name, const auto& module) {
+      if (chosen(name))
+        check_module_state(*module, checkpoint.group(std::string(name)),
+                           concat("jessl::Trainer: checkpoint ", path, ", ", name));
+    });
+  }
+
+  static constexpr auto every_module = [](std::string_view) { return true; };
 
   /// The loss of the last step that a run had taken; NaN where it is not known.
   [[nodiscard]] static double loss_of(const io::Checkpoint& checkpoint) {
@@ -856,11 +807,11 @@ class Trainer {
         detail::differences(without_unread(there, configuration), without_unread(configuration, there));
     JESSL_CHECK(differences.empty(), ConfigError, who, " belongs to another run: ", differences,
                 "; resume with the same settings, or use load_weights()");
-    check_module_state(*backbone_, checkpoint.group("backbone"), who + ", backbone");
-    check_module_state(*projector_, checkpoint.group("projector"), who + ", projector");
-    const StateDict& moments = checkpoint.group("optimizer");
+    check_modules(checkpoint, path, every_module);
     try {
-      optimizer_policy_.attach(optim::named_parameters(*encoder_)).load_state_dict(moments);
+      auto [all, predictors] = attached();
+      all.load_state_dict(checkpoint.group("optimizer"));
+      if (predictors) predictors->load_state_dict(checkpoint.group("predictor_optimizer"));
     } catch (const ShapeError& error) {
       fail<ShapeError>(who, ", optimizer: ", error.what());
     } catch (const ConfigError& error) {
@@ -886,8 +837,9 @@ class Trainer {
            " and goes on with ", torch::get_num_threads(), " on ", device().str(), " and jessl ", version,
            "; its losses may differ in the last bits");
     }
-    load_weights(checkpoint, path);
+    load(checkpoint, path, every_module);
     optimizer_->load_state_dict(checkpoint.group("optimizer"));
+    if (predictor_optimizer_) predictor_optimizer_->load_state_dict(checkpoint.group("predictor_optimizer"));
     steps_taken_ = record["steps_taken"].template get<std::int64_t>();
     at::Generator generator = at::detail::getDefaultCPUGenerator();
     const std::lock_guard lock(generator.mutex());
@@ -896,21 +848,15 @@ class Trainer {
   }
 
   A augmentation_;
-  B backbone_;
   P projector_policy_;
-  ProjectorModule projector_;
-  L loss_;
   O optimizer_policy_;
-  std::shared_ptr<detail::Encoder> encoder_;
+  Network network_;
   std::optional<Attached> optimizer_;
+  std::optional<Attached> predictor_optimizer_;
   Precision precision_ = Precision::float32;
   std::int64_t steps_taken_ = 0;
-  bool initialised_ = false;           // by hand, from a file, or by a step: a run keeps the weights
+  train::detail::StartWeights start_weights_;
   bool tells_loaded_weights_ = false;  // the backbone was made as initialise(0) leaves it: other weights were loaded
-  struct {
-    std::uint64_t backbone = 0;
-    std::uint64_t projector = 0;
-  } drawn_;  // the seeds of the weights; a new module's are those of 0
 };
 
 }  // namespace jessl

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The convolution of tiny maps by one product: it must be LibTorch's convolution, forward and backward.
+// Convolutions by one product: they must be LibTorch's convolutions, forward and backward.
 #include <catch2/catch.hpp>
 
-#include <jessl/backbone/detail/small_convolution.hpp>
+#include <jessl/backbone/detail/convolve.hpp>
 #include <jessl/backbone/resnet.hpp>
 #include <support/safetensors.hpp>
 
 using jessl::backbone::detail::can_convolve_small;
+using jessl::backbone::detail::convolve;
+using jessl::backbone::detail::convolve_pointwise;
 using jessl::backbone::detail::convolve_small;
 using jessl::test::relative_error;
 
@@ -18,7 +20,7 @@ torch::nn::Conv2d convolution(std::int64_t kernel = 3, std::int64_t stride = 1, 
 
 }  // namespace
 
-TEST_CASE("convolve_small: values and gradients are the convolution's", "[backbone][small_convolution]") {
+TEST_CASE("convolve_small: values and gradients are the convolution's", "[backbone][convolve]") {
   torch::manual_seed(1);
   const auto [height, width] = GENERATE(table<std::int64_t, std::int64_t>({{1, 1}, {1, 2}, {2, 1}, {2, 2}}));
   for (const auto format : {torch::MemoryFormat::Contiguous, torch::MemoryFormat::ChannelsLast}) {
@@ -42,7 +44,7 @@ TEST_CASE("convolve_small: values and gradients are the convolution's", "[backbo
   }
 }
 
-TEST_CASE("convolve_small: takes no other convolution, map or type", "[backbone][small_convolution]") {
+TEST_CASE("convolve_small: takes no other convolution, map or type", "[backbone][convolve]") {
   const auto map = [](std::int64_t side) { return torch::zeros({2, 6, side, side}); };
   CHECK(can_convolve_small(*convolution(), map(2)));
   CHECK_FALSE(can_convolve_small(*convolution(), map(3)));
@@ -52,8 +54,30 @@ TEST_CASE("convolve_small: takes no other convolution, map or type", "[backbone]
   CHECK_FALSE(can_convolve_small(*convolution(), map(2).to(torch::kBFloat16)));
 }
 
+TEST_CASE("convolve_pointwise: values and gradients are the convolution's", "[backbone][convolve]") {
+  torch::manual_seed(2);
+  // Eight channels and more, or a stride of one: LibTorch's own gradient is sound there.
+  const auto [in, stride] = GENERATE(table<std::int64_t, std::int64_t>({{8, 1}, {8, 2}, {3, 1}, {12, 3}}));
+  torch::nn::Conv2d layer(torch::nn::Conv2dOptions(in, 5, 1).stride(stride).bias(false));
+  const auto values = torch::randn({3, in, 7, 6}).contiguous(torch::MemoryFormat::ChannelsLast);
+  const auto x = values.clone().requires_grad_();
+  const auto expected_x = values.clone().requires_grad_();
+  const auto y = convolve_pointwise(*layer, x);
+  const auto slope = torch::randn(y.sizes());
+  y.backward(slope);
+  const auto weight_gradient = layer->weight.grad().clone();
+  layer->zero_grad();
+  const auto expected = layer->forward(expected_x);
+  expected.backward(slope);
+  CHECK(y.is_contiguous(torch::MemoryFormat::ChannelsLast));
+  CHECK(relative_error(y, expected) < 1e-6);
+  CHECK(relative_error(x.grad(), expected_x.grad()) < 1e-6);
+  CHECK(relative_error(weight_gradient, layer->weight.grad()) < 1e-6);
+  CHECK(torch::equal(convolve(*layer, values), convolve_pointwise(*layer, values)));
+}
+
 TEST_CASE("ResNet: grey images keep channels-last order behind the first convolution",
-          "[backbone][small_convolution]") {
+          "[backbone][convolve]") {
   const auto grey = torch::zeros({2, 1, 8, 8});
   torch::nn::Conv2d stem(torch::nn::Conv2dOptions(1, 4, 3).padding(1).bias(false));
   const auto y = stem->forward(jessl::backbone::detail::channels_last_if_grey(grey));

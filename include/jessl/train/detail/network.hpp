@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: Apache-2.0
+// The modules that a loss's type asks for, and the way from views to their gradients.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <jessl/core/autocast.hpp>
+#include <jessl/core/communicator.hpp>
+#include <jessl/core/error.hpp>
+#include <jessl/core/module_state.hpp>
+#include <jessl/core/tensor.hpp>
+#include <jessl/loss/concept.hpp>
+#include <jessl/projector/concept.hpp>
+#include <jessl/projector/mlp.hpp>
+
+namespace jessl::train::detail {
+
+/// The module inside a holder.
+template <class Holder>
+using ModuleIn = std::remove_cvref_t<decltype(*std::declval<Holder&>())>;
+
+/// Whether a holder's module can be copied, as a teacher is: by torch::nn::Module::clone().
+template <class Holder>
+concept Copyable = requires(const ModuleIn<Holder>& module, std::shared_ptr<ModuleIn<Holder>> copy) {
+  []<class Impl>(const torch::nn::Cloneable<Impl>&) {}(module);
+  Holder(copy);
+};
+
+/// Modules as one, so that one optimizer moves all that are trained and names tell them apart.
+struct Modules : torch::nn::Module {};
+
+/// Evaluation mode for the life of the guard.
+class EvaluationMode {
+ public:
+  explicit EvaluationMode(std::shared_ptr<torch::nn::Module> module)
+      : module_(std::move(module)), was_training_(module_->is_training()) {
+    module_->eval();
+  }
+  EvaluationMode(const EvaluationMode&) = delete;
+  EvaluationMode& operator=(const EvaluationMode&) = delete;
+  ~EvaluationMode() { module_->train(was_training_); }
+
+ private:
+  std::shared_ptr<torch::nn::Module> module_;
+  bool was_training_;
+};
+
+/// The state of a device's random numbers.
+class RandomState {
+ public:
+  explicit RandomState(const torch::Device& device)
+      : generator_(at::globalContext().defaultGenerator(device)), state_(read()) {}
+  /// Sets the generator to what it was when this was made.
+  void put_back() {
+    const std::lock_guard lock(generator_.mutex());
+    generator_.set_state(state_);
+  }
+
+ private:
+  [[nodiscard]] torch::Tensor read() {
+    const std::lock_guard lock(generator_.mutex());
+    return generator_.get_state();
+  }
+
+  at::Generator generator_;
+  torch::Tensor state_;
+};
+
+/// Puts weights of convolutions into channels-last order, which the fast kernels want. LibTorch's Module::to has no such form.
+inline void to_channels_last(torch::nn::Module& module) {
+  for (torch::Tensor& parameter : module.parameters()) {
+    if (parameter.dim() == 4) parameter.set_data(parameter.contiguous(torch::MemoryFormat::ChannelsLast));
+  }
+}
+
+/// `tensors` <- momentum `tensors` + (1 - momentum) `others`; a copy for momentum 0.
+inline void follow(std::vector<torch::Tensor> tensors, const std::vector<torch::Tensor>& others, double momentum) {
+  if (!tensors.empty()) at::_foreach_lerp_(tensors, others, 1.0 - momentum);
+}
+
+/// As above, of the numbers among a module's running statistics; counts are copied.
+inline void follow_statistics(const torch::nn::Module& teacher, const torch::nn::Module& student, double momentum) {
+  const std::vector<torch::Tensor> own = teacher.buffers();
+  const std::vector<torch::Tensor> others = student.buffers();
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    if (own[i].is_floating_point()) {
+      follow({own[i]}, {others[i]}, momentum);
+    } else {
+      own[i].copy_(others[i]);
+    }
+  }
+}
+
+/// Rows [begin, begin + size) of every view.
+[[nodiscard]] inline std::vector<torch::Tensor> rows_of(const std::vector<torch::Tensor>& views, std::int64_t begin,
+                                                        std::int64_t size) {
+  std::vector<torch::Tensor> part;
+  for (const torch::Tensor& view : views) part.push_back(view.narrow(0, begin, size));
+  return part;
+}
+
+/// The module's buffers as they are now, to put back.
+class KeptBuffers {
+ public:
+  explicit KeptBuffers(std::vector<torch::Tensor> buffers) : buffers_(std::move(buffers)) {
+    for (const torch::Tensor& buffer : buffers_) copies_.push_back(buffer.clone());
+  }
+  void put_back() {
+    const torch::NoGradGuard no_gradient;
+    for (std::size_t i = 0; i < buffers_.size(); ++i) buffers_[i].copy_(copies_[i]);
+  }
+
+ private:
+  std::vector<torch::Tensor> buffers_;
+  std::vector<torch::Tensor> copies_;
+};
+
+/// Backbone and projector, and what the loss's type asks for around them: a predictor, a teacher, the loss's own state.
+/// Whoever doesn't ask pays nothing.
+template <class B, class P, class L>
+class Network {
+  using Head = projector::HeadOf<P>;
+  using State = loss::StateOrNone<L>;
+  using Views = std::vector<torch::Tensor>;
+
+ public:
+  Network(B backbone, const P& projector, L loss)
+      : loss_(std::move(loss)),
+        backbone_(std::move(backbone)),
+        projector_(projector.make(backbone_.feature_dim)),
+        state_(make_state(loss_, projector_->out_features)) {
+    projector_->initialise(0);  // made just now: whatever its constructor left, nobody has loaded it
+    trained_->register_module("backbone", backbone_.ptr());
+    trained_->register_module("projector", projector_.ptr());
+    if constexpr (PredictedLoss<L>) {
+      const std::string hidden = loss_.predictor.hidden.empty() ? "" : loss_.predictor.hidden + "-";
+      const std::int64_t width = projector_->out_features;
+      predictor_ = projector::MLP{hidden + std::to_string(width)}.make(width);
+      trained_->register_module("predictor", predictor_.ptr());
+    }
+    if constexpr (StatefulLoss<L>) {
+      state_->initialise(0);
+      trained_->register_module("loss", state_.ptr());
+    }
+    if constexpr (TaughtLoss<L>) {
+      teacher_backbone_ = B(std::dynamic_pointer_cast<ModuleIn<B>>(backbone_->clone()));
+      teacher_projector_ = projector.make(backbone_.feature_dim);
+      teacher_->register_module("backbone", teacher_backbone_.ptr());
+      teacher_->register_module("projector", teacher_projector_.ptr());
+      for (torch::Tensor& parameter : teacher_->parameters()) parameter.requires_grad_(false);
+    }
+    to(device());
+    start_teacher();
+  }
+
+  [[nodiscard]] const L& loss() const { return loss_; }
+  [[nodiscard]] const B& backbone() const { return backbone_; }
+  [[nodiscard]] const Head& projector() const { return projector_; }
+  [[nodiscard]] const B& teacher() const { return teacher_backbone_; }
+
+  /// What learns by gradients: backbone, projector, predictor, the loss's parameters.
+  [[nodiscard]] const torch::nn::Module& trained() const { return *trained_; }
+
+  /// Calls visit(name, module holder) for each module that starts from weights of its own.
+  template <class Visit>
+  void for_each_drawn(const Visit& visit) const {
+    visit("backbone", backbone_);
+    visit("projector", projector_);
+    if constexpr (PredictedLoss<L>) visit("predictor", predictor_);
+    if constexpr (StatefulLoss<L>) visit("loss", state_);
+  }
+
+  /// Calls visit(name, module holder) for each module that a checkpoint holds.
+  template <class Visit>
+  void for_each(const Visit& visit) const {
+    for_each_drawn(visit);
+    if constexpr (TaughtLoss<L>) {
+      visit("teacher_backbone", teacher_backbone_);
+      visit("teacher_projector", teacher_projector_);
+    }
+  }
+
+  [[nodiscard]] torch::Device device() const {
+    const Views parameters = trained_->parameters();
+    return parameters.empty() ? torch::Device(torch::kCPU) : parameters.front().device();
+  }
+
+  void to(const torch::Device& device) {
+    for (const auto& modules : {trained_, teacher_}) {
+      modules->to(device);
+      to_channels_last(*modules);
+    }
+  }
+
+  void set_progress(const loss::Progress& progress) {
+    progress_ = progress;
+    if constexpr (StatefulLoss<L>) {
+      if constexpr (requires { state_->set_progress(progress); }) state_->set_progress(progress);
+    }
+  }
+
+  /// Makes the teacher equal to the student, as it is when a run starts.
+  void start_teacher() {
+    follow(0.0);
+    if constexpr (TaughtLoss<L>) follow_all_statistics(0.0);
+  }
+
+  /// After the optimizer's step: lets the teacher follow.
+  void after_step() {
+    if constexpr (TaughtLoss<L>) {
+      const double momentum = loss_.teacher.at(progress_);
+      follow(momentum);
+      if (loss_.teacher.statistics == loss::TeacherStatistics::followed) follow_all_statistics(momentum);
+    }
+  }
+
+  /// What a forward pass changes, as it is now: running statistics and the loss's memory.
+  [[nodiscard]] KeptBuffers keep_buffers() const {
+    Views all = trained_->buffers();
+    for (const torch::Tensor& buffer : teacher_->buffers()) all.push_back(buffer);
+    return KeptBuffers(std::move(all));
+  }
+
+  /// Adds the gradient of these views' loss to that of the weights and returns the loss, []; adds nothing where the loss is
+  /// not finite.
+  ///
+  /// With a `micro_batch` > 0 backbone and projector see that many images at once, twice: first for the embeddings, at which
+  /// the loss of the whole batch is differentiated, then for the weights. So the gradient is the whole batch's, in the memory of
+  /// a part of it; what batch norms see is the part.
+  ///
+  /// Errors     those of the loss; ShapeError where it is no scalar, ConfigError where it doesn't depend on the weights
+  double differentiate(const Views& views, const torch::Tensor& labels, Precision precision, std::int64_t micro_batch) {
+    trained_->train();
+    teacher_->train();
+    if constexpr (TaughtLoss<L>) {
+      if (loss_.teacher.statistics == loss::TeacherStatistics::followed) teacher_->eval();
+    }
+    if (micro_batch > 0 && micro_batch < views.front().size(0))
+      return differentiate_by_parts(views, labels, precision, micro_batch);
+    const Projected projected = project(views, precision, true);
+    return differentiate(value(projected, targets(views, projected, precision), labels, precision));
+  }
+
+ private:
+  /// What the projector made of views and of the loss's own images.
+  struct Projected {
+    Views views{};           // V x [N, E]
+    torch::Tensor images{};  // [M, E]
+  };
+
+  [[nodiscard]] static State make_state(const L& loss, std::int64_t width) {
+    if constexpr (StatefulLoss<L>) {
+      return loss.make(width);
+    } else {
+      return {};
+    }
+  }
+
+  void follow(double momentum) {
+    const torch::NoGradGuard no_gradient;
+    if constexpr (TaughtLoss<L>) {
+      detail::follow(teacher_backbone_->parameters(), backbone_->parameters(), momentum);
+      detail::follow(teacher_projector_->parameters(), projector_->parameters(), momentum);
+    }
+    if constexpr (StatefulLoss<L>) {
+      if constexpr (requires { state_->follow(momentum); }) state_->follow(momentum);
+    }
+  }
+
+  void follow_all_statistics(double momentum) {
+    const torch::NoGradGuard no_gradient;
+    follow_statistics(*teacher_backbone_, *backbone_, momentum);
+    follow_statistics(*teacher_projector_, *projector_, momentum);
+  }
+
+  static double differentiate(const torch::Tensor& loss) {
+    JESSL_CHECK(loss.defined() && loss.dim() == 0, ShapeError, "jessl::Trainer::step: the loss is ",
+                loss.defined() ? concat(shape_of(loss)) : "undefined", ", expected a scalar, []");
+    JESSL_CHECK(
+        loss.requires_grad(), ConfigError,
+        "jessl::Trainer::step: the loss does not depend on the weights; are they frozen, is a NoGradGuard alive, or "
+        "does the loss detach its views?");
+    const double value = loss.template item<double>();
+    if (std::isfinite(value)) loss.backward();
+    return value;
+  }
+
+  double differentiate_by_parts(const Views& views, const torch::Tensor& labels, Precision precision,
+                                std::int64_t micro_batch) {
+    const std::int64_t images = views.front().size(0);
+    const auto for_each_part = [&](const auto& visit) {
+      for (std::int64_t begin = 0; begin < images; begin += micro_batch) {
+        const std::int64_t size = std::min(micro_batch, images - begin);
+        visit(rows_of(views, begin, size), begin, size);
+      }
+    };
+
+    RandomState before(views.front().device());
+    KeptBuffers statistics(student_buffers());
+    std::vector<Views> projected_parts(views.size());  // [view][part]
+    std::vector<Views> target_parts;                   // [view][part]
+    Projected projected;
+    {
+      const torch::NoGradGuard no_gradient;
+      for_each_part([&](const Views& part, std::int64_t begin, std::int64_t) {
+        const Projected some = project(part, precision, begin == 0);
+        for (std::size_t v = 0; v < views.size(); ++v) projected_parts[v].push_back(some.views[v]);
+        if (begin == 0) projected.images = some.images;
+        if constexpr (TaughtLoss<L>) {
+          const Views taught = targets(part, some, precision);
+          target_parts.resize(taught.size());
+          for (std::size_t v = 0; v < taught.size(); ++v) target_parts[v].push_back(taught[v]);
+        }
+      });
+    }
+    for (const Views& parts : projected_parts) projected.views.push_back(torch::cat(parts).requires_grad_());
+    if (projected.images.defined()) projected.images.requires_grad_();
+    Views aims;
+    for (const Views& parts : target_parts) aims.push_back(torch::cat(parts));
+    if constexpr (!TaughtLoss<L>) aims = targets(views, projected, precision);
+
+    const double loss = differentiate(value(projected, aims, labels, precision));
+    if (!std::isfinite(loss)) return loss;
+
+    // The second pass draws what the first one drew, and moves the running statistics that the first one moved.
+    RandomState after(views.front().device());
+    before.put_back();
+    statistics.put_back();
+    for_each_part([&](const Views& part, std::int64_t begin, std::int64_t size) {
+      const Projected some = project(part, precision, begin == 0);
+      Views outputs, gradients;
+      const auto add = [&](const torch::Tensor& output, const torch::Tensor& gradient) {
+        if (!gradient.defined()) return;  // the loss does not look at it
+        outputs.push_back(output);
+        gradients.push_back(gradient);
+      };
+      for (std::size_t v = 0; v < views.size(); ++v) {
+        const torch::Tensor& gradient = projected.views[v].grad();
+        add(some.views[v], gradient.defined() ? gradient.narrow(0, begin, size) : gradient);
+      }
+      if (some.images.defined()) add(some.images, projected.images.grad());
+      torch::cat(outputs).backward(torch::cat(gradients));
+    });
+    after.put_back();
+    return loss;
+  }
+
+  [[nodiscard]] Views student_buffers() const {
+    Views buffers = backbone_->buffers();
+    for (const torch::Tensor& buffer : projector_->buffers()) buffers.push_back(buffer);
+    return buffers;
+  }
+
+  /// Behind the last of the views that have the shape of the first: the large ones, which alone have targets.
+  [[nodiscard]] static auto end_of_large(const Views& views) {
+    return std::find_if(views.begin(), views.end(),
+                        [&](const torch::Tensor& view) { return view.sizes() != views.front().sizes(); });
+  }
+
+  /// Through a network in one pass, which costs less than one for each view and shows batch norms all of them: images of one
+  /// shape, V x [N, C, H, W] -> V x [N, E].
+  template <class Net, class Top>
+  [[nodiscard]] static Views embed(Net net, Top top, const Views& images) {
+    const torch::Tensor stacked = torch::cat(images).contiguous(torch::MemoryFormat::ChannelsLast);  // [V*N, C, H, W]
+    return top->forward(net->forward(stacked)).split_with_sizes(row_counts(images));
+  }
+
+  [[nodiscard]] static std::vector<std::int64_t> row_counts(const Views& tensors) {
+    std::vector<std::int64_t> counts;
+    for (const torch::Tensor& tensor : tensors) counts.push_back(tensor.size(0));
+    return counts;
+  }
+
+  [[nodiscard]] Projected project(const Views& views, Precision precision, bool with_images) const {
+    const Autocast autocast(views.front().device().type(), precision);
+    Projected result;
+    for (auto begin = views.begin(); begin != views.end();) {
+      const auto end = std::find_if(begin, views.end(),
+                                    [&](const torch::Tensor& view) { return view.sizes() != begin->sizes(); });
+      Views images(begin, end);
+      const bool add_own = ImagesLoss<L> && with_images && begin == views.begin();
+      if (add_own) images.push_back(own_images(views.front()));
+      Views embeddings = embed(backbone_, projector_, images);
+      if (add_own) {
+        result.images = embeddings.back();
+        embeddings.pop_back();
+      }
+      result.views.insert(result.views.end(), embeddings.begin(), embeddings.end());
+      begin = end;
+    }
+    return result;
+  }
+
+  /// The loss's own images in the form of a view; they go with the first views, so that batch norms treat them alike.
+  [[nodiscard]] torch::Tensor own_images(const torch::Tensor& view) const {
+    if constexpr (ImagesLoss<L>) {
+      const torch::Tensor images = loss_.images();
+      JESSL_CHECK(images.dim() == 4 && images.sizes().slice(1) == view.sizes().slice(1), ShapeError,
+                  "jessl::Trainer: the loss's own images are ", shape_of(images), ", the first view ", shape_of(view),
+                  "; expected [M, C, H, W] with the view's C, H and W");
+      return images.to(view.options());
+    } else {
+      return {};
+    }
+  }
+
+  /// What the views are to agree with, without gradient; for the large views only.
+  [[nodiscard]] Views targets(const Views& views, const Projected& projected, Precision precision) const {
+    const torch::NoGradGuard no_gradient;
+    const auto large = end_of_large(views);
+    if constexpr (TaughtLoss<L>) {
+      const Autocast autocast(views.front().device().type(), precision);
+      return embed(teacher_backbone_, teacher_projector_, Views(views.begin(), large));
+    } else {
+      Views result;
+      if constexpr (PredictedLoss<L>) {
+        for (std::int64_t v = 0; v < large - views.begin(); ++v)
+          result.push_back(projected.views[static_cast<std::size_t>(v)].detach());
+      }
+      return result;
+    }
+  }
+
+  /// The loss of what the projector made.
+  [[nodiscard]] torch::Tensor value(const Projected& projected, const Views& targets, const torch::Tensor& labels,
+                                    Precision precision) {
+    loss::Embedded given{
+        .views = projected.views, .targets = targets, .images = projected.images, .labels = labels};
+    if constexpr (PredictedLoss<L>) {
+      const Autocast autocast(projected.views.front().device().type(), precision);
+      given.views = predictor_->forward(torch::cat(projected.views)).split_with_sizes(row_counts(projected.views));
+    }
+    return loss::evaluate(loss_, given, state_, SingleProcess{});
+  }
+
+  L loss_;
+  B backbone_;
+  Head projector_;
+  State state_;
+  projector::MLPHead predictor_{nullptr};
+  B teacher_backbone_{nullptr};
+  Head teacher_projector_{nullptr};
+  loss::Progress progress_;
+  std::shared_ptr<Modules> trained_ = std::make_shared<Modules>();
+  std::shared_ptr<Modules> teacher_ = std::make_shared<Modules>();
+};
+
+/// Names a Network without asking for it, so that one that can't be made costs no errors of its own.
+template <class B, class P, class L>
+struct NetworkOf {
+  using type = Network<B, P, L>;
+};
+
+}  // namespace jessl::train::detail

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the trainer builds around a loss: predictor, teacher, state, labels, views of several sizes, micro-batches.
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <boost/hana/for_each.hpp>
+
+#include <jessl/io.hpp>
+
+#include "train/fixtures.hpp"
+
+using namespace jessl;
+using Catch::Contains;
+
+namespace {
+
+/// What a loss was last called with.
+struct Calls {
+  std::vector<torch::Tensor> views, targets;
+  torch::Tensor images, labels;
+  loss::Progress progress;
+};
+
+/// A state with a learned parameter and a memory.
+struct MemoryImpl : torch::nn::Module {
+  explicit MemoryImpl(std::int64_t width, Calls* to)
+      : calls(to),
+        scale(register_parameter("scale", torch::ones({width}))),
+        mean(register_buffer("mean", torch::zeros({width}))) {}
+  void initialise(std::uint64_t seed) {
+    const torch::NoGradGuard no_gradient;
+    const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+    scale.uniform_(0.5, 1.5, generator);
+    mean.zero_();
+  }
+  void set_progress(const loss::Progress& progress) { calls->progress = progress; }
+  Calls* calls;
+  torch::Tensor scale, mean;
+};
+TORCH_MODULE(Memory);
+
+/// Asks for everything there is: a predictor, a teacher, a state and images of its own.
+struct Demanding {
+  static constexpr std::string_view name = "Demanding";
+  Calls* calls = nullptr;
+  loss::Predictor predictor{.hidden = "8"};
+  loss::Teacher teacher{.momentum = 0.5, .final_momentum = 1.0};
+  torch::Tensor own = torch::zeros({1, 1, 16, 16});
+  double blow_up_at = 0.0;  // epochs
+
+  [[nodiscard]] Memory make(std::int64_t width) const { return Memory(width, calls); }
+  [[nodiscard]] torch::Tensor images() const { return own; }
+
+  template <class Group>
+  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views,
+                                         const std::vector<torch::Tensor>& targets, const torch::Tensor& images,
+                                         Memory state, const Group&) const {
+    calls->views = views;
+    calls->targets = targets;
+    calls->images = images;
+    torch::Tensor loss = (images * state->scale).square().mean() + (views[0] - state->mean).square().mean();
+    for (std::size_t v = 0; v < views.size(); ++v) {
+      for (std::size_t t = 0; t < targets.size(); ++t) {
+        if (v != t) loss = loss + (views[v] * state->scale - targets[t]).square().mean();
+      }
+    }
+    const torch::NoGradGuard no_gradient;
+    state->mean.lerp_(targets[0].mean(0), 0.1);
+    return blow_up_at > 0.0 && state->calls->progress.epoch >= blow_up_at ? loss * std::nan("") : loss;
+  }
+
+  [[nodiscard]] Json to_json() const { return {{"name", name}}; }
+};
+static_assert(Loss<Demanding> && !SupervisedLoss<Demanding>);
+static_assert(PredictedLoss<Demanding> && TaughtLoss<Demanding> && StatefulLoss<Demanding> && ImagesLoss<Demanding>);
+
+/// A head without batch norm, so that no image's embedding depends on another's.
+template <class Aug, class L, class O = optim::SGD>
+auto smooth_trainer(const Aug& augmentation, const L& loss, const O& optimizer = {}) {
+  return Trainer{augmentation,
+                 backbone::resnet({.layers = {1, 1, 1, 1}, .width = 4, .stem = backbone::Stem::small, .in_channels = 1}),
+                 projector::MLP{"12-6"}, loss, optimizer};
+}
+
+auto two_small_views() { return augment::simclr({.size = 16, .min_scale = 0.6, .jitter = 0.25, .grayscale = 0.0, .blur = 0.0}); }
+
+/// A user's own network without batch norm.
+struct PlainNetImpl : torch::nn::Cloneable<PlainNetImpl> {
+  PlainNetImpl() { reset(); }
+  void reset() override {
+    convolution = register_module("convolution", torch::nn::Conv2d(torch::nn::Conv2dOptions(1, 8, 3)));
+  }
+  [[nodiscard]] torch::Tensor forward(const torch::Tensor& images) {
+    // Smooth, and not the same everywhere, so that all losses have gradients.
+    return torch::tanh(convolution->forward(images)).mean({2, 3});
+  }
+  void initialise(std::uint64_t seed) {
+    const torch::NoGradGuard no_gradient;
+    const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+    for (torch::Tensor& parameter : parameters())
+      parameter.copy_(torch::empty(parameter.sizes(), torch::kFloat).normal_(0.0, 0.5, generator));
+  }
+  torch::nn::Conv2d convolution{nullptr};
+  std::int64_t feature_dim = 8;
+};
+using PlainNet = backbone::Holder<PlainNetImpl>;
+
+/// Views [images, 1, side, side] of numbers that nobody made.
+std::vector<torch::Tensor> noise(const std::vector<std::int64_t>& sides, std::int64_t images = 12) {
+  const auto generator = at::make_generator<at::CPUGeneratorImpl>(std::uint64_t{3});
+  std::vector<torch::Tensor> views;
+  for (const std::int64_t side : sides)
+    views.push_back(torch::empty({images, 1, side, side}, torch::kFloat64).normal_(0.0, 1.0, generator));
+  return views;
+}
+
+double largest_difference(const torch::Tensor& a, const torch::Tensor& b) {
+  return (a - b).abs().max().item<double>() / std::max(b.abs().max().item<double>(), 1e-300);
+}
+
+}  // namespace
+
+TEST_CASE("Trainer: hands a loss what its type asks for", "[train][network]") {
+  const fixtures::CapturedLog log;
+  Calls calls;
+  auto trainer = smooth_trainer(two_small_views(), Demanding{.calls = &calls});
+  const FitResult result = trainer.fit(fixtures::stripes(), fixtures::small_run(), CallbackArchetype{});
+  CHECK(result.steps == 12);
+  REQUIRE(calls.views.size() == 2);
+  REQUIRE(calls.targets.size() == 2);
+  CHECK(calls.views[1].sizes() == torch::IntArrayRef({24, 6}));
+  CHECK(calls.targets[1].sizes() == torch::IntArrayRef({24, 6}));
+  CHECK(calls.images.sizes() == torch::IntArrayRef({1, 6}));
+  CHECK(calls.views[0].requires_grad());
+  CHECK(calls.images.requires_grad());
+  CHECK_FALSE(calls.targets[0].requires_grad());
+  // The last step begins when 11 of 12 steps, of 3 epochs, are over.
+  CHECK(calls.progress.epochs == 3.0);
+  CHECK(calls.progress.epoch == Approx(11.0 / 4.0));
+}
+
+TEST_CASE("Trainer: the large views alone have targets", "[train][network]") {
+  const fixtures::CapturedLog log;
+  Calls calls;
+  auto trainer = smooth_trainer(augment::swav<3>({.size = 16, .local_size = 8}), Demanding{.calls = &calls});
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  trainer.fit(fixtures::stripes(), options, CallbackArchetype{});
+  CHECK(calls.views.size() == 5);
+  CHECK(calls.targets.size() == 2);
+}
+
+TEST_CASE("Trainer: views of one size go through the network together, as one view after the other would without batch norm",
+          "[train][network]") {
+  Calls calls;
+  Trainer trainer{two_small_views(), PlainNet(), projector::MLP{"6"}, Demanding{.calls = &calls, .own = torch::ones({1, 1, 16, 16})},
+                  OptimizerArchetype{}};
+  std::vector<torch::Tensor> views = noise({16, 16, 8, 8, 8});
+  for (torch::Tensor& view : views) view = view.to(torch::kFloat);
+  trainer.step(views);
+  const torch::NoGradGuard no_gradient;
+  auto net = trainer.backbone();
+  auto head = trainer.projector();
+  for (std::size_t v = 0; v < 2; ++v)
+    CHECK(largest_difference(calls.targets[v], head->forward(net->forward(views[v]))) < 1e-5);
+  CHECK(largest_difference(calls.images, head->forward(net->forward(torch::ones({1, 1, 16, 16})))) < 1e-5);
+}
+
+TEST_CASE("Trainer: the teacher starts as the student and follows it with the momentum of the step", "[train][network]") {
+  const auto statistics = GENERATE(loss::TeacherStatistics::own, loss::TeacherStatistics::followed);
+  Calls calls;
+  auto trainer = smooth_trainer(two_small_views(),
+                                Demanding{.calls = &calls, .teacher = {.momentum = 0.75, .statistics = statistics}});
+  trainer.initialise(4);
+  const auto copies = [](auto net) {
+    StateDict copy;
+    for (const auto& [name, tensor] : module_state(*net)) copy[name] = tensor.detach().clone();
+    return copy;
+  };
+  const auto start = copies(trainer.backbone());
+  std::vector<torch::Tensor> views = noise({16, 16});
+  for (torch::Tensor& view : views) view = view.to(torch::kFloat);
+  trainer.step(views);
+  const auto student = copies(trainer.backbone());
+  const auto teacher = copies(trainer.teacher());
+  const auto followed = [&](const std::string& name) { return 0.75 * start.at(name) + 0.25 * student.at(name); };
+  CHECK_FALSE(torch::equal(start.at("conv1.weight"), student.at("conv1.weight")));
+  CHECK(largest_difference(teacher.at("conv1.weight"), followed("conv1.weight")) < 1e-6);
+  if (statistics == loss::TeacherStatistics::followed) {
+    CHECK(largest_difference(teacher.at("bn1.running_var"), followed("bn1.running_var")) < 1e-6);
+  } else {
+    // The same views through the same weights; the student saw the loss's own image besides.
+    CHECK(largest_difference(teacher.at("bn1.running_var"), student.at("bn1.running_var")) < 0.05);
+    CHECK_FALSE(torch::equal(teacher.at("bn1.running_var"), start.at("bn1.running_var")));
+  }
+}
+
+TEST_CASE("Teacher: the momentum goes along half a cosine", "[train][network]") {
+  const loss::Teacher teacher{.momentum = 0.5, .final_momentum = 1.0};
+  CHECK(teacher.at({}) == 0.5);
+  CHECK(teacher.at({.epoch = 0.0, .epochs = 8.0}) == 0.5);
+  CHECK(teacher.at({.epoch = 2.0, .epochs = 8.0}) == Approx(1.0 - 0.25 * (1.0 + std::sqrt(0.5))));
+  CHECK(teacher.at({.epoch = 4.0, .epochs = 8.0}) == Approx(0.75));
+  CHECK(teacher.at({.epoch = 8.0, .epochs = 8.0}) == 1.0);
+  CHECK_THROWS_WITH(loss::Teacher{.momentum = 1.5}.check("BYOL"),
+                    "jessl::loss::BYOL: teacher.momentum is 1.5, expected a number in [0, 1]");
+}
+
+TEST_CASE("Trainer: a run with predictor, teacher and state resumes with the same losses", "[train][network]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  Calls calls;
+  const auto data = fixtures::stripes();
+  const FitOptions options = fixtures::small_run();
+  for (const bool constant_lr : {false, true}) {
+    Demanding demanding{.calls = &calls};
+    demanding.predictor.constant_lr = constant_lr;
+    const auto trainer = [&](const Demanding& loss) { return smooth_trainer(two_small_views(), loss, optim::AdamW{.lr = 1e-2}); };
+    trainer(demanding).fit(data, options, train::JSONLines{folder / "whole"});
+
+    const train::JSONLines metrics{folder / "resumed"};
+    const train::CheckpointEvery checkpoint{.path = folder / "checkpoint.pt", .epochs = 0, .steps = 3};
+    Demanding diverging = demanding;
+    diverging.blow_up_at = 1.7;  // in step 8
+    CHECK_THROWS_AS(trainer(diverging).fit(data, options, metrics, checkpoint), DivergenceError);
+    FitOptions resume = options;
+    resume.resume = folder / "checkpoint.pt";
+    const FitResult rest = trainer(demanding).fit(data, resume, metrics, checkpoint);
+    CHECK(rest.steps == 6);
+    CHECK(fixtures::losses(folder / "resumed") == fixtures::losses(folder / "whole"));
+    std::filesystem::remove(folder / "checkpoint.pt");
+    std::filesystem::remove(folder / "resumed");
+    std::filesystem::remove(folder / "whole");
+  }
+}
+
+TEST_CASE("Trainer: a step that fails leaves the loss's memory and the teacher as they were", "[train][network]") {
+  Calls calls;
+  auto trainer = smooth_trainer(two_small_views(), Demanding{.calls = &calls});
+  std::vector<torch::Tensor> views = noise({16, 16});
+  for (torch::Tensor& view : views) view = view.to(torch::kFloat);
+  trainer.step(views);
+  std::vector<torch::Tensor> broken = views;
+  broken[1] = broken[1] * std::nan("");
+  auto undisturbed = smooth_trainer(two_small_views(), Demanding{.calls = &calls});
+  undisturbed.step(views);
+  CHECK_THROWS_AS(trainer.step(broken), DivergenceError);
+  // The loss of a step depends on the memory and on the teacher.
+  CHECK(trainer.step(views) == undisturbed.step(views));
+}
+
+TEST_CASE("Trainer: a predictor's learning rate may stay where it is", "[train][network]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  Calls calls;
+  FitOptions options = fixtures::small_run();
+  options.epochs = 2;
+  options.end_ratio = 0.0;
+  // With a learning rate that falls to nothing after a long first half, the last steps move what has a constant one alone.
+  const auto moved = [&](bool constant_lr) {
+    Demanding demanding{.calls = &calls};
+    demanding.predictor.constant_lr = constant_lr;
+    const auto checkpoint = [&](std::int64_t steps) {
+      return train::CheckpointEvery{.path = folder / (std::to_string(steps) + ".pt"), .epochs = 0, .steps = steps};
+    };
+    smooth_trainer(two_small_views(), demanding).fit(fixtures::stripes(), options, checkpoint(7), checkpoint(8));
+    const auto difference = [&](const std::string& group, const std::string& name) {
+      return (io::Checkpoint::load(folder / "7.pt").group(group).at(name) -
+              io::Checkpoint::load(folder / "8.pt").group(group).at(name))
+          .abs()
+          .max()
+          .item<double>();
+    };
+    const std::pair result{difference("predictor", "1.weight"), difference("projector", "1.weight")};
+    std::filesystem::remove(folder / "7.pt");
+    std::filesystem::remove(folder / "8.pt");
+    return result;
+  };
+  const auto [constant_predictor, its_projector] = moved(true);
+  const auto [predictor, projector] = moved(false);
+  CHECK(constant_predictor > 5 * predictor);
+  CHECK(its_projector < 5 * projector);
+}
+
+TEST_CASE("Trainer: trains with labels, and refuses data that have none", "[train][network]") {
+  const fixtures::CapturedLog log;
+  Trainer trainer{augment::views(two_small_views().pipeline<0>()),
+                  backbone::resnet({.layers = {1, 1, 1, 1}, .width = 8, .stem = backbone::Stem::small, .in_channels = 1}),
+                  projector::MLP{"4"}, loss::CrossEntropy{}, optim::AdamW{.lr = 1e-2}};
+  const auto data = fixtures::stripes();
+  FitOptions options = fixtures::small_run();
+  options.epochs = 10;
+  CHECK(trainer.fit(data, options, CallbackArchetype{}).loss < 0.5 * std::log(4.0));
+
+  const data::ArrayDataset unlabelled{
+      {.pixels = std::vector<std::uint8_t>(16 * 16 * 24), .height = 16, .width = 16, .labels = {}}};
+  CHECK_THROWS_WITH(trainer.fit(unlabelled, options), "jessl::Trainer: the loss learns from labels, and the data set has none");
+  // SupCon takes either.
+  smooth_trainer(two_small_views(), loss::SupCon{}).fit(unlabelled, options, CallbackArchetype{});
+  smooth_trainer(two_small_views(), loss::SupCon{}).fit(data, options, CallbackArchetype{});
+}
+
+TEST_CASE("Trainer: micro-batches give the gradient of the whole batch, for every loss", "[train][network]") {
+  const std::vector<torch::Tensor> views = noise({12, 12});
+  const auto gradient = [&]<class L>(const L& loss, std::int64_t micro_batch) {
+    Trainer trainer{two_small_views(), PlainNet(), projector::MLP{"5"}, loss, OptimizerArchetype{}};
+    trainer.initialise(7);
+    trainer.backbone()->to(torch::kFloat64);
+    trainer.projector()->to(torch::kFloat64);
+    torch::manual_seed(0);  // for losses that draw
+    const double value = trainer.step(views, {}, micro_batch);
+    return std::tuple{value, trainer.backbone()->named_parameters()["convolution.weight"].grad().clone(),
+                      trainer.projector()->named_parameters()["0.weight"].grad().clone()};
+  };
+  boost::hana::for_each(loss::All, [&](auto type) {
+    using L = typename decltype(type)::type;
+    if constexpr (!StatefulLoss<L> && !TargetedLoss<L>) {
+      INFO(L::name);
+      const auto [whole, whole_net, whole_head] = gradient(L{}, 0);
+      for (const std::int64_t micro_batch : {4, 5}) {
+        const auto [value, net, head] = gradient(L{}, micro_batch);
+        CHECK(value == Approx(whole).epsilon(1e-12));
+        CHECK(largest_difference(net, whole_net) < 1e-10);
+        CHECK(largest_difference(head, whole_head) < 1e-10);
+      }
+    }
+  });
+}
+
+TEST_CASE("Trainer: micro-batches move running statistics once for each part, and the loss's memory once",
+          "[train][network]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  Calls calls;
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  options.micro_batch = 8;
+  auto trainer = smooth_trainer(two_small_views(), Demanding{.calls = &calls});
+  const FitResult result = trainer.fit(fixtures::stripes(), options, train::CheckpointEvery{folder / "checkpoint.pt"});
+  CHECK(result.steps == 4);
+  CHECK(calls.views[0].size(0) == 24);
+  CHECK(calls.targets[0].size(0) == 24);
+  const auto checkpoint = io::Checkpoint::load(folder / "checkpoint.pt");
+  CHECK(checkpoint.group("backbone").at("bn1.num_batches_tracked").item<std::int64_t>() == 12);
+  CHECK(checkpoint.group("teacher_backbone").at("bn1.num_batches_tracked").item<std::int64_t>() == 12);
+  CHECK(checkpoint.record["configuration"]["run"]["micro_batch"] == 8);
+
+  options.micro_batch = 5;
+  CHECK_THROWS_WITH(trainer.check(fixtures::stripes(), options),
+                    "jessl::Trainer: micro_batch is 5, expected 0 (the whole batch), or at least 2 images and a divisor of "
+                    "batch_size = 24");
+}
+
+TEST_CASE("Trainer: images of the loss that are no views are refused", "[train][network]") {
+  const fixtures::CapturedLog log;
+  Calls calls;
+  auto trainer = smooth_trainer(two_small_views(), Demanding{.calls = &calls, .own = torch::zeros({1, 3, 16, 16})});
+  CHECK_THROWS_AS(trainer.fit(fixtures::stripes(), fixtures::small_run(), CallbackArchetype{}), ShapeError);
+}
