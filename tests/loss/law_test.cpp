@@ -46,8 +46,6 @@ TEST_CASE("every loss models the concept and describes itself", "[loss][law]") {
   for_each_loss([]<class L>(const Repeated<L>& repeated) {
     const L& loss = repeated;
     jessl::require_loss<L>();
-    STATIC_REQUIRE(!jessl::needs_predictor<L>());
-    STATIC_REQUIRE(!jessl::needs_teacher<L>());
     CHECK(jessl::same_options(jessl::from_json<L>(jessl::to_json(loss)), loss));
   });
 }
