@@ -129,8 +129,9 @@ TEST_CASE("every loss is reduced in float32 under autocast, and gives the gradie
     const auto reduced = jessl::test::with_leaves(rounded);
     const auto value = value_of(loss, reduced);
     CHECK(value.scalar_type() == torch::kFloat32);
-    CHECK(value.template item<double>() ==
-          value_of(loss, jessl::test::changed(rounded, cast(torch::kFloat32))).template item<double>());
+    // With a gradient here, too: singular values come from another routine of LAPACK without one.
+    const auto same = jessl::test::with_leaves(jessl::test::changed(rounded, cast(torch::kFloat32)));
+    CHECK(value.template item<double>() == value_of(loss, same).template item<double>());
     value.backward();
     CHECK(reduced.views[0].grad().scalar_type() == torch::kBFloat16);
   });
