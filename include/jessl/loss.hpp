@@ -14,6 +14,7 @@
 #include <jessl/loss/dclw.hpp>
 #include <jessl/loss/koleo.hpp>
 #include <jessl/loss/mmcr.hpp>
+#include <jessl/loss/moco_v3.hpp>
 #include <jessl/loss/nt_xent.hpp>
 #include <jessl/loss/sigreg.hpp>
 #include <jessl/loss/sim_siam.hpp>
@@ -26,7 +27,8 @@
 namespace jessl::loss {
 
 /// Every loss that needs no labels; tests, benchmarks and command lines loop over it.
-inline constexpr auto All = boost::hana::tuple_t<AlignmentUniformity, BarlowTwins, BYOL, DCL, DCLW, KoLeo, MMCR, NTXent,
-                                                 SIGReg, SimSiam, SpectralContrastive, SupCon, VIbCReg, VICReg, WMSE>;
+inline constexpr auto All =
+    boost::hana::tuple_t<AlignmentUniformity, BarlowTwins, BYOL, DCL, DCLW, KoLeo, MMCR, MoCoV3, NTXent, SIGReg,
+                         SimSiam, SpectralContrastive, SupCon, VIbCReg, VICReg, WMSE>;
 
 }  // namespace jessl::loss

@@ -177,6 +177,19 @@ def sim_siam(p1, p2, t1, t2):
     return sum(-cosine(p1[i], t2[i]) / 2 - cosine(p2[i], t1[i]) / 2 for i in range(n)) / n
 
 
+def moco_v3(p1, p2, t1, t2, temperature):
+    n = len(p1)
+
+    def direction(q, k):
+        total = 0
+        for i in range(n):
+            likeness = [torch.exp(cosine(q[i], k[j]) / temperature) for j in range(n)]
+            total = total - torch.log(likeness[i] / sum(likeness))
+        return 2 * temperature * total / n
+
+    return direction(p1, t2) + direction(p2, t1)
+
+
 def embeddings(n, d, scale):
     i = torch.arange(n * d, dtype=torch.float64).reshape(n, d)
     return (scale * torch.sin(1.7 * i + 0.01 * i * i),
@@ -229,5 +242,6 @@ write("sup_con", [case(sup_con, 6, 5, 1.0, temperature=0.1, labels=[3, 0, 3, 1, 
                   case(sup_con, 5, 4, 3.0, temperature=0.5, labels=[0, 1, 2, 3, 4])])
 write("byol", [case_with_targets(byol, 6, 5, 1.0), case_with_targets(byol, 3, 8, 3.0)])
 write("sim_siam", [case_with_targets(sim_siam, 6, 5, 1.0), case_with_targets(sim_siam, 3, 8, 3.0)])
+write("moco_v3", [case_with_targets(moco_v3, 6, 5, 1.0, temperature=0.2), case_with_targets(moco_v3, 9, 4, 3.0, temperature=1.0)])
 write("cross_entropy", [case(cross_entropy, 6, 5, 1.0, smoothing=0.0, labels=[3, 0, 3, 1, 4, 2]),
                         case(cross_entropy, 5, 4, 3.0, smoothing=0.1, labels=[0, 1, 2, 3, 3])])
