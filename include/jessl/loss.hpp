@@ -20,6 +20,7 @@
 #include <jessl/loss/sim_siam.hpp>
 #include <jessl/loss/spectral_contrastive.hpp>
 #include <jessl/loss/sup_con.hpp>
+#include <jessl/loss/tico.hpp>
 #include <jessl/loss/vibcreg.hpp>
 #include <jessl/loss/vicreg.hpp>
 #include <jessl/loss/wmse.hpp>
@@ -29,6 +30,6 @@ namespace jessl::loss {
 /// Every loss that needs no labels; tests, benchmarks and command lines loop over it.
 inline constexpr auto All =
     boost::hana::tuple_t<AlignmentUniformity, BarlowTwins, BYOL, DCL, DCLW, KoLeo, MMCR, MoCoV3, NTXent, SIGReg,
-                         SimSiam, SpectralContrastive, SupCon, VIbCReg, VICReg, WMSE>;
+                         SimSiam, SpectralContrastive, SupCon, TiCo, VIbCReg, VICReg, WMSE>;
 
 }  // namespace jessl::loss

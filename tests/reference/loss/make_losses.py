@@ -190,6 +190,14 @@ def moco_v3(p1, p2, t1, t2, temperature):
     return direction(p1, t2) + direction(p2, t1)
 
 
+def tico(z1, z2, beta, rho):  # the first step: the covariance was 0
+    n = len(z1)
+    y1, y2 = unit(z1), unit(z2)
+    covariance = beta * 0 + (1 - beta) * sum(torch.outer(y, y) for y in y1).detach() / n
+    return (1 - sum(torch.dot(y1[i], y2[i]) for i in range(n)) / n
+            + rho * sum(torch.dot(y, covariance @ y) for y in y1) / n)
+
+
 def embeddings(n, d, scale):
     i = torch.arange(n * d, dtype=torch.float64).reshape(n, d)
     return (scale * torch.sin(1.7 * i + 0.01 * i * i),
@@ -243,5 +251,6 @@ write("sup_con", [case(sup_con, 6, 5, 1.0, temperature=0.1, labels=[3, 0, 3, 1, 
 write("byol", [case_with_targets(byol, 6, 5, 1.0), case_with_targets(byol, 3, 8, 3.0)])
 write("sim_siam", [case_with_targets(sim_siam, 6, 5, 1.0), case_with_targets(sim_siam, 3, 8, 3.0)])
 write("moco_v3", [case_with_targets(moco_v3, 6, 5, 1.0, temperature=0.2), case_with_targets(moco_v3, 9, 4, 3.0, temperature=1.0)])
+write("tico", [case(tico, 6, 5, 1.0, beta=0.9, rho=8.0), case(tico, 3, 8, 3.0, beta=0.5, rho=20.0)])
 write("cross_entropy", [case(cross_entropy, 6, 5, 1.0, smoothing=0.0, labels=[3, 0, 3, 1, 4, 2]),
                         case(cross_entropy, 5, 4, 3.0, smoothing=0.1, labels=[0, 1, 2, 3, 3])])
