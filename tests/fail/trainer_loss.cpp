@@ -1,4 +1,4 @@
-// expect: jessl::Trainer requires 'Loss' to be a jessl::Loss: loss(views, group) must return a torch::Tensor
+// expect: jessl::Trainer requires 'Loss' to be a jessl::Loss: loss(views, group), with the further arguments that its settings ask for
 // torch
 // A type that can't be called.
 #include <jessl/train/trainer.hpp>

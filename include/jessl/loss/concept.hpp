@@ -72,7 +72,7 @@ namespace loss {
 /// Models     none
 /// Source     none
 struct Embedded {
-  std::vector<torch::Tensor> views{};    ///< V x [N, D]: the predictor's output where there is one, else the projector's
+  std::vector<torch::Tensor> views{};  ///< V x [N, D]: the predictor's output where there is one, else the projector's
   std::vector<torch::Tensor> targets{};  ///< T x [N, D], T <= V: of the first T views, without gradient
   torch::Tensor images{};                ///< [M, D]: of the loss's own images
   torch::Tensor labels{};                ///< [N], int64; undefined where there are none
@@ -188,9 +188,10 @@ template <class L, class Group>
 /// Says at compile time what `L` lacks to be a jessl::Loss.
 template <class L>
 constexpr void require_loss() {
-  static_assert(Loss<L> || SupervisedLoss<L>,
-                "jessl::Trainer requires 'Loss' to be a jessl::Loss: loss(views, group), with the further arguments that "
-                "its settings ask for, must return a torch::Tensor and be const; see docs/loss/README.md");
+  static_assert(
+      Loss<L> || SupervisedLoss<L>,
+      "jessl::Trainer requires 'Loss' to be a jessl::Loss: loss(views, group), with the further arguments that "
+      "its settings ask for, must return a torch::Tensor and be const; see docs/loss/README.md");
 }
 
 // [archetype]
