@@ -11,8 +11,10 @@
 #include <jessl/loss/cross_entropy.hpp>
 #include <jessl/loss/dcl.hpp>
 #include <jessl/loss/dclw.hpp>
+#include <jessl/loss/embedding_queue.hpp>
 #include <jessl/loss/koleo.hpp>
 #include <jessl/loss/mmcr.hpp>
+#include <jessl/loss/moco.hpp>
 #include <jessl/loss/nt_xent.hpp>
 #include <jessl/loss/sigreg.hpp>
 #include <jessl/loss/spectral_contrastive.hpp>
@@ -24,7 +26,7 @@
 namespace jessl::loss {
 
 /// Every loss that needs no labels; tests, benchmarks and command lines loop over it.
-inline constexpr auto All = boost::hana::tuple_t<AlignmentUniformity, BarlowTwins, DCL, DCLW, KoLeo, MMCR, NTXent,
+inline constexpr auto All = boost::hana::tuple_t<AlignmentUniformity, BarlowTwins, DCL, DCLW, KoLeo, MMCR, MoCo, NTXent,
                                                  SIGReg, SpectralContrastive, SupCon, VIbCReg, VICReg, WMSE>;
 
 }  // namespace jessl::loss

@@ -13,8 +13,9 @@ namespace jessl::loss::detail {
 
 /// What an anchor is not compared with.
 enum class Excluded : std::uint8_t {
-  itself,     ///< the anchor itself
-  same_image  ///< every view of the anchor's image, itself among them
+  itself,      ///< the anchor itself
+  same_image,  ///< every candidate of the anchor's image, itself among them where it is one
+  nothing      ///< no candidate is of the anchor's image
 };
 
 /// log sum_j exp(scale <anchor_i, candidate_j>) over all candidates that are not excluded.
@@ -22,8 +23,9 @@ enum class Excluded : std::uint8_t {
 /// Similarities are computed in tiles, forward and again backward, and summed with a running maximum: memory is O(N D)
 /// and nothing overflows. Where the candidates are the anchors, the matrix is symmetric and half of the tiles do for all.
 ///
-/// `anchors` V x [N, D] of this rank, `candidates` V x [M, D] of all ranks, N of which, from `first` on, are the anchors.
-/// Returns [V, N]. Each anchor must have a candidate that isn't excluded.
+/// `anchors` V x [N, D] of this rank, `candidates` U x [M, D] of all ranks, N of which, from `first` on, are of the anchors'
+/// images: the anchors themselves, or what a teacher makes of them. Returns [V, N]. Each anchor must have a candidate that
+/// isn't excluded. What has no gradient costs a third less on the way back.
 class LogSumExp : public torch::autograd::Function<LogSumExp> {
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& anchors,
@@ -53,16 +55,20 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
                         context->saved_data["first"].toInt(),
                         static_cast<Excluded>(context->saved_data["excluded"].toInt())};
     const auto gradient = gradients[0] * matrix.scale;  // [V, N]
-    auto to_anchors = torch::zeros_like(matrix.anchors);
-    auto to_candidates = matrix.symmetric() ? to_anchors : torch::zeros_like(matrix.candidates);
+    // Neither a teacher's candidates nor a queue's rows have a gradient.
+    auto to_anchors = context->needs_input_grad(0) ? torch::zeros_like(matrix.anchors) : torch::Tensor();
+    const bool wanted = !matrix.symmetric() && context->needs_input_grad(1);
+    auto to_candidates = matrix.symmetric() ? to_anchors
+                         : wanted           ? torch::zeros_like(matrix.candidates)
+                                            : torch::Tensor();
     matrix.for_each_tile([&](const Tile& tile) {
       // The softmax over each row of the matrix, times that row's gradient; a mirrored tile stands in its columns' rows too.
       auto weights = (tile.logits - tile.rows.of(sums).unsqueeze(1)).exp_().mul_(tile.rows.of(gradient).unsqueeze(1));
       if (tile.mirrored) weights.add_((tile.logits - tile.columns.of(sums)).exp_().mul_(tile.columns.of(gradient)));
-      tile.rows.of(to_anchors).addmm_(weights, tile.columns.of(matrix.candidates));
-      tile.columns.of(to_candidates).addmm_(weights.t(), tile.rows.of(matrix.anchors));
+      if (to_anchors.defined()) tile.rows.of(to_anchors).addmm_(weights, tile.columns.of(matrix.candidates));
+      if (to_candidates.defined()) tile.columns.of(to_candidates).addmm_(weights.t(), tile.rows.of(matrix.anchors));
     });
-    return {to_anchors, matrix.symmetric() ? torch::Tensor() : to_candidates, {}, {}, {}};
+    return {to_anchors, wanted ? to_candidates : torch::Tensor(), {}, {}, {}};
   }
 
  private:
@@ -84,7 +90,7 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
   };
 
   struct Matrix {
-    torch::Tensor anchors, candidates;  // V x [N, D], V x [M, D]
+    torch::Tensor anchors, candidates;  // V x [N, D], U x [M, D]
     double scale;
     std::int64_t first;
     Excluded excluded;
@@ -110,7 +116,8 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
           auto logits = rows.of(anchors).mm(columns.of(candidates).t()).mul_(scale);
           const auto shift = first + rows.begin - columns.begin;  // the column of row 0's image
           const bool crosses = shift > -rows.size && shift < columns.size;
-          if (crosses && (excluded == Excluded::same_image || rows.view == columns.view))
+          if (crosses &&
+              (excluded == Excluded::same_image || (excluded == Excluded::itself && rows.view == columns.view)))
             logits.diagonal(shift).fill_(-infinity);
           visit(Tile{rows, columns, symmetric() && !diagonal, logits});
         });
