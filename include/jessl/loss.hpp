@@ -5,6 +5,7 @@
 #include <boost/hana/tuple.hpp>
 #include <boost/hana/type.hpp>
 
+#include <jessl/loss/against.hpp>
 #include <jessl/loss/alignment_uniformity.hpp>
 #include <jessl/loss/barlow_twins.hpp>
 #include <jessl/loss/concept.hpp>
@@ -15,6 +16,7 @@
 #include <jessl/loss/koleo.hpp>
 #include <jessl/loss/mmcr.hpp>
 #include <jessl/loss/moco.hpp>
+#include <jessl/loss/negatives.hpp>
 #include <jessl/loss/nt_xent.hpp>
 #include <jessl/loss/sigreg.hpp>
 #include <jessl/loss/spectral_contrastive.hpp>
@@ -26,7 +28,8 @@
 namespace jessl::loss {
 
 /// Every loss that needs no labels; tests, benchmarks and command lines loop over it.
-inline constexpr auto All = boost::hana::tuple_t<AlignmentUniformity, BarlowTwins, DCL, DCLW, KoLeo, MMCR, MoCo, NTXent,
-                                                 SIGReg, SpectralContrastive, SupCon, VIbCReg, VICReg, WMSE>;
+inline constexpr auto All =
+    boost::hana::tuple_t<Against<NTXent, Queue>, AlignmentUniformity, BarlowTwins, DCL, DCLW, KoLeo, MMCR, MoCo, NTXent,
+                         SIGReg, SpectralContrastive, SupCon, VIbCReg, VICReg, WMSE>;
 
 }  // namespace jessl::loss

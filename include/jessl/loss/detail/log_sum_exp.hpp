@@ -135,17 +135,4 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
   return LogSumExp::apply(anchors, alone ? anchors : torch::stack(all), scale, rank * local[0].size(0), excluded);
 }
 
-/// A pair of views, compared: what the contrastive losses are made of.
-struct Contrast {
-  torch::Tensor positive;   ///< [N]: similarity of an image's two views, over the temperature
-  torch::Tensor negatives;  ///< [2, N]: log sum exp of a row's similarities to all other images, over the temperature
-};
-
-/// Rows of this rank against those of all ranks; all of unit length, and of more than one image.
-[[nodiscard]] inline Contrast contrast(const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& all_a,
-                                       const torch::Tensor& all_b, double temperature, std::int64_t rank) {
-  return {(a * b).sum(1) / temperature,
-          log_sum_exp({a, b}, {all_a, all_b}, 1 / temperature, rank, Excluded::same_image)};
-}
-
 }  // namespace jessl::loss::detail
