@@ -17,6 +17,7 @@
 #include <jessl/loss/mmcr.hpp>
 #include <jessl/loss/moco.hpp>
 #include <jessl/loss/negatives.hpp>
+#include <jessl/loss/nnclr.hpp>
 #include <jessl/loss/nt_xent.hpp>
 #include <jessl/loss/sigreg.hpp>
 #include <jessl/loss/spectral_contrastive.hpp>
@@ -29,7 +30,7 @@ namespace jessl::loss {
 
 /// Every loss that needs no labels; tests, benchmarks and command lines loop over it.
 inline constexpr auto All =
-    boost::hana::tuple_t<Against<NTXent, Queue>, AlignmentUniformity, BarlowTwins, DCL, DCLW, KoLeo, MMCR, MoCo, NTXent,
-                         SIGReg, SpectralContrastive, SupCon, VIbCReg, VICReg, WMSE>;
+    boost::hana::tuple_t<Against<NTXent, Queue>, AlignmentUniformity, BarlowTwins, DCL, DCLW, KoLeo, MMCR, MoCo, NNCLR,
+                         NTXent, SIGReg, SpectralContrastive, SupCon, VIbCReg, VICReg, WMSE>;
 
 }  // namespace jessl::loss
