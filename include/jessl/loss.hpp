@@ -19,6 +19,7 @@
 #include <jessl/loss/negatives.hpp>
 #include <jessl/loss/nnclr.hpp>
 #include <jessl/loss/nt_xent.hpp>
+#include <jessl/loss/ressl.hpp>
 #include <jessl/loss/sigreg.hpp>
 #include <jessl/loss/spectral_contrastive.hpp>
 #include <jessl/loss/sup_con.hpp>
@@ -31,6 +32,6 @@ namespace jessl::loss {
 /// Every loss that needs no labels; tests, benchmarks and command lines loop over it.
 inline constexpr auto All =
     boost::hana::tuple_t<Against<NTXent, Queue>, AlignmentUniformity, BarlowTwins, DCL, DCLW, KoLeo, MMCR, MoCo, NNCLR,
-                         NTXent, SIGReg, SpectralContrastive, SupCon, VIbCReg, VICReg, WMSE>;
+                         NTXent, ReSSL, SIGReg, SpectralContrastive, SupCon, VIbCReg, VICReg, WMSE>;
 
 }  // namespace jessl::loss
