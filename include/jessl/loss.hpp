@@ -5,6 +5,7 @@
 #include <boost/hana/tuple.hpp>
 #include <boost/hana/type.hpp>
 
+#include <jessl/loss/against.hpp>
 #include <jessl/loss/alignment_uniformity.hpp>
 #include <jessl/loss/barlow_twins.hpp>
 #include <jessl/loss/byol.hpp>
@@ -12,10 +13,15 @@
 #include <jessl/loss/cross_entropy.hpp>
 #include <jessl/loss/dcl.hpp>
 #include <jessl/loss/dclw.hpp>
+#include <jessl/loss/embedding_queue.hpp>
 #include <jessl/loss/koleo.hpp>
 #include <jessl/loss/mmcr.hpp>
+#include <jessl/loss/moco.hpp>
 #include <jessl/loss/moco_v3.hpp>
+#include <jessl/loss/negatives.hpp>
+#include <jessl/loss/nnclr.hpp>
 #include <jessl/loss/nt_xent.hpp>
+#include <jessl/loss/ressl.hpp>
 #include <jessl/loss/sigreg.hpp>
 #include <jessl/loss/sim_siam.hpp>
 #include <jessl/loss/spectral_contrastive.hpp>
@@ -29,7 +35,8 @@ namespace jessl::loss {
 
 /// Every loss that needs no labels; tests, benchmarks and command lines loop over it.
 inline constexpr auto All =
-    boost::hana::tuple_t<AlignmentUniformity, BarlowTwins, BYOL, DCL, DCLW, KoLeo, MMCR, MoCoV3, NTXent, SIGReg,
-                         SimSiam, SpectralContrastive, SupCon, TiCo, VIbCReg, VICReg, WMSE>;
+    boost::hana::tuple_t<Against<NTXent, Queue>, AlignmentUniformity, BarlowTwins, BYOL, DCL, DCLW, KoLeo, MMCR, MoCo,
+                         MoCoV3, NNCLR, NTXent, ReSSL, SIGReg, SimSiam, SpectralContrastive, SupCon, TiCo, VIbCReg,
+                         VICReg, WMSE>;
 
 }  // namespace jessl::loss

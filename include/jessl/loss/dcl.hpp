@@ -2,17 +2,17 @@
 // The decoupled contrastive loss.
 #pragma once
 
-#include <cstddef>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
+#include <jessl/loss/against.hpp>
 #include <jessl/loss/concept.hpp>
-#include <jessl/loss/detail/log_sum_exp.hpp>
+#include <jessl/loss/detail/contrastive.hpp>
 #include <jessl/loss/detail/views.hpp>
 
 namespace jessl::loss {
@@ -42,21 +42,25 @@ struct DCL {
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
     check();
     detail::check_views(name, views, group.size() > 1 ? 1 : 2);
-    const Autocast full_precision(views[0].device().type(), Precision::float32);
-
-    const auto local = detail::unit_rows(views);      // V x [N, D]
-    const auto all = detail::gathered(local, group);  // V x [W*N, D]
-    return detail::mean_over_pairs(views.size(), [&](std::size_t a, std::size_t b) {
-      const auto [positive, negatives] =
-          detail::contrast(local[a], local[b], all[a], all[b], temperature, group.rank());
-      return (negatives - positive).mean();
-    });
+    return detail::contrast_in_batch(*this, views, group);
   }
 
   template <class Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
     return (*this)(std::vector<torch::Tensor>{z1, z2}, group);
+  }
+
+  /// The same loss with negatives from elsewhere (docs/loss/against.md).
+  template <class Negatives>
+  [[nodiscard]] Against<DCL, Negatives> against(Negatives negatives) const {
+    return {*this, std::move(negatives)};
+  }
+
+  /// The loss of one pair of views.
+  template <class Group>
+  [[nodiscard]] torch::Tensor of_pair(const detail::Contrast& pair, const Group&) const {
+    return (pair.negatives - pair.positive).mean();
   }
 
   void check() const {

@@ -2,17 +2,17 @@
 // The decoupled contrastive loss with weighted positives.
 #pragma once
 
-#include <cstddef>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
+#include <jessl/loss/against.hpp>
 #include <jessl/loss/concept.hpp>
-#include <jessl/loss/detail/log_sum_exp.hpp>
+#include <jessl/loss/detail/contrastive.hpp>
 #include <jessl/loss/detail/views.hpp>
 
 namespace jessl::loss {
@@ -26,7 +26,7 @@ namespace jessl::loss {
 /// Shapes     views: V x [N, D] -> []      N images per rank, D embedding width
 /// Units      temperature, sigma: dimensionless, > 0
 /// Precision  reduced in float32 under autocast; float64 stays
-/// Cost       O(W N^2 D) time, O(W N D) memory per pair of views; gathers W N D numbers per view
+/// Cost       O(W N^2 D) time, O(W N D) memory per pair of views; gathers W N D numbers per view and W N per pair
 /// Randomness none
 /// Errors     ConfigError for a setting out of range, fewer than two views, or views of different devices or types;
 ///            ShapeError for views of different shapes, not [N, D], or with fewer than two images over all ranks
@@ -43,25 +43,29 @@ struct DCLW {
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
     check();
     detail::check_views(name, views, group.size() > 1 ? 1 : 2);
-    const Autocast full_precision(views[0].device().type(), Precision::float32);
-
-    const auto local = detail::unit_rows(views);      // V x [N, D]
-    const auto all = detail::gathered(local, group);  // V x [W*N, D]
-    return detail::mean_over_pairs(views.size(), [&](std::size_t a, std::size_t b) {
-      const auto [positive, negatives] =
-          detail::contrast(local[a], local[b], all[a], all[b], temperature, group.rank());
-      const auto likeness = (all[a] * all[b]).detach().sum(1) / sigma;  // [W*N]
-      const auto images = likeness.size(0);
-      const auto weights = (2 - static_cast<double>(images) * likeness.softmax(0))
-                               .narrow(0, group.rank() * positive.size(0), positive.size(0));
-      return (negatives - weights * positive).mean();
-    });
+    return detail::contrast_in_batch(*this, views, group);
   }
 
   template <class Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
     return (*this)(std::vector<torch::Tensor>{z1, z2}, group);
+  }
+
+  /// The same loss with negatives from elsewhere (docs/loss/against.md).
+  template <class Negatives>
+  [[nodiscard]] Against<DCLW, Negatives> against(Negatives negatives) const {
+    return {*this, std::move(negatives)};
+  }
+
+  /// The loss of one pair of views.
+  template <class Group>
+  [[nodiscard]] torch::Tensor of_pair(const detail::Contrast& pair, const Group& group) const {
+    const auto likeness = group.all_gather(pair.positive.detach()) * (temperature / sigma);  // [W*N]
+    const auto images = pair.positive.size(0);
+    const auto weights =
+        (2 - static_cast<double>(likeness.size(0)) * likeness.softmax(0)).narrow(0, group.rank() * images, images);
+    return (pair.negatives - weights * pair.positive).mean();
   }
 
   void check() const {

@@ -2,17 +2,17 @@
 // SimCLR's contrastive loss.
 #pragma once
 
-#include <cstddef>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
+#include <jessl/loss/against.hpp>
 #include <jessl/loss/concept.hpp>
-#include <jessl/loss/detail/log_sum_exp.hpp>
+#include <jessl/loss/detail/contrastive.hpp>
 #include <jessl/loss/detail/views.hpp>
 
 namespace jessl::loss {
@@ -37,6 +37,7 @@ namespace jessl::loss {
 /// Differs    none for two views; the mean over pairs of views is ours
 struct NTXent {
   static constexpr std::string_view name = "NTXent";
+  static constexpr bool needs_negatives = true;  // without any it is 0
 
   double temperature = 0.5;  ///< divides the cosine similarities; dimensionless, > 0
 
@@ -44,24 +45,29 @@ struct NTXent {
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
     check();
     detail::check_views(name, views, 1);
-    const Autocast full_precision(views[0].device().type(), Precision::float32);
-
-    const auto local = detail::unit_rows(views);      // V x [N, D]
-    const auto all = detail::gathered(local, group);  // V x [W*N, D]
-    return detail::mean_over_pairs(views.size(), [&](std::size_t a, std::size_t b) -> torch::Tensor {
-      if (all[a].size(0) == 1) return 0 * (local[a] + local[b]).sum();  // no negatives
-      const auto [positive, negatives] =
-          detail::contrast(local[a], local[b], all[a], all[b], temperature, group.rank());
-      // log sum_{j != i} exp s_ij - s_ip is log(1 + exp(negatives - s_ip)), a log sigmoid: so written, a small loss is
-      // not the difference of two large numbers, and value and gradient keep their digits in float32.
-      return -at::log_sigmoid(positive - negatives).mean();
-    });
+    const bool alone = group.size() == 1 && views[0].size(0) == 1;  // no negatives
+    if (alone) return 0 * torch::stack(detail::unit_rows(views)).sum();
+    return detail::contrast_in_batch(*this, views, group);
   }
 
   template <class Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
     return (*this)(std::vector<torch::Tensor>{z1, z2}, group);
+  }
+
+  /// The same loss with negatives from elsewhere (docs/loss/against.md).
+  template <class Negatives>
+  [[nodiscard]] Against<NTXent, Negatives> against(Negatives negatives) const {
+    return {*this, std::move(negatives)};
+  }
+
+  /// The loss of one pair of views.
+  template <class Group>
+  [[nodiscard]] torch::Tensor of_pair(const detail::Contrast& pair, const Group&) const {
+    // log sum_{j != i} exp s_ij - s_ip is log(1 + exp(negatives - s_ip)), a log sigmoid: so written, a small loss is
+    // not the difference of two large numbers, and value and gradient keep their digits in float32.
+    return -at::log_sigmoid(pair.positive - pair.negatives).mean();
   }
 
   void check() const {

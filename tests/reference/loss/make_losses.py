@@ -225,6 +225,101 @@ def case_with_targets(loss, n, d, scale, **settings):
     return recorded(loss, n, d, settings, {"p1": p1, "p2": p2}, targets)
 
 
+def cross_entropy_of_positive(positive, negatives):
+    return -torch.log(torch.exp(positive) / (torch.exp(positive) + sum(torch.exp(x) for x in negatives)))
+
+
+def moco(views, targets, queue, temperature, symmetric, **_):
+    q, k = [unit(z) for z in views], [unit(z) for z in targets]
+    pairs = [(a, b) for a in range(len(q)) for b in range(len(k)) if a != b] if symmetric else [(0, 1)]
+    terms = [cross_entropy_of_positive(torch.dot(q[a][i], k[b][i]) / temperature,
+                                       [torch.dot(q[a][i], row) / temperature for row in queue])
+             for a, b in pairs for i in range(len(q[0]))]
+    return sum(terms) / len(terms), torch.cat(k if symmetric else [k[1]])
+
+
+def nnclr(views, targets, queue, temperature, **_):
+    p, z = [unit(x) for x in views], [unit(x) for x in targets]
+    n = len(p[0])
+
+    def nearest(x):
+        return min(queue, key=lambda row: (x - row).norm().item())
+
+    terms = [cross_entropy_of_positive(torch.dot(nearest(z[a][i]), p[b][i]) / temperature,
+                                       [torch.dot(nearest(z[a][i]), p[b][j]) / temperature for j in range(n) if j != i])
+             for a in range(len(z)) for b in range(len(p)) if a != b for i in range(n)]
+    return sum(terms) / len(terms), z[0]
+
+
+def ressl(views, targets, queue, temperature, teacher_temperature, **_):
+    k = unit(targets[0])
+    terms = [-(torch.softmax(queue @ k[i] / teacher_temperature, 0)
+               * torch.log_softmax(queue @ q[i] / temperature, 0)).sum()
+             for q in map(unit, views[1:]) for i in range(len(k))]
+    return sum(terms) / len(terms), k
+
+
+def dclw_weights(y1, y2, sigma):
+    likeness = [torch.exp(torch.dot(a, b) / sigma).item() for a, b in zip(y1, y2)]
+    return [2 - x / (sum(likeness) / len(likeness)) for x in likeness]
+
+
+def against(name, views, others, temperature, sigma=None):
+    """NT-Xent, DCL or DCLW with `others` as the negatives of every row; the mean over the pairs of views."""
+    y = [unit(z) for z in views]
+    terms = []
+    for a in range(len(y)):
+        for b in range(a):
+            weight = dclw_weights(y[a], y[b], sigma) if sigma else [1] * len(y[a])
+            for row in (a, b):
+                for i in range(len(y[a])):
+                    positive = torch.dot(y[a][i], y[b][i]) / temperature
+                    negatives = [torch.dot(y[row][i], x) / temperature for x in others]
+                    terms.append(cross_entropy_of_positive(positive, negatives) if name == "NTXent"
+                                 else torch.log(sum(torch.exp(x) for x in negatives)) - weight[i] * positive)
+    return sum(terms) / len(terms)
+
+
+def irregular(n, d, scale, phase):
+    i = torch.arange(n * d, dtype=torch.float64).reshape(n, d)
+    return scale * torch.sin(1.7 * i + 0.01 * i * i + phase * torch.cos(i))
+
+
+def queued_case(step, n, d, scale, size, position, views=2, targets=0, **settings):
+    """One step with a queue of unit rows: step(views, targets, queue, **settings) gives the value and what joins the queue."""
+    given = [irregular(n, d, scale, 0.4 * v).requires_grad_() for v in range(views)]
+    of = [irregular(n, d, scale, 0.4 * v + 0.1) for v in range(targets)]
+    queue = unit(irregular(size, d, 1.0, 1.3))
+    value, newest = step(given, of, queue, **settings)
+    value.backward()
+    after, place = queue.clone(), position
+    for row in newest.detach():
+        after[place] = row
+        place = (place + 1) % size
+    return {"settings": settings, "shape": [n, d], "views": [z.flatten().tolist() for z in given],
+            "targets": [z.flatten().tolist() for z in of], "queue": queue.flatten().tolist(), "position": position,
+            "value": value.item(),
+            "grads": [(torch.zeros_like(z) if z.grad is None else z.grad).flatten().tolist() for z in given],
+            "queue_after": after.flatten().tolist(), "position_after": place}
+
+
+def against_queue_case(name, n, d, scale, size, position, views=2, **settings):
+    def step(views, _, queue, loss, negatives):
+        return against(name, views, queue, **loss), torch.cat([unit(z) for z in views])
+
+    return queued_case(step, n, d, scale, size, position, views, loss=settings, negatives={"size": size})
+
+
+def against_rows_case(name, n, d, scale, rows, **settings):
+    given = [irregular(n, d, scale, 0.4 * v).requires_grad_() for v in range(2)]
+    negatives = irregular(rows, d, 2.0, 1.3).requires_grad_()
+    value = against(name, given, unit(negatives), **settings)
+    value.backward()
+    return {"settings": settings, "shape": [n, d], "views": [z.flatten().tolist() for z in given],
+            "negatives": negatives.flatten().tolist(), "value": value.item(),
+            "grads": [z.grad.flatten().tolist() for z in given], "grad_negatives": negatives.grad.flatten().tolist()}
+
+
 def write(name, cases):
     json.dump(cases, open(HERE / f"{name}.json", "w"), separators=(",", ":"))
 
@@ -254,3 +349,17 @@ write("moco_v3", [case_with_targets(moco_v3, 6, 5, 1.0, temperature=0.2), case_w
 write("tico", [case(tico, 6, 5, 1.0, beta=0.9, rho=8.0), case(tico, 3, 8, 3.0, beta=0.5, rho=20.0)])
 write("cross_entropy", [case(cross_entropy, 6, 5, 1.0, smoothing=0.0, labels=[3, 0, 3, 1, 4, 2]),
                         case(cross_entropy, 5, 4, 3.0, smoothing=0.1, labels=[0, 1, 2, 3, 3])])
+# The queues are no multiples of the batches, and their ends come in the middle of one; more rows than fit join in the last.
+write("moco", [queued_case(moco, 4, 5, 1.0, 11, 6, targets=2, temperature=0.2, queue_size=11, symmetric=True),
+               queued_case(moco, 3, 4, 3.0, 7, 5, views=3, targets=2, temperature=0.07, queue_size=7, symmetric=True),
+               queued_case(moco, 5, 3, 3.0, 4, 1, targets=2, temperature=0.5, queue_size=4, symmetric=False)])
+write("nnclr", [queued_case(nnclr, 4, 5, 1.0, 11, 9, targets=2, temperature=0.1, queue_size=11),
+                queued_case(nnclr, 5, 3, 3.0, 4, 1, views=3, targets=2, temperature=0.5, queue_size=4)])
+write("ressl", [queued_case(ressl, 4, 5, 1.0, 11, 9, targets=2, temperature=0.1, teacher_temperature=0.04, queue_size=11),
+                queued_case(ressl, 5, 3, 3.0, 4, 1, views=3, targets=1, temperature=0.3, teacher_temperature=0.5, queue_size=4)])
+for file, name, settings in (("nt_xent", "NTXent", {"temperature": 0.2}), ("dcl", "DCL", {"temperature": 0.1}),
+                             ("dclw", "DCLW", {"temperature": 0.3, "sigma": 0.5})):
+    write(f"{file}_against_queue", [against_queue_case(name, 4, 5, 1.0, 11, 6, **settings),
+                                    against_queue_case(name, 3, 4, 3.0, 7, 5, views=3, **settings)])
+    write(f"{file}_against_fixed", [against_rows_case(name, 6, 5, 1.0, 1, **settings),
+                                    against_rows_case(name, 4, 3, 3.0, 5, **settings)])

@@ -13,8 +13,9 @@ namespace jessl::loss::detail {
 
 /// What an anchor is not compared with.
 enum class Excluded : std::uint8_t {
-  itself,     ///< the anchor itself
-  same_image  ///< every candidate of the anchor's image, itself among them where it is one
+  itself,      ///< the anchor itself
+  same_image,  ///< every candidate of the anchor's image, itself among them where it is one
+  nothing      ///< no candidate is of the anchor's image
 };
 
 /// log sum_j exp(scale <anchor_i, candidate_j>) over all candidates that are not excluded.
@@ -24,7 +25,7 @@ enum class Excluded : std::uint8_t {
 ///
 /// `anchors` V x [N, D] of this rank, `candidates` U x [M, D] of all ranks, N of which, from `first` on, are of the anchors'
 /// images: the anchors themselves, or what a teacher makes of them. Returns [V, N]. Each anchor must have a candidate that
-/// isn't excluded. Candidates without gradient cost a third less on the way back.
+/// isn't excluded. What has no gradient costs a third less on the way back.
 class LogSumExp : public torch::autograd::Function<LogSumExp> {
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& anchors,
@@ -54,8 +55,9 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
                         context->saved_data["first"].toInt(),
                         static_cast<Excluded>(context->saved_data["excluded"].toInt())};
     const auto gradient = gradients[0] * matrix.scale;  // [V, N]
-    auto to_anchors = torch::zeros_like(matrix.anchors);
-    const bool wanted = !matrix.symmetric() && context->needs_input_grad(1);  // a teacher's candidates have no gradient
+    // Neither a teacher's candidates nor a queue's rows have a gradient.
+    auto to_anchors = context->needs_input_grad(0) ? torch::zeros_like(matrix.anchors) : torch::Tensor();
+    const bool wanted = !matrix.symmetric() && context->needs_input_grad(1);
     auto to_candidates = matrix.symmetric() ? to_anchors
                          : wanted           ? torch::zeros_like(matrix.candidates)
                                             : torch::Tensor();
@@ -63,7 +65,7 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
       // The softmax over each row of the matrix, times that row's gradient; a mirrored tile stands in its columns' rows too.
       auto weights = (tile.logits - tile.rows.of(sums).unsqueeze(1)).exp_().mul_(tile.rows.of(gradient).unsqueeze(1));
       if (tile.mirrored) weights.add_((tile.logits - tile.columns.of(sums)).exp_().mul_(tile.columns.of(gradient)));
-      tile.rows.of(to_anchors).addmm_(weights, tile.columns.of(matrix.candidates));
+      if (to_anchors.defined()) tile.rows.of(to_anchors).addmm_(weights, tile.columns.of(matrix.candidates));
       if (to_candidates.defined()) tile.columns.of(to_candidates).addmm_(weights.t(), tile.rows.of(matrix.anchors));
     });
     return {to_anchors, wanted ? to_candidates : torch::Tensor(), {}, {}, {}};
@@ -114,7 +116,8 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
           auto logits = rows.of(anchors).mm(columns.of(candidates).t()).mul_(scale);
           const auto shift = first + rows.begin - columns.begin;  // the column of row 0's image
           const bool crosses = shift > -rows.size && shift < columns.size;
-          if (crosses && (excluded == Excluded::same_image || rows.view == columns.view))
+          if (crosses &&
+              (excluded == Excluded::same_image || (excluded == Excluded::itself && rows.view == columns.view)))
             logits.diagonal(shift).fill_(-infinity);
           visit(Tile{rows, columns, symmetric() && !diagonal, logits});
         });
@@ -130,19 +133,6 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
   const auto anchors = torch::stack(local);  // [V, N, D]
   const bool alone = local[0].size(0) == all[0].size(0);
   return LogSumExp::apply(anchors, alone ? anchors : torch::stack(all), scale, rank * local[0].size(0), excluded);
-}
-
-/// A pair of views, compared: what the contrastive losses are made of.
-struct Contrast {
-  torch::Tensor positive;   ///< [N]: similarity of an image's two views, over the temperature
-  torch::Tensor negatives;  ///< [2, N]: log sum exp of a row's similarities to all other images, over the temperature
-};
-
-/// Rows of this rank against those of all ranks; all of unit length, and of more than one image.
-[[nodiscard]] inline Contrast contrast(const torch::Tensor& a, const torch::Tensor& b, const torch::Tensor& all_a,
-                                       const torch::Tensor& all_b, double temperature, std::int64_t rank) {
-  return {(a * b).sum(1) / temperature,
-          log_sum_exp({a, b}, {all_a, all_b}, 1 / temperature, rank, Excluded::same_image)};
 }
 
 }  // namespace jessl::loss::detail

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the contrastive losses do alike: each is a function of a row's positive and of the log sum exp of its negatives.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include <jessl/core/autocast.hpp>
+#include <jessl/core/tensor.hpp>
+#include <jessl/loss/detail/log_sum_exp.hpp>
+#include <jessl/loss/detail/views.hpp>
+
+namespace jessl::loss::detail {
+
+/// A pair of views, compared.
+struct Contrast {
+  torch::Tensor positive;   ///< [N]: similarity of an image's two views, over the temperature
+  torch::Tensor negatives;  ///< [2, N]: log sum exp of a row's similarities to its negatives, over the temperature
+};
+
+/// The mean of loss.of_pair(Contrast, group) over all pairs of views, of unit rows V x [N, D]; negatives(a, b) is a pair's
+/// [2, N].
+template <class L, class Group, class Negatives>
+[[nodiscard]] torch::Tensor contrast(const L& loss, const std::vector<torch::Tensor>& rows, const Group& group,
+                                     const Negatives& negatives) {
+  return mean_over_pairs(rows.size(), [&](std::size_t a, std::size_t b) {
+    return loss.of_pair(Contrast{(rows[a] * rows[b]).sum(1) / loss.temperature, negatives(a, b)}, group);
+  });
+}
+
+/// The same where a row's negatives are the rows of all other images in the pair of views, of all ranks, which must be more
+/// than one.
+template <class L, class Group>
+[[nodiscard]] torch::Tensor contrast_in_batch(const L& loss, const std::vector<torch::Tensor>& views,
+                                              const Group& group) {
+  const Autocast full_precision(views[0].device().type(), Precision::float32);
+  const std::vector<torch::Tensor> local = unit_rows(views);      // V x [N, D]
+  const std::vector<torch::Tensor> all = gathered(local, group);  // V x [W*N, D]
+  return contrast(loss, local, group, [&](std::size_t a, std::size_t b) {
+    return log_sum_exp({local[a], local[b]}, {all[a], all[b]}, 1 / loss.temperature, group.rank(),
+                       Excluded::same_image);
+  });
+}
+
+}  // namespace jessl::loss::detail

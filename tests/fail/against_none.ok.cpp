@@ -1,0 +1,3 @@
+#include <jessl/loss/dcl.hpp>
+
+int main() { (void)jessl::loss::DCL{}.against(jessl::loss::None{}); }
