@@ -1,4 +1,4 @@
-// expect: jessl::Trainer requires 'Loss' to be a jessl::Loss: loss(views, group) must return a torch::Tensor and be const
+// expect: jessl::Trainer requires 'Loss' to be a jessl::Loss: loss(views, group), with the further arguments that its settings ask for, must return a torch::Tensor and be const
 // torch
 #include <jessl/loss/concept.hpp>
 

@@ -4,10 +4,11 @@
 #include <jessl/train/trainer.hpp>
 
 struct Loss {
-  static constexpr bool needs_teacher = true;
+  jessl::loss::Teacher teacher{};
   template <class Group>
-  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group&) const {
-    return (views.at(0) - views.at(1)).square().mean();
+  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views,
+                                         const std::vector<torch::Tensor>& targets, const Group&) const {
+    return (views.at(0) - targets.at(0)).square().mean();
   }
 };
 

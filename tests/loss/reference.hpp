@@ -19,18 +19,34 @@
 
 namespace jessl::test {
 
-/// Compares value and gradients of loss({z1, z2}, labels...) with the expected ones, in the type of z1 and z2.
-template <class L, class... Labels>
-void check_case(const L& loss, const torch::Tensor& z1, const torch::Tensor& z2, double value,
-                const torch::Tensor& grad_z1, const torch::Tensor& grad_z2, double tolerance, const Labels&... labels) {
-  const auto a = z1.detach().clone().requires_grad_();
-  const auto b = z2.detach().clone().requires_grad_();
-  const auto result = loss(std::vector<torch::Tensor>{a, b}, labels...);
+/// What a reference case is called with and differentiated by: z1 and z2, or the predictions p1 and p2, whose targets t1 and
+/// t2 have no gradient.
+template <class L>
+inline constexpr bool takes_predictions = requires(const L& loss, const torch::Tensor& z) {
+  loss(z, z, z, z);
+};
+
+/// Compares value and gradients of a loss with the expected ones, in float64 or float32. `read(name)` gives the case's
+/// tensors in float64.
+template <class L, class Read, class... Labels>
+void check_case(const L& loss, const Read& read, torch::ScalarType type, double value, double tolerance,
+                const Labels&... labels) {
+  const std::string letter = takes_predictions<L> ? "p" : "z";
+  const auto leaf = [&](const std::string& name) { return read(name).to(type).detach().clone().requires_grad_(); };
+  const auto a = leaf(letter + "1"), b = leaf(letter + "2");
+  torch::Tensor result;
+  if constexpr (takes_predictions<L>) {
+    result = loss(a, b, read("t1").to(type), read("t2").to(type));
+  } else if constexpr (sizeof...(Labels) > 0) {
+    result = loss(std::vector<torch::Tensor>{a, b}, labels...);
+  } else {
+    result = loss(a, b);
+  }
   CHECK(result.dim() == 0);
   CHECK(result.template item<double>() == Approx(value).epsilon(tolerance));
   result.backward();
-  CHECK(relative_error(a.grad(), grad_z1) < tolerance);
-  CHECK(relative_error(b.grad(), grad_z2) < tolerance);
+  CHECK(relative_error(a.grad(), read("grad_" + letter + "1")) < tolerance);
+  CHECK(relative_error(b.grad(), read("grad_" + letter + "2")) < tolerance);
 }
 
 /// The cases of tests/reference/loss/<file>: float64 to rounding, float32 to 1e-5.
@@ -42,16 +58,13 @@ void check_own_cases(const std::string& file) {
     INFO(entry["settings"]);
     const auto loss = from_json<L>(entry["settings"]);
     const auto shape = entry["shape"].get<std::vector<std::int64_t>>();
-    const auto read = [&](const char* name) { return to_tensor(entry[name], shape); };
+    const auto read = [&](const std::string& name) { return to_tensor(entry[name], shape); };
     for (const auto& [type, tolerance] : {std::pair{torch::kFloat64, 1e-12}, std::pair{torch::kFloat32, 1e-5}}) {
-      const auto check = [&](const auto&... labels) {
-        check_case(loss, read("z1").to(type), read("z2").to(type), entry["value"], read("grad_z1"), read("grad_z2"),
-                   tolerance, labels...);
-      };
       if constexpr (SupervisedLoss<L>) {
-        check(torch::tensor(entry["labels"].get<std::vector<std::int64_t>>()));
+        check_case(loss, read, type, entry["value"], tolerance,
+                   torch::tensor(entry["labels"].get<std::vector<std::int64_t>>()));
       } else {
-        check();
+        check_case(loss, read, type, entry["value"], tolerance);
       }
     }
   }
@@ -72,14 +85,12 @@ void check_collection(const std::string& name, const std::string& folder, int le
     ++cases;
     INFO(entry["file"]);
     auto tensors = read_safetensors(folder + entry["file"].get<std::string>());
-    const auto check = [&](const auto&... labels) {
-      check_case(from_json<L>(entry["params"]), tensors["z1"].to(torch::kFloat32), tensors["z2"].to(torch::kFloat32),
-                 entry["value"], tensors["grad_z1"], tensors["grad_z2"], 1e-5, labels...);
-    };
+    const auto loss = from_json<L>(entry["params"]);
+    const auto read = [&](const std::string& key) { return tensors.at(key); };
     if constexpr (SupervisedLoss<L>) {
-      check(tensors["labels"].to(torch::kInt64));
+      check_case(loss, read, torch::kFloat32, entry["value"], 1e-5, tensors.at("labels").to(torch::kInt64));
     } else {
-      check();
+      check_case(loss, read, torch::kFloat32, entry["value"], 1e-5);
     }
   }
   CHECK(cases >= least);

@@ -47,11 +47,8 @@ struct AlignmentUniformity {
     detail::check_views(name, views, group.size() > 1 ? 1 : 2);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
-    std::vector<torch::Tensor> local, all;  // V x [N, D], V x [W*N, D]
-    for (const torch::Tensor& z : detail::in_full_precision(views)) {
-      local.push_back(detail::unit_rows(z));
-      all.push_back(group.all_gather(local.back()));
-    }
+    const auto local = detail::unit_rows(views);      // V x [N, D]
+    const auto all = detail::gathered(local, group);  // V x [W*N, D]
     torch::Tensor total = detail::mean_over_pairs(views.size(), [&](std::size_t a, std::size_t b) {
       const auto squared = (local[a] - local[b]).square().sum(1);  // [N]
       // Equal views have the gradient 0; below alpha = 2 the power's own derivative would be infinite there.

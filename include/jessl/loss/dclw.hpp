@@ -45,11 +45,8 @@ struct DCLW {
     detail::check_views(name, views, group.size() > 1 ? 1 : 2);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
-    std::vector<torch::Tensor> local, all;  // V x [N, D], V x [W*N, D]
-    for (const torch::Tensor& z : detail::in_full_precision(views)) {
-      local.push_back(detail::unit_rows(z));
-      all.push_back(group.all_gather(local.back()));
-    }
+    const auto local = detail::unit_rows(views);      // V x [N, D]
+    const auto all = detail::gathered(local, group);  // V x [W*N, D]
     return detail::mean_over_pairs(views.size(), [&](std::size_t a, std::size_t b) {
       const auto [positive, negatives] =
           detail::contrast(local[a], local[b], all[a], all[b], temperature, group.rank());

@@ -42,9 +42,7 @@ struct MMCR {
     detail::check_views(name, views, group.size() > 1 ? 1 : 2);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
-    std::vector<torch::Tensor> unit;  // V x [N, D]
-    for (const torch::Tensor& z : detail::in_full_precision(views)) unit.push_back(detail::unit_rows(z));
-    const auto stacked = torch::stack(unit, 1);                                       // [N, V, D]
+    const auto stacked = torch::stack(detail::unit_rows(views), 1);                   // [N, V, D]
     const auto value = -at::linalg_svdvals(group.all_gather(stacked.mean(1))).sum();  // of [W*N, D]
     return lambda == 0 ? value : value + lambda * at::linalg_svdvals(stacked).sum(1).mean();
   }

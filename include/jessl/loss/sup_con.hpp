@@ -76,13 +76,10 @@ struct SupCon {
                                    const Group& group) const {
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
-    std::vector<torch::Tensor> local, all;  // V x [N, D], V x [W*N, D]
-    torch::Tensor image_sums;               // [W*N, D]
-    for (const torch::Tensor& z : detail::in_full_precision(views)) {
-      local.push_back(detail::unit_rows(z));
-      all.push_back(group.all_gather(local.back()));
-      image_sums = image_sums.defined() ? image_sums + all.back() : all.back();
-    }
+    const auto local = detail::unit_rows(views);      // V x [N, D]
+    const auto all = detail::gathered(local, group);  // V x [W*N, D]
+    torch::Tensor image_sums = all[0];                // [W*N, D]
+    for (std::size_t v = 1; v < all.size(); ++v) image_sums = image_sums + all[v];
     const auto class_sums = torch::zeros_like(image_sums).index_add(0, classes, image_sums);
     const auto class_sizes =
         torch::zeros_like(classes).index_add(0, classes, torch::ones_like(classes)) * static_cast<int>(views.size());

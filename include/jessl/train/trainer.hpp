@@ -184,7 +184,7 @@ inline void keep_freed_memory() {
 template <class A, class B, class P, class L, class O>
 class Trainer {
   static_assert(
-      !needs_predictor<L>() && !needs_teacher<L>(),
+      !TargetedLoss<L> && !StatefulLoss<L> && !ImagesLoss<L>,
       "jessl::Trainer does not build predictors and teachers: call such a loss in a training loop of your own");
   static_assert(!SupervisedLoss<L>,
                 "jessl::Trainer hands its loss no labels: call a loss that takes them in a training loop of your own");

@@ -13,27 +13,33 @@
 
 namespace jessl::loss::detail {
 
+/// Checks that each of `given`, which messages call `what`, is [N, D], floating, and of the shape, device and type of
+/// `first`, views[0].
+inline void check_embeddings(std::string_view loss, std::string_view what, const std::vector<torch::Tensor>& given,
+                             const torch::Tensor& first) {
+  for (std::size_t v = 0; v < given.size(); ++v) {
+    const torch::Tensor& view = given[v];
+    JESSL_CHECK(view.defined(), ConfigError, "jessl::loss::", loss, ": ", what, "[", v, "] is undefined");
+    JESSL_CHECK(view.dim() == 2 && view.size(1) >= 1, ShapeError, "jessl::loss::", loss, ": ", what, "[", v, "] is ",
+                shape_of(view), ", expected [N, D]");
+    JESSL_CHECK(view.is_floating_point(), ConfigError, "jessl::loss::", loss, ": ", what, "[", v, "] holds ",
+                view.dtype().name(), ", expected a floating type");
+    JESSL_CHECK(shape_of(view) == shape_of(first), ShapeError, "jessl::loss::", loss, ": ", what, "[", v, "] is ",
+                shape_of(view), ", expected [N, D] = ", shape_of(first));
+    JESSL_CHECK(view.device() == first.device(), ConfigError, "jessl::loss::", loss, ": ", what, "[", v, "] is on ",
+                view.device(), ", expected ", first.device(), " as views[0]");
+    JESSL_CHECK(view.scalar_type() == first.scalar_type(), ConfigError, "jessl::loss::", loss, ": ", what, "[", v,
+                "] holds ", view.dtype().name(), ", expected ", first.dtype().name(), " as views[0]");
+  }
+}
+
 /// Checks V x [N, D]: at least `least_views` views, floating, of one shape, one device and one type, with at least
 /// `least_images` rows.
 inline void check_views(std::string_view loss, const std::vector<torch::Tensor>& views, std::int64_t least_images,
                         std::size_t least_views = 2) {
   JESSL_CHECK(views.size() >= least_views, ConfigError, "jessl::loss::", loss, ": there are ", views.size(),
               " views, expected at least ", least_views);
-  for (std::size_t v = 0; v < views.size(); ++v) {
-    const torch::Tensor& view = views[v];
-    JESSL_CHECK(view.defined(), ConfigError, "jessl::loss::", loss, ": views[", v, "] is undefined");
-    JESSL_CHECK(view.dim() == 2 && view.size(1) >= 1, ShapeError, "jessl::loss::", loss, ": views[", v, "] is ",
-                shape_of(view), ", expected [N, D]");
-    JESSL_CHECK(view.is_floating_point(), ConfigError, "jessl::loss::", loss, ": views[", v, "] holds ",
-                view.dtype().name(), ", expected a floating type");
-    const torch::Tensor& first = views[0];
-    JESSL_CHECK(shape_of(view) == shape_of(first), ShapeError, "jessl::loss::", loss, ": views[", v, "] is ",
-                shape_of(view), ", expected [N, D] = ", shape_of(first));
-    JESSL_CHECK(view.device() == first.device(), ConfigError, "jessl::loss::", loss, ": views[", v, "] is on ",
-                view.device(), ", expected ", first.device(), " as views[0]");
-    JESSL_CHECK(view.scalar_type() == first.scalar_type(), ConfigError, "jessl::loss::", loss, ": views[", v,
-                "] holds ", view.dtype().name(), ", expected ", first.dtype().name(), " as views[0]");
-  }
+  check_embeddings(loss, "views", views, views[0]);
   JESSL_CHECK(views[0].size(0) >= least_images, ShapeError, "jessl::loss::", loss, ": views[0] is ", shape_of(views[0]),
               ", expected [N, D] with N >= ", least_images);
 }
@@ -51,6 +57,20 @@ inline void check_views(std::string_view loss, const std::vector<torch::Tensor>&
 /// Rows divided by their length; a row of zeros stays zero.
 [[nodiscard]] inline torch::Tensor unit_rows(const torch::Tensor& z) {
   return z / z.norm(2, /*dim=*/1, /*keepdim=*/true).clamp_min(1e-12);
+}
+
+/// The same of every view, in the type in which a loss is reduced.
+[[nodiscard]] inline std::vector<torch::Tensor> unit_rows(const std::vector<torch::Tensor>& views) {
+  std::vector<torch::Tensor> unit = in_full_precision(views);
+  for (torch::Tensor& z : unit) z = unit_rows(z);
+  return unit;
+}
+
+/// Every view's rows of all ranks, V x [N, D] -> V x [W*N, D].
+template <class Group>
+[[nodiscard]] std::vector<torch::Tensor> gathered(std::vector<torch::Tensor> views, const Group& group) {
+  for (torch::Tensor& z : views) z = group.all_gather(z);
+  return views;
 }
 
 /// The mean of pair(a, b) over all pairs a < b of `count` views.
