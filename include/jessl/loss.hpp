@@ -17,6 +17,7 @@
 #include <jessl/loss/sigreg.hpp>
 #include <jessl/loss/spectral_contrastive.hpp>
 #include <jessl/loss/sup_con.hpp>
+#include <jessl/loss/swav.hpp>
 #include <jessl/loss/vibcreg.hpp>
 #include <jessl/loss/vicreg.hpp>
 #include <jessl/loss/wmse.hpp>
@@ -25,6 +26,6 @@ namespace jessl::loss {
 
 /// Every loss that needs no labels; tests, benchmarks and command lines loop over it.
 inline constexpr auto All = boost::hana::tuple_t<AlignmentUniformity, BarlowTwins, DCL, DCLW, KoLeo, MMCR, NTXent,
-                                                 SIGReg, SpectralContrastive, SupCon, VIbCReg, VICReg, WMSE>;
+                                                 SIGReg, SpectralContrastive, SupCon, SwAV, VIbCReg, VICReg, WMSE>;
 
 }  // namespace jessl::loss
