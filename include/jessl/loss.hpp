@@ -11,6 +11,7 @@
 #include <jessl/loss/cross_entropy.hpp>
 #include <jessl/loss/dcl.hpp>
 #include <jessl/loss/dclw.hpp>
+#include <jessl/loss/dino.hpp>
 #include <jessl/loss/koleo.hpp>
 #include <jessl/loss/mmcr.hpp>
 #include <jessl/loss/nt_xent.hpp>
@@ -25,7 +26,7 @@
 namespace jessl::loss {
 
 /// Every loss that needs no labels; tests, benchmarks and command lines loop over it.
-inline constexpr auto All = boost::hana::tuple_t<AlignmentUniformity, BarlowTwins, DCL, DCLW, KoLeo, MMCR, NTXent,
+inline constexpr auto All = boost::hana::tuple_t<AlignmentUniformity, BarlowTwins, DCL, DCLW, DINO, KoLeo, MMCR, NTXent,
                                                  SIGReg, SpectralContrastive, SupCon, SwAV, VIbCReg, VICReg, WMSE>;
 
 }  // namespace jessl::loss
