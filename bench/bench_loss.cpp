@@ -16,16 +16,33 @@
 
 namespace {
 
-/// loss(z1, z2) and its gradient for N x D embeddings in float32.
+/// What the loss keeps from step to step; nothing where it keeps nothing.
+template <class Loss>
+jessl::loss::StateOrNone<Loss> state_of(const Loss& loss, std::int64_t width) {
+  if constexpr (jessl::StatefulLoss<Loss>) {
+    return loss.make(width);
+  } else {
+    return {};
+  }
+}
+
+/// The loss of two views of N x D embeddings in float32, with what else it asks for, and its gradient.
 template <class Loss>
 void forward_backward(benchmark::State& state, const Loss& loss) {
   torch::manual_seed(0);
-  const auto leaf = [&] { return torch::randn({state.range(0), state.range(1)}).requires_grad_(); };
-  torch::Tensor z1 = leaf(), z2 = leaf();
+  const auto random = [&] { return torch::randn({state.range(0), state.range(1)}); };
+  jessl::loss::Embedded given{.views = {random().requires_grad_(), random().requires_grad_()}};
+  if constexpr (jessl::TargetedLoss<Loss>) given.targets = {random(), random()};
+  const auto value = [&, kept = state_of(loss, state.range(1))] {
+    if constexpr (jessl::Loss<Loss>) {
+      return jessl::loss::evaluate(loss, given, kept, jessl::SingleProcess{});
+    } else {
+      return loss(given.views[0], given.views[1]);
+    }
+  };
   const auto step = [&] {
-    loss(z1, z2).backward();
-    z1.mutable_grad().reset();
-    z2.mutable_grad().reset();
+    value().backward();
+    for (torch::Tensor& view : given.views) view.mutable_grad().reset();
   };
   for (auto iteration : state) step();
   const jessl::test::PeakMemory peak;
@@ -65,9 +82,11 @@ const bool registered = [] {
   using Size = std::vector<std::int64_t>;
   boost::hana::for_each(jessl::loss::All, [&](auto type) {
     using L = typename decltype(type)::type;
-    add(std::string(L::name), L{}, Size{2048, 128});
+    L loss;
+    if constexpr (requires { loss.prototypes; }) loss.prototypes = 3000;
+    add(std::string(L::name), loss, Size{2048, 128});
     if constexpr (!std::is_same_v<L, jessl::loss::WMSE>)
-      add(std::string(L::name), L{}, Size{256, 2048});  // needs N > D
+      add(std::string(L::name), loss, Size{256, 2048});  // needs N > D
   });
   add("VICReg", jessl::loss::VICReg{}, Size{256, 8192});
   add("BarlowTwins", jessl::loss::BarlowTwins{}, Size{256, 8192});

@@ -7,6 +7,7 @@
 
 #include <jessl/loss/alignment_uniformity.hpp>
 #include <jessl/loss/barlow_twins.hpp>
+#include <jessl/loss/byol.hpp>
 #include <jessl/loss/concept.hpp>
 #include <jessl/loss/cross_entropy.hpp>
 #include <jessl/loss/dcl.hpp>
@@ -14,11 +15,14 @@
 #include <jessl/loss/dino.hpp>
 #include <jessl/loss/koleo.hpp>
 #include <jessl/loss/mmcr.hpp>
+#include <jessl/loss/moco_v3.hpp>
 #include <jessl/loss/nt_xent.hpp>
 #include <jessl/loss/sigreg.hpp>
+#include <jessl/loss/sim_siam.hpp>
 #include <jessl/loss/spectral_contrastive.hpp>
 #include <jessl/loss/sup_con.hpp>
 #include <jessl/loss/swav.hpp>
+#include <jessl/loss/tico.hpp>
 #include <jessl/loss/vibcreg.hpp>
 #include <jessl/loss/vicreg.hpp>
 #include <jessl/loss/wmse.hpp>
@@ -26,7 +30,8 @@
 namespace jessl::loss {
 
 /// Every loss that needs no labels; tests, benchmarks and command lines loop over it.
-inline constexpr auto All = boost::hana::tuple_t<AlignmentUniformity, BarlowTwins, DCL, DCLW, DINO, KoLeo, MMCR, NTXent,
-                                                 SIGReg, SpectralContrastive, SupCon, SwAV, VIbCReg, VICReg, WMSE>;
+inline constexpr auto All =
+    boost::hana::tuple_t<AlignmentUniformity, BarlowTwins, BYOL, DCL, DCLW, DINO, KoLeo, MMCR, MoCoV3, NTXent, SIGReg,
+                         SimSiam, SpectralContrastive, SupCon, SwAV, TiCo, VIbCReg, VICReg, WMSE>;
 
 }  // namespace jessl::loss

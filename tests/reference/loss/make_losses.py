@@ -163,15 +163,66 @@ def cross_entropy(z1, z2, smoothing, labels):
     return total / len(scores)
 
 
-def case(loss, n, d, scale, **settings):
+def cosine(p, t):
+    return torch.dot(p, t) / (p.norm() * t.norm())
+
+
+def byol(p1, p2, t1, t2):
+    n = len(p1)
+    return sum(2 - 2 * cosine(p1[i], t2[i]) + 2 - 2 * cosine(p2[i], t1[i]) for i in range(n)) / n
+
+
+def sim_siam(p1, p2, t1, t2):
+    n = len(p1)
+    return sum(-cosine(p1[i], t2[i]) / 2 - cosine(p2[i], t1[i]) / 2 for i in range(n)) / n
+
+
+def moco_v3(p1, p2, t1, t2, temperature):
+    n = len(p1)
+
+    def direction(q, k):
+        total = 0
+        for i in range(n):
+            likeness = [torch.exp(cosine(q[i], k[j]) / temperature) for j in range(n)]
+            total = total - torch.log(likeness[i] / sum(likeness))
+        return 2 * temperature * total / n
+
+    return direction(p1, t2) + direction(p2, t1)
+
+
+def tico(z1, z2, beta, rho):  # the first step: the covariance was 0
+    n = len(z1)
+    y1, y2 = unit(z1), unit(z2)
+    covariance = beta * 0 + (1 - beta) * sum(torch.outer(y, y) for y in y1).detach() / n
+    return (1 - sum(torch.dot(y1[i], y2[i]) for i in range(n)) / n
+            + rho * sum(torch.dot(y, covariance @ y) for y in y1) / n)
+
+
+def embeddings(n, d, scale):
     i = torch.arange(n * d, dtype=torch.float64).reshape(n, d)
-    z1 = (scale * torch.sin(1.7 * i + 0.01 * i * i)).requires_grad_()
-    z2 = (scale * torch.sin(1.7 * i + 0.01 * i * i + 0.4 * torch.cos(i))).requires_grad_()
-    value = loss(z1, z2, **settings)
+    return (scale * torch.sin(1.7 * i + 0.01 * i * i),
+            scale * torch.sin(1.7 * i + 0.01 * i * i + 0.4 * torch.cos(i)))
+
+
+def recorded(loss, n, d, settings, leaves, others={}):
+    for leaf in leaves.values():
+        leaf.requires_grad_()
+    value = loss(*leaves.values(), *others.values(), **settings)
     value.backward()
     labels = {"labels": settings.pop("labels")} if "labels" in settings else {}
-    return {"settings": settings, **labels, "shape": [n, d], "z1": z1.flatten().tolist(), "z2": z2.flatten().tolist(), "value": value.item(),
-            "grad_z1": z1.grad.flatten().tolist(), "grad_z2": z2.grad.flatten().tolist()}
+    return {"settings": settings, **labels, "shape": [n, d],
+            **{name: z.flatten().tolist() for name, z in {**leaves, **others}.items()}, "value": value.item(),
+            **{"grad_" + name: leaf.grad.flatten().tolist() for name, leaf in leaves.items()}}
+
+
+def case(loss, n, d, scale, **settings):
+    return recorded(loss, n, d, settings, dict(zip(("z1", "z2"), embeddings(n, d, scale))))
+
+
+def case_with_targets(loss, n, d, scale, **settings):
+    p1, p2 = embeddings(n, d, scale)
+    targets = {"t1": 2 * p1 + 0.5 * torch.cos(3 * p2), "t2": p2 - 0.7 * torch.sin(2 * p1)}
+    return recorded(loss, n, d, settings, {"p1": p1, "p2": p2}, targets)
 
 
 def write(name, cases):
@@ -197,6 +248,10 @@ write("sigreg", [case(sigreg, 9, 1, 1.0, slices=4, points=17, limit=3.0, **{"lam
                  case(sigreg, 5, 1, 2.0, slices=1, points=9, limit=5.0, **{"lambda": 0.5})])
 write("sup_con", [case(sup_con, 6, 5, 1.0, temperature=0.1, labels=[3, 0, 3, 1, 0, 3]),
                   case(sup_con, 5, 4, 3.0, temperature=0.5, labels=[0, 1, 2, 3, 4])])
+write("byol", [case_with_targets(byol, 6, 5, 1.0), case_with_targets(byol, 3, 8, 3.0)])
+write("sim_siam", [case_with_targets(sim_siam, 6, 5, 1.0), case_with_targets(sim_siam, 3, 8, 3.0)])
+write("moco_v3", [case_with_targets(moco_v3, 6, 5, 1.0, temperature=0.2), case_with_targets(moco_v3, 9, 4, 3.0, temperature=1.0)])
+write("tico", [case(tico, 6, 5, 1.0, beta=0.9, rho=8.0), case(tico, 3, 8, 3.0, beta=0.5, rho=20.0)])
 write("cross_entropy", [case(cross_entropy, 6, 5, 1.0, smoothing=0.0, labels=[3, 0, 3, 1, 4, 2]),
                         case(cross_entropy, 5, 4, 3.0, smoothing=0.1, labels=[0, 1, 2, 3, 3])])
 

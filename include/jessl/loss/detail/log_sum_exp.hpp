@@ -14,7 +14,7 @@ namespace jessl::loss::detail {
 /// What an anchor is not compared with.
 enum class Excluded : std::uint8_t {
   itself,     ///< the anchor itself
-  same_image  ///< every view of the anchor's image, itself among them
+  same_image  ///< every candidate of the anchor's image, itself among them where it is one
 };
 
 /// log sum_j exp(scale <anchor_i, candidate_j>) over all candidates that are not excluded.
@@ -22,8 +22,9 @@ enum class Excluded : std::uint8_t {
 /// Similarities are computed in tiles, forward and again backward, and summed with a running maximum: memory is O(N D)
 /// and nothing overflows. Where the candidates are the anchors, the matrix is symmetric and half of the tiles do for all.
 ///
-/// `anchors` V x [N, D] of this rank, `candidates` V x [M, D] of all ranks, N of which, from `first` on, are the anchors.
-/// Returns [V, N]. Each anchor must have a candidate that isn't excluded.
+/// `anchors` V x [N, D] of this rank, `candidates` U x [M, D] of all ranks, N of which, from `first` on, are of the anchors'
+/// images: the anchors themselves, or what a teacher makes of them. Returns [V, N]. Each anchor must have a candidate that
+/// isn't excluded. Candidates without gradient cost a third less on the way back.
 class LogSumExp : public torch::autograd::Function<LogSumExp> {
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& anchors,
@@ -54,15 +55,18 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
                         static_cast<Excluded>(context->saved_data["excluded"].toInt())};
     const auto gradient = gradients[0] * matrix.scale;  // [V, N]
     auto to_anchors = torch::zeros_like(matrix.anchors);
-    auto to_candidates = matrix.symmetric() ? to_anchors : torch::zeros_like(matrix.candidates);
+    const bool wanted = !matrix.symmetric() && context->needs_input_grad(1);  // a teacher's candidates have no gradient
+    auto to_candidates = matrix.symmetric() ? to_anchors
+                         : wanted           ? torch::zeros_like(matrix.candidates)
+                                            : torch::Tensor();
     matrix.for_each_tile([&](const Tile& tile) {
       // The softmax over each row of the matrix, times that row's gradient; a mirrored tile stands in its columns' rows too.
       auto weights = (tile.logits - tile.rows.of(sums).unsqueeze(1)).exp_().mul_(tile.rows.of(gradient).unsqueeze(1));
       if (tile.mirrored) weights.add_((tile.logits - tile.columns.of(sums)).exp_().mul_(tile.columns.of(gradient)));
       tile.rows.of(to_anchors).addmm_(weights, tile.columns.of(matrix.candidates));
-      tile.columns.of(to_candidates).addmm_(weights.t(), tile.rows.of(matrix.anchors));
+      if (to_candidates.defined()) tile.columns.of(to_candidates).addmm_(weights.t(), tile.rows.of(matrix.anchors));
     });
-    return {to_anchors, matrix.symmetric() ? torch::Tensor() : to_candidates, {}, {}, {}};
+    return {to_anchors, wanted ? to_candidates : torch::Tensor(), {}, {}, {}};
   }
 
  private:
@@ -84,7 +88,7 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
   };
 
   struct Matrix {
-    torch::Tensor anchors, candidates;  // V x [N, D], V x [M, D]
+    torch::Tensor anchors, candidates;  // V x [N, D], U x [M, D]
     double scale;
     std::int64_t first;
     Excluded excluded;
