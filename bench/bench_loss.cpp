@@ -82,9 +82,11 @@ const bool registered = [] {
   using Size = std::vector<std::int64_t>;
   boost::hana::for_each(jessl::loss::All, [&](auto type) {
     using L = typename decltype(type)::type;
-    add(std::string(L::name), L{}, Size{2048, 128});
+    L loss;
+    if constexpr (requires { loss.prototypes; }) loss.prototypes = 3000;
+    add(std::string(L::name), loss, Size{2048, 128});
     if constexpr (!std::is_same_v<L, jessl::loss::WMSE>)
-      add(std::string(L::name), L{}, Size{256, 2048});  // needs N > D
+      add(std::string(L::name), loss, Size{256, 2048});  // needs N > D
   });
   add("VICReg", jessl::loss::VICReg{}, Size{256, 8192});
   add("BarlowTwins", jessl::loss::BarlowTwins{}, Size{256, 8192});

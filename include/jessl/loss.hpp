@@ -13,6 +13,7 @@
 #include <jessl/loss/cross_entropy.hpp>
 #include <jessl/loss/dcl.hpp>
 #include <jessl/loss/dclw.hpp>
+#include <jessl/loss/dino.hpp>
 #include <jessl/loss/embedding_queue.hpp>
 #include <jessl/loss/koleo.hpp>
 #include <jessl/loss/mmcr.hpp>
@@ -26,6 +27,7 @@
 #include <jessl/loss/sim_siam.hpp>
 #include <jessl/loss/spectral_contrastive.hpp>
 #include <jessl/loss/sup_con.hpp>
+#include <jessl/loss/swav.hpp>
 #include <jessl/loss/tico.hpp>
 #include <jessl/loss/vibcreg.hpp>
 #include <jessl/loss/vicreg.hpp>
@@ -35,8 +37,8 @@ namespace jessl::loss {
 
 /// Every loss that needs no labels; tests, benchmarks and command lines loop over it.
 inline constexpr auto All =
-    boost::hana::tuple_t<Against<NTXent, Queue>, AlignmentUniformity, BarlowTwins, BYOL, DCL, DCLW, KoLeo, MMCR, MoCo,
-                         MoCoV3, NNCLR, NTXent, ReSSL, SIGReg, SimSiam, SpectralContrastive, SupCon, TiCo, VIbCReg,
-                         VICReg, WMSE>;
+    boost::hana::tuple_t<Against<NTXent, Queue>, AlignmentUniformity, BarlowTwins, BYOL, DCL, DCLW, DINO, KoLeo, MMCR,
+                         MoCo, MoCoV3, NNCLR, NTXent, ReSSL, SIGReg, SimSiam, SpectralContrastive, SupCon, SwAV, TiCo,
+                         VIbCReg, VICReg, WMSE>;
 
 }  // namespace jessl::loss

@@ -43,7 +43,7 @@ inline constexpr bool is_one_of = (std::is_same_v<L, Others> || ...);
 /// Whether the gradient leaves out by definition how a part of the value depends on the views: the loss's own cases hold
 /// that part fixed and differentiate the rest.
 template <class L>
-inline constexpr bool stops_gradient = is_one_of<L, jessl::loss::DCLW, jessl::loss::TiCo>;
+inline constexpr bool stops_gradient = is_one_of<L, jessl::loss::DCLW, jessl::loss::SwAV, jessl::loss::TiCo>;
 
 /// Whether the first view plays another part than the others.
 template <class L>

@@ -48,6 +48,7 @@ using StateOf = decltype(std::declval<const L&>().make(std::int64_t{}));
 /// network's; a call changes its buffers. Both are in checkpoints, and a step that fails puts the buffers back.
 /// `->initialise(seed)`         sets every parameter and buffer as a pure function of the seed
 /// `->set_progress(progress)`   only where something depends on how far the run is; called before each step
+/// `->follow(momentum)`         only where a part belongs to the teacher; called after each step, with the teacher's momentum
 ///
 /// Errors     ConfigError from make() for settings or a width that describe no state
 /// Source     none

@@ -2,6 +2,7 @@
 // The multi-layer perceptron between backbone and loss.
 #pragma once
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
@@ -20,81 +21,55 @@
 
 namespace jessl::projector {
 
-/// The head that MLP makes. Its parameters are called "0.0.weight" (layer, then linear or norm) to "2.weight" (last).
-///
-/// Shapes     [N, in_features] -> [N, out_features]
-/// Errors     ShapeError where the input is not [N, in_features]
-/// Models     none; it is the module that jessl::Projector asks for
-/// Source     none
-class MLPHeadImpl : public torch::nn::Cloneable<MLPHeadImpl> {
- public:
-  MLPHeadImpl(std::int64_t in_features, std::vector<std::int64_t> widths)
-      : out_features(widths.back()), in_features_(in_features), widths_(std::move(widths)) {
-    reset();
-  }
-
-  void reset() override {
-    hidden_.clear();
-    std::int64_t width = in_features_;
-    for (std::size_t layer = 0; layer + 1 < widths_.size(); ++layer) {
-      hidden_.push_back(register_module(
-          std::to_string(layer),
-          torch::nn::Sequential(torch::nn::Linear(width, widths_[layer]), torch::nn::BatchNorm1d(widths_[layer]),
-                                torch::nn::ReLU(torch::nn::ReLUOptions().inplace(true)))));
-      width = widths_[layer];
-    }
-    last_ = register_module(std::to_string(hidden_.size()),
-                            torch::nn::Linear(torch::nn::LinearOptions(width, out_features).bias(false)));
-    initialise(0);
-  }
-
-  /// Linear layers uniform in +-1/sqrt(fan in), as LibTorch's default; norms 1 and 0; statistics 0 and 1.
-  void initialise(std::uint64_t seed) {
-    const torch::NoGradGuard no_grad;
-    const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-    const auto fill = [&](torch::Tensor& target, std::int64_t fan_in) {
-      const double bound = 1.0 / std::sqrt(static_cast<double>(fan_in));
-      // Drawn on the CPU in row order, so that device, type and layout of the target change nothing.
-      target.copy_(torch::empty(target.sizes(), torch::kFloat32).uniform_(-bound, bound, generator));
-    };
-    for (torch::nn::Sequential& layer : hidden_) {
-      auto& linear = layer->at<torch::nn::LinearImpl>(0);
-      fill(linear.weight, linear.options.in_features());
-      fill(linear.bias, linear.options.in_features());
-      auto& norm = *layer[1]->as<torch::nn::BatchNorm1dImpl>();
-      norm.reset_running_stats();
-      norm.weight.fill_(1);
-      norm.bias.zero_();
-    }
-    fill(last_->weight, last_->options.in_features());
-  }
-
-  [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) { return layers(x).back(); }
-
-  /// The output of every layer: after each ReLU, and the embedding.
-  [[nodiscard]] std::vector<torch::Tensor> layers(const torch::Tensor& x) {
-    JESSL_CHECK(x.dim() == 2 && x.size(1) == in_features_, ShapeError, "jessl::projector::MLP: the input is ",
-                shape_of(x), ", expected [N, ", in_features_, ']');
-    std::vector<torch::Tensor> outputs;
-    for (torch::nn::Sequential& layer : hidden_)
-      outputs.push_back(layer->forward(outputs.empty() ? x : outputs.back()));
-    outputs.push_back(last_->forward(outputs.empty() ? x : outputs.back()));
-    return outputs;
-  }
-
-  std::int64_t out_features;
-
- private:
-  std::int64_t in_features_;
-  std::vector<std::int64_t> widths_;
-  std::vector<torch::nn::Sequential> hidden_;
-  torch::nn::Linear last_{nullptr};
+/// What comes after each hidden layer of a multi-layer perceptron.
+enum class Activation : std::uint8_t {
+  relu,  ///< max(x, 0)
+  gelu   ///< x times the normal distribution function of x, which is computed, not approximated
 };
-TORCH_MODULE(MLPHead);
+
+/// A batch norm after the last layer of a multi-layer perceptron.
+enum class OutputNorm : std::uint8_t {
+  none,   ///< there is none
+  plain,  ///< without scale and shift
+  affine  ///< with a scale and a shift that are learned
+};
+
+/// How the linear layers of a multi-layer perceptron start.
+enum class LinearStart : std::uint8_t {
+  uniform,  ///< weights and biases uniform in +-1/sqrt(fan in), as LibTorch's default
+  normal    ///< weights normal with deviation 0.02, biases 0
+};
+
+}  // namespace jessl::projector
+
+template <>
+struct jessl::EnumNames<jessl::projector::Activation> {
+  static constexpr std::array<std::pair<projector::Activation, std::string_view>, 2> value{
+      {{projector::Activation::relu, "relu"}, {projector::Activation::gelu, "gelu"}}};
+};
+
+template <>
+struct jessl::EnumNames<jessl::projector::OutputNorm> {
+  static constexpr std::array<std::pair<projector::OutputNorm, std::string_view>, 3> value{
+      {{projector::OutputNorm::none, "none"},
+       {projector::OutputNorm::plain, "plain"},
+       {projector::OutputNorm::affine, "affine"}}};
+};
+
+template <>
+struct jessl::EnumNames<jessl::projector::LinearStart> {
+  static constexpr std::array<std::pair<projector::LinearStart, std::string_view>, 2> value{
+      {{projector::LinearStart::uniform, "uniform"}, {projector::LinearStart::normal, "normal"}}};
+};
+
+namespace jessl::projector {
+
+class MLPHead;
 
 /// A multi-layer perceptron given by its widths: "2048-2048-128".
 ///
-/// [Linear with bias, batch norm, ReLU] for each width but the last, then a Linear without bias. "128" alone is linear.
+/// [Linear with bias, batch norm, activation] for each width but the last, then a Linear, without bias and without a norm
+/// unless they are asked for. "128" alone is linear. The page has the settings of the published heads.
 ///
 /// Shapes     [N, in_features] -> [N, last width]
 /// Units      widths: features, >= 1
@@ -104,18 +79,21 @@ TORCH_MODULE(MLPHead);
 /// Errors     ConfigError from make() for a text that is not widths joined by "-"
 /// Models     jessl::Projector (docs/projector/README.md)
 /// Source     Bordes, Balestriero and Vincent, Towards Democratizing Joint-Embedding Self-Supervised Learning, 2023,
-///            arXiv 2303.01986 (its library's --model.mlp); Chen et al., SimCLR, ICML 2020, arXiv 2002.05709
-/// Differs    none
+///            arXiv 2303.01986 (its library's --model.mlp); Chen et al., SimCLR, ICML 2020, arXiv 2002.05709. Other settings
+///            than the defaults: Chen and He, SimSiam, CVPR 2021, arXiv 2011.10566 (output_norm); Chen et al., MoCo v2, 2020,
+///            arXiv 2003.04297 (hidden_norm); Caron et al., DINO, ICCV 2021, arXiv 2104.14294 (activation, start)
+/// Differs    DINO's code cuts the normal distribution of its start off at 100 deviations, which no draw reaches
 struct MLP {
   static constexpr std::string_view name = "MLP";
 
-  std::string widths = "2048-2048-128";  ///< output widths of the linear layers, joined by "-"; each >= 1
+  std::string widths = "2048-2048-128";       ///< output widths of the linear layers, joined by "-"; each >= 1
+  bool hidden_norm = true;                    ///< a batch norm in each layer but the last
+  Activation activation = Activation::relu;   ///< of each layer but the last
+  bool output_bias = false;                   ///< the last linear layer has a bias
+  OutputNorm output_norm = OutputNorm::none;  ///< a batch norm after the last linear layer
+  LinearStart start = LinearStart::uniform;   ///< how the linear layers start
 
-  [[nodiscard]] MLPHead make(std::int64_t in_features) const {
-    JESSL_CHECK(in_features >= 1, ConfigError, "jessl::projector::MLP.make: in_features is ", in_features,
-                ", expected >= 1");
-    return MLPHead(std::make_shared<MLPHeadImpl>(in_features, parse()));
-  }
+  [[nodiscard]] MLPHead make(std::int64_t in_features) const;
 
   /// The widths as numbers.
   [[nodiscard]] std::vector<std::int64_t> parse() const {
@@ -136,6 +114,111 @@ struct MLP {
   }
 };
 
+/// The head that MLP makes. Its parameters are called "0.0.weight" (layer, then linear or norm) to "2.weight" (last), those
+/// of a norm after it "3.weight".
+///
+/// Shapes     [N, in_features] -> [N, out_features]
+/// Errors     ShapeError where the input is not [N, in_features]
+/// Models     none; it is the module that jessl::Projector asks for
+/// Source     none
+class MLPHeadImpl : public torch::nn::Cloneable<MLPHeadImpl> {
+ public:
+  MLPHeadImpl(std::int64_t in_features, const MLP& settings)
+      : out_features(settings.parse().back()), in_features_(in_features), settings_(settings) {
+    reset();
+  }
+
+  void reset() override {
+    hidden_.clear();
+    const std::vector<std::int64_t> widths = settings_.parse();
+    std::int64_t width = in_features_;
+    for (std::size_t layer = 0; layer + 1 < widths.size(); ++layer) {
+      torch::nn::Sequential parts;
+      parts->push_back(torch::nn::Linear(width, widths[layer]));
+      if (settings_.hidden_norm) parts->push_back(torch::nn::BatchNorm1d(widths[layer]));
+      if (settings_.activation == Activation::gelu) {
+        parts->push_back(torch::nn::GELU());
+      } else {
+        parts->push_back(torch::nn::ReLU(torch::nn::ReLUOptions().inplace(true)));
+      }
+      hidden_.push_back(register_module(std::to_string(layer), parts));
+      width = widths[layer];
+    }
+    last_ =
+        register_module(std::to_string(hidden_.size()),
+                        torch::nn::Linear(torch::nn::LinearOptions(width, out_features).bias(settings_.output_bias)));
+    if (settings_.output_norm != OutputNorm::none) {
+      const bool affine = settings_.output_norm == OutputNorm::affine;
+      norm_ = register_module(std::to_string(hidden_.size() + 1),
+                              torch::nn::BatchNorm1d(torch::nn::BatchNorm1dOptions(out_features).affine(affine)));
+    }
+    initialise(0);
+  }
+
+  /// Linear layers as settings say; norms 1 and 0; statistics 0 and 1.
+  void initialise(std::uint64_t seed) {
+    const torch::NoGradGuard no_grad;
+    const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+    const auto linear = [&](torch::nn::LinearImpl& layer) {
+      const double bound = 1.0 / std::sqrt(static_cast<double>(layer.options.in_features()));
+      for (torch::Tensor* target : {&layer.weight, &layer.bias}) {
+        if (!target->defined()) continue;
+        // Drawn on the CPU in row order, so that device, type and layout of the target change nothing.
+        const auto drawn = torch::empty(target->sizes(), torch::kFloat32);
+        if (settings_.start == LinearStart::uniform) {
+          target->copy_(drawn.uniform_(-bound, bound, generator));
+        } else if (target == &layer.weight) {
+          target->copy_(drawn.normal_(0, 0.02, generator));
+        } else {
+          target->zero_();
+        }
+      }
+    };
+    const auto norm = [](torch::nn::BatchNorm1dImpl& layer) {
+      layer.reset_running_stats();
+      if (!layer.options.affine()) return;
+      layer.weight.fill_(1);
+      layer.bias.zero_();
+    };
+    for (torch::nn::Sequential& layer : hidden_) {
+      linear(layer->at<torch::nn::LinearImpl>(0));
+      if (settings_.hidden_norm) norm(*layer[1]->as<torch::nn::BatchNorm1dImpl>());
+    }
+    linear(*last_);
+    if (norm_) norm(*norm_);
+  }
+
+  [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) { return layers(x).back(); }
+
+  /// The output of every layer: after each activation, and the embedding.
+  [[nodiscard]] std::vector<torch::Tensor> layers(const torch::Tensor& x) {
+    JESSL_CHECK(x.dim() == 2 && x.size(1) == in_features_, ShapeError, "jessl::projector::MLP: the input is ",
+                shape_of(x), ", expected [N, ", in_features_, ']');
+    std::vector<torch::Tensor> outputs;
+    for (torch::nn::Sequential& layer : hidden_)
+      outputs.push_back(layer->forward(outputs.empty() ? x : outputs.back()));
+    const auto last = last_->forward(outputs.empty() ? x : outputs.back());
+    outputs.push_back(norm_ ? norm_->forward(last) : last);
+    return outputs;
+  }
+
+  std::int64_t out_features;
+
+ private:
+  std::int64_t in_features_;
+  MLP settings_;
+  std::vector<torch::nn::Sequential> hidden_;
+  torch::nn::Linear last_{nullptr};
+  torch::nn::BatchNorm1d norm_{nullptr};
+};
+TORCH_MODULE(MLPHead);
+
+inline MLPHead MLP::make(std::int64_t in_features) const {
+  JESSL_CHECK(in_features >= 1, ConfigError, "jessl::projector::MLP.make: in_features is ", in_features,
+              ", expected >= 1");
+  return MLPHead(std::make_shared<MLPHeadImpl>(in_features, *this));
+}
+
 }  // namespace jessl::projector
 
-BOOST_HANA_ADAPT_STRUCT(jessl::projector::MLP, widths);
+BOOST_HANA_ADAPT_STRUCT(jessl::projector::MLP, widths, hidden_norm, activation, output_bias, output_norm, start);

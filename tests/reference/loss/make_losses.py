@@ -363,3 +363,89 @@ for file, name, settings in (("nt_xent", "NTXent", {"temperature": 0.2}), ("dcl"
                                     against_queue_case(name, 3, 4, 3.0, 7, 5, views=3, **settings)])
     write(f"{file}_against_fixed", [against_rows_case(name, 6, 5, 1.0, 1, **settings),
                                     against_rows_case(name, 4, 3, 3.0, 5, **settings)])
+
+
+def sinkhorn(scores, epsilon, iterations):  # as SwAV's authors write it
+    q = torch.exp(scores / epsilon).T
+    k, b = q.shape
+    q = q / q.sum()
+    for _ in range(iterations):
+        q = q / q.sum(1, keepdim=True) / k
+        q = q / q.sum(0, keepdim=True) / b
+    return (q * b).T
+
+
+def cross_entropy_with(q, scores):
+    return -(q * torch.log(torch.exp(scores) / torch.exp(scores).sum(1, keepdim=True))).sum(1).mean()
+
+
+def swav(views, state, temperature, epsilon, iterations, global_views, queue_size=0, **_):
+    y, c = [unit(z) for z in views], unit(state["prototypes"])
+    after, total = dict(state), 0
+    for i in range(global_views):
+        rows = y[i].detach()
+        if queue_size and state["queued"] == queue_size:
+            rows = torch.cat([state["queue"][i], rows])
+        q = sinkhorn(rows @ c.detach().T, epsilon, iterations)[-len(y[i]):]
+        total = total + sum(cross_entropy_with(q, y[v] @ c.T / temperature) for v in range(len(y)) if v != i) / (len(y) - 1)
+    if queue_size:
+        after["queue"] = torch.cat([torch.stack([z.detach() for z in y[:global_views]]), state["queue"]], 1)[:, :queue_size]
+        after["queued"] = torch.clamp(state["queued"] + len(y[0]), max=queue_size)
+    return total / global_views, after
+
+
+def dino(views, state, targets, epoch, temperature, warmup_temperature, teacher_temperature, warmup_epochs, centre_momentum, **_):
+    sharp = warmup_temperature + (teacher_temperature - warmup_temperature) * min(1, epoch / warmup_epochs)
+    student = [unit(z) @ unit(state["prototypes"]).T / temperature for z in views]
+    teacher = [unit(z) @ unit(state["teacher_prototypes"]).T for z in targets]
+    pairs = [cross_entropy_with(torch.softmax((t - state["centre"]) / sharp, 1), s)
+             for i, t in enumerate(teacher) for v, s in enumerate(student) if v != i]
+    centre = centre_momentum * state["centre"] + (1 - centre_momentum) * torch.cat(teacher).mean(0)
+    return sum(pairs) / len(pairs), {**state, "centre": centre}
+
+
+def waves(*shape, phase):
+    i = torch.arange(math.prod(shape), dtype=torch.float64).reshape(shape)
+    return torch.sin(1.7 * i + 0.01 * i * i + phase)
+
+
+def numbers(tensor):
+    return {"shape": list(tensor.shape), "values": tensor.detach().flatten().tolist()}
+
+
+def state_case(loss, n, d, views, state, targets=0, epoch=None, **settings):
+    # The views of an image are alike, but not too much.
+    z = [(waves(n, d, phase=0) + 0.5 * waves(n, d, phase=v + 1)).requires_grad_() for v in range(views)]
+    t = [waves(n, d, phase=0.1) + 0.4 * waves(n, d, phase=v + 1) for v in range(targets)]
+    state["prototypes"].requires_grad_()
+    others = {"targets": t, "epoch": epoch} if targets else {}
+    value, after = loss(z, state, **others, **settings)
+    gradients = torch.autograd.grad(value, [*z, state["prototypes"]], materialize_grads=True)
+    return {"settings": {**settings, "prototypes": len(state["prototypes"])}, **({} if epoch is None else {"epoch": epoch}),
+            "views": [numbers(x) for x in z], "targets": [numbers(x) for x in t], "state": {k: numbers(v) for k, v in state.items()},
+            "value": value.item(), "gradients": [numbers(g) for g in gradients[:-1]], "grad_prototypes": numbers(gradients[-1]),
+            "after": {k: numbers(v) for k, v in after.items()}}
+
+
+def queue(views, images, d, filled):
+    return {"queue": unit(waves(views * images, d, phase=7)).reshape(views, images, d),
+            "queued": torch.tensor(float(filled), dtype=torch.float64)}
+
+
+published = {"temperature": 0.1, "epsilon": 0.05, "iterations": 3, "global_views": 2}
+write("swav", [state_case(swav, 6, 5, 2, {"prototypes": waves(7, 5, phase=3)}, **published),
+               state_case(swav, 5, 4, 4, {"prototypes": waves(9, 4, phase=3)}, **published),
+               state_case(swav, 4, 3, 3, {"prototypes": waves(6, 3, phase=3)}, temperature=0.3, epsilon=0.2, iterations=1, global_views=1),
+               state_case(swav, 4, 4, 3, {"prototypes": waves(9, 4, phase=3), **queue(2, 10, 4, 10)}, **published, queue_size=10),
+               state_case(swav, 4, 4, 2, {"prototypes": waves(9, 4, phase=3), **queue(2, 10, 4, 8)}, **published, queue_size=10)])
+published = {"temperature": 0.1, "warmup_temperature": 0.04, "teacher_temperature": 0.07, "warmup_epochs": 30.0, "centre_momentum": 0.9}
+
+
+def dino_state(k, d):
+    return {"prototypes": waves(k, d, phase=3), "teacher_prototypes": waves(k, d, phase=3.3), "centre": 0.2 * waves(k, phase=5)}
+
+
+write("dino", [state_case(dino, 6, 5, 2, dino_state(7, 5), targets=2, epoch=10.5, **published),
+               state_case(dino, 5, 4, 4, dino_state(9, 4), targets=2, epoch=45.0, **published),
+               state_case(dino, 4, 3, 3, dino_state(6, 3), targets=1, epoch=2.0, **{**published, "centre_momentum": 0.5}),
+               state_case(dino, 4, 3, 2, dino_state(6, 3), targets=2, epoch=1.0, **{**published, "temperature": 0.5})])
