@@ -76,8 +76,7 @@ TEST_CASE("convolve_pointwise: values and gradients are the convolution's", "[ba
   CHECK(torch::equal(convolve(*layer, values), convolve_pointwise(*layer, values)));
 }
 
-TEST_CASE("ResNet: grey images keep channels-last order behind the first convolution",
-          "[backbone][convolve]") {
+TEST_CASE("ResNet: grey images keep channels-last order behind the first convolution", "[backbone][convolve]") {
   const auto grey = torch::zeros({2, 1, 8, 8});
   torch::nn::Conv2d stem(torch::nn::Conv2dOptions(1, 4, 3).padding(1).bias(false));
   const auto y = stem->forward(jessl::backbone::detail::channels_last_if_grey(grey));

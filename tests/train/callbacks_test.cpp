@@ -74,18 +74,6 @@ class NewFilesLocked {
   ::uid_t user_;
 };
 
-/// Stops a run after some steps, as a user would with a run started by mistake.
-struct StopAfter {
-  std::int64_t steps = 0;
-  struct State {
-    std::int64_t steps;
-    void after_step(const train::StepRecord& record) const {
-      if (record.step == steps) fail<Error>("stopped after step ", record.step);
-    }
-  };
-  [[nodiscard]] State start(const train::Run&) const { return {steps}; }
-};
-
 /// The longest name that a file may have if another, nine letters longer, can't.
 std::string long_name() { return std::string(247, 'x'); }
 
@@ -140,11 +128,11 @@ TEST_CASE("JSONLines: a run resumed after another was started by mistake finds i
   const FitOptions options = fixtures::small_run();
   const auto data = fixtures::stripes();
   fixtures::small_trainer().fit(data, options, train::JSONLines{folder / "whole.jsonl"});
-  CHECK_THROWS(fixtures::small_trainer().fit(data, options, metrics, checkpoint, StopAfter{8}));
+  CHECK_THROWS(fixtures::small_trainer().fit(data, options, metrics, checkpoint, fixtures::StopAfter{8}));
   FitOptions mistaken = options;
   mistaken.seed = 9;
   const std::int64_t steps = GENERATE(2, 6);  // short of the checkpoint of step 6, and as far
-  CHECK_THROWS(fixtures::small_trainer().fit(data, mistaken, metrics, StopAfter{steps}));
+  CHECK_THROWS(fixtures::small_trainer().fit(data, mistaken, metrics, fixtures::StopAfter{steps}));
   FitOptions resumed = options;
   resumed.resume = checkpoint.path;
   fixtures::small_trainer().fit(data, resumed, metrics, checkpoint);
@@ -158,7 +146,8 @@ TEST_CASE("JSONLines: a resumed run does not cut the log of another", "[train][c
   const fixtures::TemporaryFolder folder;
   const auto data = fixtures::stripes();
   FitOptions options = fixtures::small_run();
-  CHECK_THROWS(fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "a.pt"}, StopAfter{5}));
+  CHECK_THROWS(
+      fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "a.pt"}, fixtures::StopAfter{5}));
   options.seed = 9;
   fixtures::small_trainer().fit(data, options, train::JSONLines{folder / "b.jsonl"});
   options.seed = 5;
@@ -238,7 +227,8 @@ TEST_CASE("CheckpointEvery: a resumed run keeps the checkpoint of another run th
   const fixtures::TemporaryFolder folder;
   const auto data = fixtures::stripes();
   FitOptions options = fixtures::small_run();
-  CHECK_THROWS(fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "a.pt"}, StopAfter{5}));
+  CHECK_THROWS(
+      fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "a.pt"}, fixtures::StopAfter{5}));
   options.seed = 9;
   fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "b.pt"});
   options.seed = 5;

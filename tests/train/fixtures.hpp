@@ -67,4 +67,16 @@ inline std::vector<std::string> losses(const std::filesystem::path& path) {
   return values;
 }
 
+/// Stops a run after some steps, as a crash in user code would.
+struct StopAfter {
+  std::int64_t steps = 0;
+  struct State {
+    std::int64_t steps;
+    void after_step(const jessl::train::StepRecord& record) const {
+      if (record.step == steps) jessl::fail<jessl::Error>("stopped after step ", record.step);
+    }
+  };
+  [[nodiscard]] State start(const jessl::train::Run&) const { return {steps}; }
+};
+
 }  // namespace fixtures

@@ -25,18 +25,6 @@ using Catch::Contains;
 
 namespace {
 
-/// Stops a run after some steps, as a crash in user code would.
-struct StopAfter {
-  std::int64_t steps = 0;
-  struct State {
-    std::int64_t steps;
-    void after_step(const train::StepRecord& record) const {
-      if (record.step == steps) fail<Error>("stopped after step ", record.step);
-    }
-  };
-  [[nodiscard]] State start(const train::Run&) const { return {steps}; }
-};
-
 /// Writes down which hooks were called.
 struct Diary {
   std::vector<std::string>* lines;
@@ -282,7 +270,7 @@ TEST_CASE("Trainer: an interrupted run resumes in the middle of an epoch with th
 
   const train::JSONLines metrics{folder / "resumed"};
   const train::CheckpointEvery checkpoint{.path = folder / "checkpoint.pt", .epochs = 0, .steps = 3};
-  CHECK_THROWS_WITH(fixtures::small_trainer().fit(data, options, metrics, checkpoint, StopAfter{8}),
+  CHECK_THROWS_WITH(fixtures::small_trainer().fit(data, options, metrics, checkpoint, fixtures::StopAfter{8}),
                     Contains("stopped after step 8"));
   options.resume =
       folder / "checkpoint.pt";  // of step 6; steps 7 and 8 stand in the log and must not stand there twice
@@ -491,7 +479,7 @@ TEST_CASE("Trainer: weights of another architecture are refused and nothing is c
   same.load_weights(folder / "checkpoint.pt");
   const StateDict loaded = copy_of(module_state(*same.backbone()));
   options.epochs = 1;
-  CHECK_THROWS(same.fit(data, options, StopAfter{1}));
+  CHECK_THROWS(same.fit(data, options, fixtures::StopAfter{1}));
   CHECK(log.contains("the run starts from the weights that the trainer has"));
   CHECK_FALSE(equal_weights(loaded, module_state(*same.backbone())));
 }
@@ -691,7 +679,8 @@ TEST_CASE("Trainer: the whole run's time and images include what was resumed", "
   const auto data = fixtures::stripes();
   FitOptions options = fixtures::small_run();
   auto trainer = fixtures::small_trainer();
-  CHECK_THROWS(trainer.fit(data, options, train::CheckpointEvery{.path = folder / "c.pt", .steps = 1}, StopAfter{8}));
+  CHECK_THROWS(
+      trainer.fit(data, options, train::CheckpointEvery{.path = folder / "c.pt", .steps = 1}, fixtures::StopAfter{8}));
   options.resume = folder / "c.pt";
   const FitResult rest = trainer.fit(data, options, CallbackArchetype{});
   CHECK(rest.steps == 5);
@@ -818,7 +807,7 @@ TEST_CASE("Trainer: a run on a GPU learns, resumes there and on the CPU, and emb
   options.precision = GENERATE(Precision::float32, Precision::automatic);
   auto trainer = fixtures::small_trainer();
   CHECK_THROWS(trainer.fit(data, options, train::JSONLines{folder / "m"},
-                           train::CheckpointEvery{.path = folder / "c.pt", .steps = 5}, StopAfter{22}));
+                           train::CheckpointEvery{.path = folder / "c.pt", .steps = 5}, fixtures::StopAfter{22}));
   options.resume = folder / "c.pt";
   const FitResult rest = fixtures::small_trainer().fit(data, options, train::JSONLines{folder / "m"});
   CHECK(rest.steps == 28);

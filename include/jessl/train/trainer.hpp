@@ -165,9 +165,10 @@ class Trainer {
   // Said here, before any other line can fail for the same reason.
   using Requirements = std::bool_constant<(require_backbone<B>(), require_projector<P>(), require_loss<L>(),
                                            require_optimizer<O>(), true)>;
-  static_assert(!TaughtLoss<L> || !Backbone<B> || train::detail::Copyable<B>,
-                "jessl::Trainer requires 'Backbone' to hold a torch::nn::Cloneable where the loss wants a teacher, which is a "
-                "copy of it; see docs/backbone/README.md");
+  static_assert(
+      !TaughtLoss<L> || !Backbone<B> || train::detail::Copyable<B>,
+      "jessl::Trainer requires 'Backbone' to hold a torch::nn::Cloneable where the loss wants a teacher, which is a "
+      "copy of it; see docs/backbone/README.md");
 
  public:
   Trainer(A augmentation, B backbone, P projector, L loss, O optimizer)
@@ -316,8 +317,9 @@ class Trainer {
     const Autocast autocast(device().type(), options.precision);
     Eigen::Index row = 0;
     for (const data::Batch& batch : loader.epoch(0)) {
-      const torch::Tensor features =
-          backbone->forward(on_device(train::to_tensors(batch).views.front())).to(torch::kCPU, torch::kFloat).contiguous();
+      const torch::Tensor features = backbone->forward(on_device(train::to_tensors(batch).views.front()))
+                                         .to(torch::kCPU, torch::kFloat)
+                                         .contiguous();
       const Eigen::Map<const RowMatrix> rows(features.template data_ptr<float>(), features.size(0), features.size(1));
       result.features.middleRows(row, rows.rows()) = rows;
       row += rows.rows();
@@ -376,15 +378,16 @@ class Trainer {
 
  private:
   static constexpr std::int64_t most_epochs =
-      1'000'000;                                      // each is asked for its views' shapes; a draw's key has 32 bits
+      1'000'000;  // each is asked for its views' shapes; a draw's key has 32 bits
   static constexpr std::int64_t least_views = Loss<L> ? 2 : 1;  // labels alone need no second view
   static constexpr std::int64_t most_threads = 1024;  // more is a slip of the keyboard, and no system gives them
 
   // Of the archetypes where a requirement is not met, so that its message is not followed by those of every use.
   using Attached = optim::StateOf<std::conditional_t<Optimizer<O>, O, OptimizerArchetype>>;
   static constexpr bool fits = Backbone<B> && Projector<P> && (Loss<L> || SupervisedLoss<L>);
-  using Network = std::conditional_t<fits, train::detail::NetworkOf<B, P, L>,
-                                     train::detail::NetworkOf<BackboneArchetype, ProjectorArchetype, LossArchetype>>::type;
+  using Network =
+      std::conditional_t<fits, train::detail::NetworkOf<B, P, L>,
+                         train::detail::NetworkOf<BackboneArchetype, ProjectorArchetype, LossArchetype>>::type;
 
   /// What fit() decided where the options leave it open.
   struct Plan {
@@ -524,9 +527,8 @@ class Trainer {
     std::optional<Attached> predictors;
     if constexpr (PredictedLoss<L>) {
       if (network_.loss().predictor.constant_lr) {
-        const auto first = std::stable_partition(all.begin(), all.end(), [](const auto& parameter) {
-          return !parameter.first.starts_with("predictor.");
-        });
+        const auto first = std::stable_partition(
+            all.begin(), all.end(), [](const auto& parameter) { return !parameter.first.starts_with("predictor."); });
         predictors.emplace(optimizer_policy_.attach(optim::NamedParameters(first, all.end())));
         all.erase(first, all.end());
       }

@@ -58,7 +58,8 @@ namespace jessl::backbone::detail {
 
 /// convolution(x) of a 1x1 convolution, x [N, C, H, W]: the pixels that its stride takes, [N H' W', C], times the weights. oneDNN's
 /// own kernel for AVX2 writes past the weights' gradient where C is 4 and the stride 2 (LibTorch 2.11).
-[[nodiscard]] inline torch::Tensor convolve_pointwise(const torch::nn::Conv2dImpl& convolution, const torch::Tensor& x) {
+[[nodiscard]] inline torch::Tensor convolve_pointwise(const torch::nn::Conv2dImpl& convolution,
+                                                      const torch::Tensor& x) {
   const torch::IntArrayRef stride = convolution.options.stride();
   const torch::Tensor pixels =
       x.slice(2, 0, c10::nullopt, stride[0]).slice(3, 0, c10::nullopt, stride[1]).permute({0, 2, 3, 1});

@@ -386,8 +386,8 @@ class Network {
     const Autocast autocast(views.front().device().type(), precision);
     Projected result;
     for (auto begin = views.begin(); begin != views.end();) {
-      const auto end = std::find_if(begin, views.end(),
-                                    [&](const torch::Tensor& view) { return view.sizes() != begin->sizes(); });
+      const auto end =
+          std::find_if(begin, views.end(), [&](const torch::Tensor& view) { return view.sizes() != begin->sizes(); });
       Views images(begin, end);
       const bool add_own = ImagesLoss<L> && with_images && begin == views.begin();
       if (add_own) images.push_back(own_images(views.front()));
@@ -435,8 +435,7 @@ class Network {
   /// The loss of what the projector made.
   [[nodiscard]] torch::Tensor value(const Projected& projected, const Views& targets, const torch::Tensor& labels,
                                     Precision precision) {
-    loss::Embedded given{
-        .views = projected.views, .targets = targets, .images = projected.images, .labels = labels};
+    loss::Embedded given{.views = projected.views, .targets = targets, .images = projected.images, .labels = labels};
     if constexpr (PredictedLoss<L>) {
       const Autocast autocast(projected.views.front().device().type(), precision);
       given.views = predictor_->forward(torch::cat(projected.views)).split_with_sizes(row_counts(projected.views));

@@ -26,9 +26,8 @@ template <class Holder>
   for (const auto& [name, tensor] : module_state(*module)) before[name] = tensor.detach().clone();
   module->initialise(seed);
   const StateDict drawn = module_state(*module);
-  const bool equal = std::all_of(drawn.begin(), drawn.end(), [&](const auto& entry) {
-    return torch::equal(entry.second, before.at(entry.first));
-  });
+  const bool equal = std::all_of(drawn.begin(), drawn.end(),
+                                 [&](const auto& entry) { return torch::equal(entry.second, before.at(entry.first)); });
   if (!equal) load_module_state(*module, before, "jessl::Trainer");
   return equal;
 }
