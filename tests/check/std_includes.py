@@ -16,7 +16,7 @@ ROOT = TOP / "include" / "jessl"
 CONTENTS = {
     "algorithm": "binary_search all_of any_of none_of clamp copy copy_n count count_if equal equal_range fill fill_n find find_if "
                  "find_if_not for_each is_sorted lexicographical_compare lower_bound max max_element min min_element minmax "
-                 "minmax_element mismatch nth_element partial_sort partition push_heap pop_heap make_heap remove remove_if replace "
+                 "minmax_element mismatch nth_element partial_sort partition stable_partition push_heap pop_heap make_heap remove remove_if replace "
                  "reverse rotate search sort sort_heap stable_sort swap_ranges transform unique upper_bound generate adjacent_find",
     "array": "array to_array",
     "atomic": "atomic atomic_bool memory_order_acquire memory_order_relaxed memory_order_release memory_order_acq_rel "
@@ -57,7 +57,7 @@ CONTENTS = {
     "locale": "locale numpunct",
     "map": "map multimap",
     "memory": "allocator make_shared make_unique shared_ptr unique_ptr weak_ptr addressof construct_at destroy_at "
-              "allocator_traits enable_shared_from_this static_pointer_cast",
+              "allocator_traits enable_shared_from_this static_pointer_cast dynamic_pointer_cast",
     "memory_resource": "pmr",
     "mutex": "lock_guard mutex once_flag call_once scoped_lock unique_lock defer_lock",
     "new": "align_val_t bad_alloc launder nothrow",

@@ -79,7 +79,7 @@ struct jessl::EnumNames<jessl::Device> {
       {{Device::automatic, "auto"}, {Device::cpu, "cpu"}, {Device::cuda, "cuda"}}};
 };
 
-BOOST_HANA_ADAPT_STRUCT(jessl::FitOptions, epochs, batch_size, micro_batch, seed, device, precision, scale_lr, warmup_epochs,
-                        end_ratio, threads, workers, decoding, on_corrupt, max_corrupt_share, resume,
+BOOST_HANA_ADAPT_STRUCT(jessl::FitOptions, epochs, batch_size, micro_batch, seed, device, precision, scale_lr,
+                        warmup_epochs, end_ratio, threads, workers, decoding, on_corrupt, max_corrupt_share, resume,
                         keep_freed_memory);
 BOOST_HANA_ADAPT_STRUCT(jessl::EmbedOptions, batch_size, precision, threads, on_corrupt, max_corrupt_share);
