@@ -8,7 +8,7 @@
 #   make bench [ARGS="--benchmark_filter=loader/.*"]   runs the benchmarks
 #   make bench-peers [ARGS="--lines rrc/224"]     runs the data path beside torchvision, DALI, ffcv, ...
 #   make format                           clang-format over our sources
-#   make docs                             copies the marked regions of compiled sources into the documentation
+#   make docs                             copies the marked regions of compiled sources into the documentation, and lists its pages
 #   make clean                            deletes build/ and out/ (not .deps/)
 #
 # JOBS=n compiles and tests n at a time; by default as many as there are cores and 2.5 GB of memory for each.

@@ -10,6 +10,7 @@
 #include <jessl/data/beton.hpp>
 #include <jessl/data/beton_field.hpp>
 #include <jessl/data/beton_writer.hpp>
+#include <jessl/data/channel_statistics.hpp>
 #include <jessl/data/cifar10.hpp>
 #include <jessl/data/concept.hpp>
 #include <jessl/data/decode.hpp>

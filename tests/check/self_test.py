@@ -32,7 +32,10 @@ GOOD = {
     "tests/fail/a.cpp": "// expect: no luck\n",
     "tests/fail/a.ok.cpp": "\n",
     "examples/e.cpp": "// Head.\n\nint a;\n// [part]\n  int b;\n// [/part]\n",
-    "README.md": "<!-- code: examples/e.cpp [part] -->\n```cpp\nint b;\n```\n",
+    "README.md": "<!-- code: examples/e.cpp [part] -->\n```cpp\nint b;\n```\n[all](docs/README.md#all-pages) `[](no.link)`\n",
+    "docs/README.md": "# All pages\n[losses](loss/README.md)\n\n<!-- pages: loss -->\n[loss::A](loss/a.md)\n",
+    "docs/loss/README.md": "# Losses\n[a](a.md), [elsewhere](https://example.org)\n",
+    "docs/loss/a.md": "# loss::A\n[back](README.md)\n",
 }
 
 # (script, file, its text with a fault, a part of the finding)
@@ -52,6 +55,13 @@ FAULTS = [
     ("messages.py", "include/jessl/loss/a.hpp", "void f() {\n  static_assert(true);\n}\n", "a.hpp:2: static_assert without a text"),
     ("code_blocks.py", "examples/e.cpp", "// [part]\nint c;\n// [/part]\n", "README.md:2: differs from examples/e.cpp"),
     ("code_blocks.py", "README.md", "```cpp\nint b;\n```\n", "without <!-- code"),
+    ("code_blocks.py", "README.md", "<!-- code: examples/e.cpp [part] -->\n```cpp\nint b;\n```\n", "README.md does not link to docs/README.md"),
+    ("code_blocks.py", "docs/loss/a.md", "# loss::A\n[b](b.md)\n", "docs/loss/a.md: links to b.md, which is not there"),
+    ("code_blocks.py", "docs/loss/a.md", "# loss::A\n[b](README.md#a)\n", "a.md: links to #a, which is no heading of docs/loss/README.md"),
+    ("code_blocks.py", "docs/lost.md", "# Lost\n", "docs/lost.md: no link leads here from docs/README.md"),
+    ("code_blocks.py", "docs/loss/README.md", "# Losses\n", "docs/loss/a.md: docs/loss/README.md does not link to it"),
+    ("code_blocks.py", "docs/loss/a.md", "# loss::Other\n", "docs/README.md: the list of loss is not that of docs/loss/README.md"),
+    ("code_blocks.py", "docs/README.md", "[a](loss/a.md)\n\n<!-- pages: none -->\n", "there is no docs/none/README.md"),
     ("docstrings.py", "include/jessl/core/thing.hpp", SPDX + INSIDE % "", "thing.hpp:5: Thing has no docstring"),
     ("docstrings.py", "include/jessl/core/thing.hpp", SPDX + INSIDE % FIELDS.replace("/// Models     none\n", ""), "lacks Models"),
     ("docstrings.py", "include/jessl/core/thing.hpp", SPDX + INSIDE % FIELDS.replace("Shapes", "Source"), "lacks Shapes"),

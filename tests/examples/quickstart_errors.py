@@ -6,6 +6,7 @@ must leave the files of an earlier run as they were.
 Usage: quickstart_errors.py <the program quickstart> <folder to work in>
 """
 import hashlib
+import json
 import os
 import pathlib
 import re
@@ -67,6 +68,28 @@ result = run(good)
 if result.returncode != 0:
     sys.exit(f"the run with good input failed:\n{result.stdout}{result.stderr}")
 checkpoint = good / "checkpoint.pt"
+
+# What it says of itself.
+summary = json.loads((good / "summary.json").read_text())
+rows = {name: [summary[name][column] for column in ("knn20_top1", "knn200_top1", "linear_top1")] for name in ("raw_pixels", "untrained", "trained")}
+table = (good / "table.txt").read_text()
+for name, row in rows.items():
+    words = r"\s+".join(f"{value:.2f}" for value in row)
+    if not re.search(rf"(?m)^{name.replace('_', ' ')}[a-z ]*\s{words}$", table) or any(round(value, 2) != value for value in row):
+        failures.append(f"the table differs from summary.json's {name}, {row}:\n{table}")
+if not table.startswith("Top-1 accuracy on 100 test images, in percent") or table not in result.stdout:
+    failures.append(f"the table has no heading, or was not printed:\n{result.stdout}")
+below = any(trained < pixels for trained, pixels in zip(rows["trained"], rows["raw_pixels"]))
+if below != bool(re.search(r"ends below raw pixels \(.*\d\.\d\d against .*\): .* Run epochs=\d+ images=60000,", result.stdout)):
+    failures.append(f"{rows['trained']} of the trained encoder, {rows['raw_pixels']} of raw pixels, and it said:\n{result.stdout}")
+for text in ["256 images to train on, in batches of 128 (0 left out of each epoch), and 100 to test on", f"{good}/views.png shows a row an image"]:
+    if text not in result.stdout:
+        failures.append(f"it did not say '{text}':\n{result.stdout}")
+resolved = summary["config"]["resolved"]
+if (resolved["device"], resolved["warmup_epochs"]) != ("cpu", 0.2) or resolved["precision"] not in ("float32", "bfloat16") or \
+   min(resolved["threads"], resolved["workers"]) < 1 or not re.fullmatch(r"\d+\.\d+\.\d+", resolved["version"]):
+    failures.append(f"the resolved settings in summary.json are {resolved}")
+
 whole_log = (good / "metrics.jsonl").read_text()
 
 # The settings.
@@ -83,7 +106,10 @@ refused("truncated data", r"train-images-idx3-ubyte is truncated: it ends at byt
 refused("a text file", r"train-images-idx3-ubyte is no IDX file", good, data=damaged("text", lambda b: b"hello, world\n" * 100))
 refused("no data in the file", r"train-images-idx3-ubyte ends at byte 0, inside its header", good, data=damaged("empty", lambda b: b""))
 
-# The output folder: below a file, where not even root can write.
+# The output folder: no text, which a summary can't name; below a file, where not even root can write.
+refused("a name that is not UTF-8", r"out is not UTF-8, as summary\.json must be: .*name the folder in UTF-8", pathlib.Path(os.fsdecode(os.fsencode(work) + b"/caf\xe9")))
+if b"caf\xe9" in os.listdir(os.fsencode(work)):
+    failures.append("a name that is not UTF-8: its folder was made")
 (work / "file").write_text("in the way")
 refused("an unwritable folder", r"cannot create.*file", work / "file/out")
 

@@ -2,18 +2,26 @@
 // The callbacks that ship: the log that survives a kill, the checkpoint that survives a full disk, the progress bar.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <sstream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <jessl/eval.hpp>
+#include <jessl/io.hpp>
 
 #include "support/file_size_limit.hpp"
 #include "train/fixtures.hpp"
@@ -73,6 +81,55 @@ class NewFilesLocked {
   ::mode_t mask_;
   ::uid_t user_;
 };
+
+// [own]
+/// Asks after each epoch what the features know, and keeps the weights of the epoch that knew most.
+template <class Trainer, class D>
+struct KNNEachEpoch {
+  Trainer& trainer;
+  const D& train;
+  const D& test;
+  std::string path = "best.pt";         // beside it: best.pt.json
+  std::vector<double>* top1 = nullptr;  // one an epoch, for who called fit()
+
+  class State {
+   public:
+    State(const KNNEachEpoch& settings, const jessl::train::Run& run) : settings_(settings), save_(run.save) {
+      // No checkpoint holds the state of a callback: what is to outlive an interruption it keeps itself.
+      if (run.first_step > 0 && std::filesystem::exists(record())) best_ = jessl::io::load_json(record()).at("top1");
+    }
+
+    void after_epoch(const jessl::train::EpochRecord& epoch) {
+      const jessl::Embedding bank = settings_.trainer.embed(settings_.train);
+      const jessl::Embedding query = settings_.trainer.embed(settings_.test);
+      const auto knn = jessl::eval::KNN{.k = 20}.fit(bank.features, bank.labels);
+      const double accuracy = jessl::eval::accuracy(knn.predict(query.features), query.labels);
+      if (settings_.top1 != nullptr) settings_.top1->push_back(accuracy);
+      is_best_ = accuracy > best_;
+      if (is_best_) best_ = accuracy;
+      jessl::note("epoch ", epoch.epoch, ": mean loss ", epoch.mean_loss, ", k-NN top-1 ", accuracy);
+    }
+
+    void save_point(const jessl::train::StepRecord& step) {
+      if (!std::exchange(is_best_, false)) return;
+      save_(settings_.path);
+      jessl::io::save_json(record(), {{"epoch", step.epoch}, {"top1", best_}});
+    }
+
+    void finish() const { jessl::note("the best k-NN top-1 was ", best_, "; its weights are in ", settings_.path); }
+
+   private:
+    [[nodiscard]] std::string record() const { return settings_.path + ".json"; }
+
+    const KNNEachEpoch& settings_;  // an argument of fit(), and so outlives the run
+    std::function<void(const std::filesystem::path&)> save_;
+    double best_ = 0.0;
+    bool is_best_ = false;
+  };
+
+  [[nodiscard]] State start(const jessl::train::Run& run) const { return {*this, run}; }
+};
+// [/own]
 
 /// The longest name that a file may have if another, nine letters longer, can't.
 std::string long_name() { return std::string(247, 'x'); }
@@ -338,6 +395,45 @@ TEST_CASE("CheckpointEvery: a new run keeps the checkpoint of an earlier one", "
   fixtures::small_trainer().fit(fixtures::stripes(), options, checkpoint);
   CHECK(io::Checkpoint::load(folder / "checkpoint.pt.previous").record["configuration"]["run"]["seed"] == 5);
   CHECK(io::Checkpoint::load(folder / "checkpoint.pt.previous-2").record["configuration"]["run"]["seed"] == 9);
+}
+
+TEST_CASE("Callback: one of one's own embeds and saves between two epochs, and leaves the run as it is",
+          "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const auto data = fixtures::stripes();
+  const FitOptions options = fixtures::small_run();
+  fixtures::small_trainer().fit(data, options, train::JSONLines{folder / "plain.jsonl"});
+
+  std::vector<double> top1;
+  const std::string best = folder / "best.pt";
+  auto trainer = fixtures::small_trainer();
+  // [own_run]
+  trainer.fit(data, options, train::JSONLines{folder / "watched.jsonl"},
+              KNNEachEpoch{trainer, data, data, best, &top1});
+  // [/own_run]
+  CHECK(fixtures::losses(folder / "watched.jsonl") == fixtures::losses(folder / "plain.jsonl"));
+  REQUIRE(top1.size() == 3);
+  const auto highest = std::max_element(top1.begin(), top1.end());
+  const Json record = io::load_json(best + ".json");
+  CHECK(record["top1"] == *highest);
+  CHECK(record["epoch"] == highest - top1.begin());
+  CHECK(io::Checkpoint::load(best).record["steps_taken"] == 4 * (highest - top1.begin() + 1));
+  CHECK(log.contains("; its weights are in " + best));
+
+  // A resumed run knows what was best before it.
+  CHECK_THROWS_WITH(
+      fixtures::small_trainer().fit(data, options, train::CheckpointEvery{folder / "run.pt"}, fixtures::StopAfter{6}),
+      Contains("stopped after step 6"));
+  io::save_json(best + ".json", {{"epoch", 0}, {"top1", 1.0}});
+  std::filesystem::remove(best);
+  FitOptions rest = options;
+  rest.resume = folder / "run.pt";
+  top1.clear();
+  auto resumed = fixtures::small_trainer();
+  resumed.fit(data, rest, KNNEachEpoch{resumed, data, data, best, &top1});
+  CHECK(top1.size() == 2);
+  CHECK(!std::filesystem::exists(best));
 }
 
 // Runs only as the child of the next test case.

@@ -40,6 +40,16 @@ struct Diary {
   [[nodiscard]] State start(const train::Run&) const { return {lines}; }
 };
 
+/// Keeps what the run says of itself at its start.
+struct KeepRun {
+  train::Run* run;
+  struct State {};
+  [[nodiscard]] State start(const train::Run& started) const {
+    *run = started;
+    return {};
+  }
+};
+
 /// Finite itself, with a gradient that is not: the derivative of sqrt at 0.
 struct SteepLoss {
   static constexpr std::string_view name = "SteepLoss";
@@ -506,6 +516,10 @@ TEST_CASE("Trainer: says what is wrong with a run before it reads an image", "[t
   CHECK_THAT(refused({.epochs = 2, .batch_size = 8, .end_ratio = 1.5}), Contains("end_ratio is 1.5"));
   CHECK_THAT(refused({.epochs = 2, .batch_size = 8, .max_corrupt_share = 2.0}), Contains("max_corrupt_share is 2"));
   CHECK_THAT(refused({.epochs = 2, .batch_size = 8, .threads = -1}), Contains("threads is -1"));
+  CHECK_THAT(refused({.epochs = 2, .batch_size = 8, .threads = 1025}),
+             Contains("threads is 1025, expected 0 (all) to 1024"));
+  CHECK_THAT(refused({.epochs = 2, .batch_size = 8, .workers = 1025}),
+             Contains("workers is 1025, expected 0 (chosen for you) to 1024"));
   CHECK_THAT(refused({.epochs = 2, .batch_size = 8, .workers = -1}), Contains("workers is -1"));
   CHECK_THAT(refused({.epochs = 2, .batch_size = 8, .workers = 100000}), Contains("workers is 100000"));
   CHECK_THROWS_WITH(fixtures::small_trainer(0.0).check(data, fixtures::small_run()), Contains("temperature is 0"));
@@ -771,6 +785,30 @@ TEST_CASE("Trainer: announces where it computes and with how many threads", "[tr
   options.workers = 2;
   fixtures::small_trainer().fit(fixtures::stripes(), options, CallbackArchetype{});
   CHECK(log.contains("training on 96 images, cpu, float32, 1 thread; 2 workers load between the steps"));
+}
+
+TEST_CASE("Trainer: says what it decided where the settings leave it open", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  FitOptions options = fixtures::small_run();
+  options.epochs = 2;
+  options.precision = Precision::automatic;
+  options.threads = 1;
+  train::Run run;
+  const FitResult result = fixtures::small_trainer().fit(fixtures::stripes(), options, KeepRun{&run});
+  const Precision precision = resolve(Precision::automatic, torch::kCPU);
+  const Json expected{{"device", "cpu"},      {"precision", precision == Precision::bfloat16 ? "bfloat16" : "float32"},
+                      {"threads", 1},         {"workers", 1},
+                      {"warmup_epochs", 0.2}, {"version", version}};
+  CHECK(to_json(result.resolved) == expected);
+  CHECK(to_json(run.resolved) == expected);
+
+  options.threads = 0;
+  options.workers = 2;
+  options.warmup_epochs = 1.0;
+  const FitResult other = fixtures::small_trainer().fit(fixtures::stripes(), options, CallbackArchetype{});
+  CHECK(other.resolved.threads == hardware_threads());
+  CHECK(other.resolved.workers == 2);
+  CHECK(other.resolved.warmup_epochs == 1.0);
 }
 
 TEST_CASE("Trainer: a GPU gives the losses of the CPU", "[train][trainer][cuda][outside]") {

@@ -50,7 +50,7 @@ namespace jessl::data {
 /// Source     none
 struct LoaderOptions {
   static constexpr std::string_view name = "Loader";
-  static constexpr std::int64_t most_workers = 1024;  // more is a slip of the keyboard
+  static constexpr std::int64_t most_workers = 1024;  // more is a slip of the keyboard, and no system gives them
   static constexpr std::int64_t most_ahead = 1024;    // there is memory for each
 
   std::int64_t batch_size = 256;              ///< images a batch, >= 1

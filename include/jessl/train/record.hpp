@@ -6,10 +6,27 @@
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <string>
 
+#include <jessl/core/autocast.hpp>
 #include <jessl/core/options.hpp>
 
 namespace jessl::train {
+
+/// What a run decided where its settings leave it open, and by which jessl.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     jessl::Options
+/// Source     none
+struct Resolved {
+  std::string device{};                      ///< "cpu" or "cuda"
+  Precision precision = Precision::float32;  ///< float32 or bfloat16
+  std::int64_t threads = 0;                  ///< of LibTorch
+  std::int64_t workers = 0;                  ///< of the loader
+  double warmup_epochs = 0.0;                ///< linear rise of the learning rate
+  std::string version{};                     ///< of jessl
+};
 
 /// A run at its start.
 ///
@@ -24,7 +41,8 @@ struct Run {
   std::int64_t first_step = 0;           ///< steps already taken by the run that this one resumes; 0 for a new run
   std::filesystem::path resumed_from{};  ///< checkpoint that this run goes on from; empty for a new run
   double resumed_loss = std::numeric_limits<double>::quiet_NaN();  ///< of step first_step; NaN where it is not known
-  Json configuration{};  ///< every policy's settings and those of the run, resolved
+  Json configuration{};  ///< every policy's settings and those of the run that decide its numbers
+  Resolved resolved{};   ///< what the settings of the run left open
 
   /// Writes a checkpoint of the run as it stands; throws IOError. Valid until the run ends.
   std::function<void(const std::filesystem::path&)> save{};
@@ -62,3 +80,5 @@ struct EpochRecord {
 };
 
 }  // namespace jessl::train
+
+BOOST_HANA_ADAPT_STRUCT(jessl::train::Resolved, device, precision, threads, workers, warmup_epochs, version);

@@ -53,6 +53,7 @@
 #include <jessl/train/options.hpp>
 #include <jessl/train/pinned_memory.hpp>
 #include <jessl/train/progress.hpp>
+#include <jessl/train/record.hpp>
 #include <jessl/train/tensors.hpp>
 
 namespace jessl {
@@ -72,6 +73,7 @@ struct FitResult {
   double run_seconds = 0.0;        ///< of the whole run: this call's and those of the calls that it resumed
   std::int64_t run_images = 0;     ///< seen by the whole run
   double loss = std::numeric_limits<double>::quiet_NaN();  ///< of the last step; NaN where there was none to take
+  train::Resolved resolved{};                              ///< what the settings of the run left open
 };
 
 namespace detail {
@@ -380,7 +382,7 @@ class Trainer {
   static constexpr std::int64_t most_epochs =
       1'000'000;  // each is asked for its views' shapes; a draw's key has 32 bits
   static constexpr std::int64_t least_views = Loss<L> ? 2 : 1;  // labels alone need no second view
-  static constexpr std::int64_t most_threads = 1024;  // more is a slip of the keyboard, and no system gives them
+  static constexpr std::int64_t most_threads = data::LoaderOptions::most_workers;
 
   // Of the archetypes where a requirement is not met, so that its message is not followed by those of every use.
   using Attached = optim::StateOf<std::conditional_t<Optimizer<O>, O, OptimizerArchetype>>;
@@ -607,6 +609,12 @@ class Trainer {
         .resumed_from = options.resume,
         .resumed_loss = last_loss,
         .configuration = configuration,
+        .resolved = {.device = chosen.device.str(),
+                     .precision = precision_,
+                     .threads = chosen.threads,
+                     .workers = chosen.workers,
+                     .warmup_epochs = warmup_epochs(options),
+                     .version = std::string(version)},
         .save = [&](const std::filesystem::path& path) { save(path, configuration, run_seconds(), last_loss); }};
     const double lr_scale = options.scale_lr ? static_cast<double>(options.batch_size) / 256.0 : 1.0;
     const optim::WarmupCosine schedule{.base_lr = optimizer_->lr() * lr_scale,
@@ -621,6 +629,7 @@ class Trainer {
     const auto tell = [&states](auto&& hook) { std::apply([&](auto&... state) { (hook(state), ...); }, states); };
 
     FitResult result;
+    result.resolved = info.resolved;
     begin = std::chrono::steady_clock::now();
     for (std::int64_t epoch = steps_taken_ / steps_per_epoch; epoch < options.epochs; ++epoch) {
       const auto epoch_begin = std::chrono::steady_clock::now();
