@@ -56,24 +56,25 @@ TEST_CASE("convolve_small: takes no other convolution, map or type", "[backbone]
 
 TEST_CASE("convolve_pointwise: values and gradients are the convolution's", "[backbone][convolve]") {
   torch::manual_seed(2);
-  // Eight channels and more, or a stride of one: LibTorch's own gradient is sound there.
-  const auto [in, stride] = GENERATE(table<std::int64_t, std::int64_t>({{8, 1}, {8, 2}, {3, 1}, {12, 3}}));
+  const auto [in, stride] = GENERATE(table<std::int64_t, std::int64_t>({{4, 2}, {8, 1}, {8, 2}, {3, 1}, {12, 3}}));
   torch::nn::Conv2d layer(torch::nn::Conv2dOptions(in, 5, 1).stride(stride).bias(false));
   const auto values = torch::randn({3, in, 7, 6}).contiguous(torch::MemoryFormat::ChannelsLast);
   const auto x = values.clone().requires_grad_();
-  const auto expected_x = values.clone().requires_grad_();
   const auto y = convolve_pointwise(*layer, x);
   const auto slope = torch::randn(y.sizes());
   y.backward(slope);
+  CHECK(torch::equal(convolve(*layer, values), convolve_pointwise(*layer, values)));
   const auto weight_gradient = layer->weight.grad().clone();
   layer->zero_grad();
+  // In float64: the float32 gradient of four channels is what LibTorch does not compute soundly.
+  layer->to(torch::kFloat64);
+  const auto expected_x = values.to(torch::kFloat64).requires_grad_();
   const auto expected = layer->forward(expected_x);
-  expected.backward(slope);
+  expected.backward(slope.to(torch::kFloat64));
   CHECK(y.is_contiguous(torch::MemoryFormat::ChannelsLast));
   CHECK(relative_error(y, expected) < 1e-6);
   CHECK(relative_error(x.grad(), expected_x.grad()) < 1e-6);
   CHECK(relative_error(weight_gradient, layer->weight.grad()) < 1e-6);
-  CHECK(torch::equal(convolve(*layer, values), convolve_pointwise(*layer, values)));
 }
 
 TEST_CASE("ResNet: grey images keep channels-last order behind the first convolution", "[backbone][convolve]") {

@@ -18,6 +18,7 @@ template <class L>
 [[nodiscard]] L small_loss() {
   L loss;
   if constexpr (requires { loss.queue_size; }) loss.queue_size = 24;  // twice and four times the batches of the laws
+  if constexpr (requires { loss.queue_epoch; }) loss.queue_epoch = 1;
   if constexpr (requires { loss.prototypes; }) loss.prototypes = 7;
   return loss;
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -16,6 +17,7 @@
 #include <jessl/io.hpp>
 
 #include "loss/evaluation.hpp"
+#include "support/skip.hpp"
 #include "train/fixtures.hpp"
 
 using namespace jessl;
@@ -117,6 +119,22 @@ struct PlainNetImpl : torch::nn::Cloneable<PlainNetImpl> {
   std::int64_t feature_dim = 8;
 };
 using PlainNet = backbone::Holder<PlainNetImpl>;
+
+/// A network that draws, and remembers what came of it.
+struct DropNetImpl : torch::nn::Cloneable<DropNetImpl> {
+  DropNetImpl() { reset(); }
+  void reset() override { net = register_module("net", std::make_shared<PlainNetImpl>()); }
+  [[nodiscard]] torch::Tensor forward(const torch::Tensor& images) {
+    const torch::Tensor output = torch::dropout(net->forward(images), 0.5, is_training());
+    outputs->push_back(output.detach().clone());
+    return output;
+  }
+  void initialise(std::uint64_t seed) { net->initialise(seed); }
+  std::shared_ptr<PlainNetImpl> net;
+  std::vector<torch::Tensor>* outputs = nullptr;
+  std::int64_t feature_dim = 8;
+};
+using DropNet = backbone::Holder<DropNetImpl>;
 
 /// Views [images, 1, side, side] of numbers that nobody made.
 std::vector<torch::Tensor> noise(const std::vector<std::int64_t>& sides, std::int64_t images = 12) {
@@ -261,7 +279,19 @@ TEST_CASE("Trainer: a step that fails leaves the loss's memory and the teacher a
   broken[1] = broken[1] * std::nan("");
   auto undisturbed = smooth_trainer(two_small_views(), Demanding{.calls = &calls});
   undisturbed.step(views);
+  const auto copies = [&] {
+    StateDict copy;
+    for (const auto& [name, tensor] : module_state(*trainer.teacher())) copy["teacher." + name] = tensor.clone();
+    for (const auto& [name, tensor] : module_state(*trainer.backbone())) copy["student." + name] = tensor.clone();
+    for (const auto& [name, tensor] : module_state(*trainer.loss_state())) copy["loss." + name] = tensor.clone();
+    return copy;
+  };
+  const StateDict before = copies();
   CHECK_THROWS_AS(trainer.step(broken), DivergenceError);
+  for (const auto& [name, tensor] : copies()) {
+    INFO(name);
+    CHECK(torch::equal(tensor, before.at(name)));
+  }
   // The loss of a step depends on the memory and on the teacher.
   CHECK(trainer.step(views) == undisturbed.step(views));
 }
@@ -348,30 +378,23 @@ TEST_CASE("Trainer: micro-batches give the gradient of the whole batch, for ever
   boost::hana::for_each(loss::All, [&](auto type) {
     using L = typename decltype(type)::type;
     INFO(L::name);
-    // In float64, but for a predictor and a state, which are made in float32.
-    constexpr bool in_float32 = StatefulLoss<L> || TargetedLoss<L>;
-    std::vector<torch::Tensor> views = noise({12, 12});
-    if (in_float32) {
-      for (torch::Tensor& view : views) view = view.to(torch::kFloat);
-    }
+    const std::vector<torch::Tensor> views = noise({12, 12});
     const auto gradient = [&](std::int64_t micro_batch) {
       Trainer trainer{two_small_views(), PlainNet(), projector::MLP{"5"}, test::small_loss<L>(), OptimizerArchetype{}};
       trainer.initialise(7);
-      if (!in_float32) {
-        trainer.backbone()->to(torch::kFloat64);
-        trainer.projector()->to(torch::kFloat64);
-      }
+      trainer.backbone()->to(torch::kFloat64);  // and with it whatever the trainer made
+      trainer.projector()->to(torch::kFloat64);
       torch::manual_seed(0);  // for losses that draw
-      const double value = trainer.step(views, {}, micro_batch);
+      const double value = trainer.step(views, {.micro_batch = micro_batch});
       return std::tuple{value, trainer.backbone()->named_parameters()["convolution.weight"].grad().clone(),
                         trainer.projector()->named_parameters()["0.weight"].grad().clone()};
     };
     const auto [whole, whole_net, whole_head] = gradient(0);
     for (const std::int64_t micro_batch : {4, 5}) {
       const auto [value, net, head] = gradient(micro_batch);
-      CHECK(value == Approx(whole).epsilon(in_float32 ? 1e-5 : 1e-12));
-      CHECK(largest_difference(net, whole_net) < (in_float32 ? 1e-3 : 1e-10));
-      CHECK(largest_difference(head, whole_head) < (in_float32 ? 1e-3 : 1e-10));
+      CHECK(value == Approx(whole).epsilon(1e-12));
+      CHECK(largest_difference(net, whole_net) < 1e-10);
+      CHECK(largest_difference(head, whole_head) < 1e-10);
     }
   });
 }
@@ -399,6 +422,83 @@ TEST_CASE("Trainer: micro-batches move running statistics once for each part, an
       trainer.check(fixtures::stripes(), options),
       "jessl::Trainer: micro_batch is 5, expected 0 (the whole batch), or at least 2 images and a divisor of "
       "batch_size = 24");
+}
+
+TEST_CASE("Trainer: a network that draws draws the same in both passes of micro-batches", "[train][network]") {
+  const bool taught = GENERATE(false, true);
+  std::vector<torch::Tensor> outputs;
+  DropNet net;
+  net->outputs = &outputs;
+  const auto step = [&](const auto& loss) {
+    Trainer trainer{two_small_views(), net, projector::MLP{"5"}, loss, OptimizerArchetype{}};
+    std::vector<torch::Tensor> views = noise({12, 12});
+    for (torch::Tensor& view : views) view = view.to(torch::kFloat);
+    trainer.step(views, {.micro_batch = 4});
+  };
+  Calls calls;
+  if (taught) {
+    step(Demanding{.calls = &calls, .own = torch::zeros({1, 1, 12, 12})});
+  } else {
+    step(loss::NTXent{});
+  }
+  const std::size_t parts = 3;
+  REQUIRE(outputs.size() == (taught ? 3 : 2) * parts);
+  for (std::size_t part = 0; part < parts; ++part) {
+    CHECK(torch::equal(outputs[part], outputs[outputs.size() - parts + part]));
+    if (part > 0) CHECK_FALSE(torch::equal(outputs[part] == 0, outputs[0].narrow(0, 0, outputs[part].size(0)) == 0));
+  }
+}
+
+TEST_CASE("Trainer: views that are not of the same images are refused", "[train][network]") {
+  auto trainer = smooth_trainer(two_small_views(), loss::NTXent{});
+  CHECK_THROWS_WITH(trainer.step({torch::zeros({4, 1, 16, 16}), torch::zeros({5, 1, 16, 16})}),
+                    "jessl::Trainer::step: views[1] is [5, 1, 16, 16], expected as many images as views[0], 4");
+  CHECK_THROWS_AS(trainer.step({torch::zeros({4, 1, 16, 16}), torch::zeros({4, 1, 16, 16})}, {.micro_batch = -1}),
+                  ConfigError);
+}
+
+TEST_CASE("Trainer: a backbone whose copies are of another class has no teacher", "[train][network]") {
+  struct DerivedImpl : PlainNetImpl {};
+  CHECK_THROWS_WITH((Trainer{two_small_views(), backbone::Holder<DerivedImpl>(), projector::MLP{"5"}, loss::BYOL{},
+                             OptimizerArchetype{}}),
+                    Contains("clone() makes another class than the backbone's"));
+}
+
+TEST_CASE("Trainer: other weights get another teacher", "[train][network]") {
+  Calls calls;
+  auto trainer = smooth_trainer(two_small_views(), Demanding{.calls = &calls});
+  std::vector<torch::Tensor> views = noise({16, 16});
+  for (torch::Tensor& view : views) view = view.to(torch::kFloat);
+  trainer.step(views);
+  trainer.initialise(3);
+  CHECK(torch::equal(trainer.teacher()->named_parameters()["conv1.weight"],
+                     trainer.backbone()->named_parameters()["conv1.weight"]));
+}
+
+TEST_CASE("Predictor: a text that is no widths is refused", "[train][network]") {
+  for (const auto* const good : {"", "8", "4096-4096"}) CHECK_NOTHROW(loss::Predictor{.hidden = good}.check("BYOL"));
+  for (const auto* const bad : {"x", "8-", "-8", "8--8", "0", "08"})
+    CHECK_THROWS_AS(loss::Predictor{.hidden = bad}.check("BYOL"), ConfigError);
+  CHECK_THROWS_WITH(loss::Predictor{.hidden = "x"}.check("BYOL"),
+                    Contains("jessl::loss::BYOL: predictor.hidden is \"x\""));
+}
+
+TEST_CASE("Trainer: losses with predictor, teacher and state train on a GPU", "[train][network][cuda][outside]") {
+  if (!torch::cuda::is_available()) {
+    JESSL_SKIP("there is no CUDA device here");
+    return;
+  }
+  const fixtures::CapturedLog log;
+  FitOptions options = fixtures::small_run();
+  options.device = Device::cuda;
+  const auto run = [&](const auto& loss) {
+    auto trainer = smooth_trainer(two_small_views(), loss);
+    CHECK(std::isfinite(trainer.fit(fixtures::stripes(), options, CallbackArchetype{}).loss));
+  };
+  run(test::small_loss<loss::BYOL>());
+  run(test::small_loss<loss::MoCo>());
+  run(test::small_loss<loss::SwAV>());
+  run(test::small_loss<loss::DINO>());
 }
 
 TEST_CASE("Trainer: images of the loss that are no views are refused", "[train][network]") {

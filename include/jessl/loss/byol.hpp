@@ -57,7 +57,10 @@ struct BYOL {
     return (*this)(std::vector<torch::Tensor>{p1, p2}, std::vector<torch::Tensor>{t1, t2}, group);
   }
 
-  void check() const { teacher.check(name); }
+  void check() const {
+    predictor.check(name);
+    teacher.check(name);
+  }
 };
 
 }  // namespace jessl::loss

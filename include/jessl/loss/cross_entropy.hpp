@@ -9,6 +9,7 @@
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
@@ -48,6 +49,13 @@ struct CrossEntropy {
     const auto targets = labels.repeat({static_cast<std::int64_t>(views.size())});
     return at::cross_entropy_loss(scores, targets, /*weight=*/{}, at::Reduction::Mean, /*ignore_index=*/-100,
                                   smoothing);
+  }
+
+  /// Checks before a run that there is a score for each class.
+  void check_classes(std::int64_t width, std::int64_t classes) const {
+    JESSL_CHECK(classes <= width, ConfigError, "jessl::loss::CrossEntropy: the data have ", classes,
+                " classes, but the embedding, a score for each, is only ", width, " wide; let the projector end in ",
+                classes);
   }
 
   void check() const {

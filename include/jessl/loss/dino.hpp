@@ -58,7 +58,11 @@ class DINOStateImpl : public torch::nn::Cloneable<DINOStateImpl> {
   /// The teacher's last layer follows the student's, as the rest of the teacher does; to be called after each step.
   void follow(double momentum) {
     const torch::NoGradGuard no_gradient;
-    teacher_prototypes.lerp_(prototypes, 1 - momentum);
+    if (momentum == 0) {  // not by arithmetic, which would keep what is not finite
+      teacher_prototypes.copy_(prototypes);
+    } else {
+      teacher_prototypes.lerp_(prototypes, 1 - momentum);
+    }
   }
 
   torch::Tensor prototypes, teacher_prototypes, centre;

@@ -71,6 +71,7 @@ struct MoCoV3 {
   }
 
   void check() const {
+    predictor.check(name);
     jessl::detail::check_setting(temperature > 0, "loss", name, "temperature", temperature, "a finite number > 0");
     teacher.check(name);
   }

@@ -78,6 +78,7 @@ struct NNCLR {
   }
 
   void check() const {
+    predictor.check(name);
     jessl::detail::check_setting(temperature > 0, "loss", name, "temperature", temperature, "a finite number > 0");
     jessl::detail::check_setting(queue_size >= 1, "loss", name, "queue_size", static_cast<double>(queue_size),
                                  "a whole number >= 1");

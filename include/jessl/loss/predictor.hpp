@@ -3,7 +3,9 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
+#include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 
 namespace jessl::loss {
@@ -13,15 +15,28 @@ namespace jessl::loss {
 ///
 /// Shapes     [N, D] -> [N, D]
 /// Units      hidden: features, >= 1
-/// Errors     ConfigError from the trainer for a text that is not widths joined by "-"
+/// Errors     ConfigError from check() for a text that is not widths joined by "-"
 /// Models     jessl::Options
 /// Source     Grill et al., BYOL, NeurIPS 2020, arXiv 2006.07733, section 3.1; Chen and He, SimSiam, CVPR 2021,
 ///            arXiv 2011.10566, section 4.2, for the constant learning rate
 struct Predictor {
   std::string hidden = "4096";  ///< widths of the hidden layers, joined by "-"; "" for one linear layer
+  bool output_bias = false;     ///< its last layer has a bias
   bool constant_lr = false;     ///< its learning rate stays at the highest one after the warm-up
+
+  void check(std::string_view loss) const {
+    char before = '-';
+    bool good = hidden.empty() || hidden.back() != '-';
+    for (const char letter : hidden) {
+      const bool digit = letter >= '0' && letter <= '9';
+      good = good && (digit ? before != '-' || letter != '0' : letter == '-' && before != '-');
+      before = letter;
+    }
+    JESSL_CHECK(good, ConfigError, "jessl::loss::", loss, ": predictor.hidden is \"", hidden,
+                "\", expected whole numbers >= 1 joined by \"-\", like \"4096\", or nothing for one linear layer");
+  }
 };
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::Predictor, hidden, constant_lr);
+BOOST_HANA_ADAPT_STRUCT(jessl::loss::Predictor, hidden, output_bias, constant_lr);

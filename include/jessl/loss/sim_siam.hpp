@@ -38,11 +38,12 @@ namespace jessl::loss {
 struct SimSiam {
   static constexpr std::string_view name = "SimSiam";
 
-  Predictor predictor{.hidden = "512", .constant_lr = true};  ///< which makes the predictions
+  Predictor predictor{.hidden = "512", .output_bias = true, .constant_lr = true};  ///< which makes the predictions
 
   template <class Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& predictions,
                                          const std::vector<torch::Tensor>& targets, const Group& = {}) const {
+    check();
     detail::check_views(name, predictions, 1);
     detail::check_targets(name, targets, predictions);
     const Autocast full_precision(predictions[0].device().type(), Precision::float32);
@@ -54,6 +55,8 @@ struct SimSiam {
                                          const torch::Tensor& t2, const Group& group = {}) const {
     return (*this)(std::vector<torch::Tensor>{p1, p2}, std::vector<torch::Tensor>{t1, t2}, group);
   }
+
+  void check() const { predictor.check(name); }
 };
 
 }  // namespace jessl::loss

@@ -33,7 +33,7 @@ enum class TeacherStatistics : std::uint8_t {
 ///            section 3.2, for the cosine
 struct Teacher {
   double momentum = 0.996;      ///< share of itself that the teacher keeps in the first step, in [0, 1]
-  double final_momentum = 1.0;  ///< in the last step; in between it goes along half a cosine. Equal: it is constant
+  double final_momentum = 1.0;  ///< towards the end of the run, along half a cosine; equal: it is constant
   TeacherStatistics statistics = TeacherStatistics::own;  ///< of its batch norms
 
   /// The momentum after a step.

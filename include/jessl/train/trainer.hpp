@@ -76,6 +76,18 @@ struct FitResult {
   train::Resolved resolved{};                              ///< what the settings of the run left open
 };
 
+/// What a step of a loop of one's own is told besides its views.
+///
+/// Shapes     labels: [N]
+/// Errors     see Trainer::step
+/// Models     none
+/// Source     none
+struct StepOptions {
+  torch::Tensor labels{};                    ///< int64, for a loss that learns from them
+  std::int64_t micro_batch = 0;              ///< as FitOptions::micro_batch, but any number of images
+  std::optional<loss::Progress> progress{};  ///< how far the run is; unset: schedules of the loss stand still
+};
+
 namespace detail {
 
 /// LibTorch's thread count for the life of the guard.
@@ -148,7 +160,7 @@ inline void keep_freed_memory() {
 ///     trainer.fit(train, {.epochs = 10});
 ///     jessl::Embedding bank = trainer.embed(train);
 ///
-/// All views of a batch go through the encoder in one forward pass. On a CPU the loader makes the next batch between two
+/// All views of one size go through the encoder in one forward pass. On a CPU the loader makes the next batch between two
 /// steps on the same threads, because a loader beside the step would fight it for the cores; beside a GPU it works ahead.
 ///
 /// Shapes     views: V x [N, C, H, W] -> representation [N, D] -> embedding [N, E]
@@ -205,7 +217,8 @@ class Trainer {
   /// Trains on `data`. Without callbacks a progress bar shows the run.
   ///
   /// Weights that are as they were made are drawn anew from the seed; weights that were loaded, before or after the
-  /// trainer was made, are kept (keep_weights() says it of a module that was not made by its backbone::Holder).
+  /// trainer was made, or trained are kept, and with them what the loss remembers (keep_weights() says it of a module that
+  /// was not made by its backbone::Holder). A teacher starts as the student.
   ///
   /// It changes the process: LibTorch's default generators are seeded, or set to what they were in the run that is resumed,
   /// and stay so; on a CPU glibc keeps freed memory from now on (FitOptions::keep_freed_memory).
@@ -235,25 +248,26 @@ class Trainer {
 
   /// Takes one step on views [N, C, H, W] and returns the loss. For loops of one's own: fit() calls this too.
   ///
-  /// `labels` [N], int64, for a loss that learns from them. With a `micro_batch` the network sees that many images at once, as
-  /// FitOptions::micro_batch says.
-  ///
   /// Errors     ShapeError when there are fewer than two views (for a jessl::SupervisedLoss alone: none), one is not
   ///            [N, C, H, W] or the loss is no scalar; ConfigError when a view is not of a floating type or on another device
   ///            than the weights, or the loss does not depend on them; DivergenceError when the loss or its gradient is not
   ///            finite: weights, running statistics and the loss's state are then those before the step
-  double step(const std::vector<torch::Tensor>& views, const torch::Tensor& labels = {}, std::int64_t micro_batch = 0) {
+  double step(const std::vector<torch::Tensor>& views, const StepOptions& options = {}) {
     check_views(views);
+    JESSL_CHECK(options.micro_batch >= 0, ConfigError, "jessl::Trainer::step: micro_batch is ", options.micro_batch,
+                ", expected 0 (the whole batch) or more");
     if (!optimizer_) {
-      attach_optimizers();
+      network_.to(network_.device());
       network_.start_teacher();
+      attach_optimizers();
     }
+    network_.set_progress(options.progress);
     for_each_optimizer([](Attached& optimizer) { optimizer.zero_grad(); });
     // The forward pass moves them before the loss tells whether the step was good.
     train::detail::KeptBuffers buffers = network_.keep_buffers();
     double loss = 0.0;
     try {
-      loss = network_.differentiate(views, labels, precision_, micro_batch);
+      loss = network_.differentiate(views, options.labels, precision_, options.micro_batch);
     } catch (...) {
       buffers.put_back();
       throw;
@@ -331,7 +345,10 @@ class Trainer {
   }
 
   /// Draws all weights anew as a pure function of the seed: those that a run with this seed starts from.
-  void initialise(std::uint64_t seed) { start_weights_.draw(network_, seed); }
+  void initialise(std::uint64_t seed) {
+    start_weights_.draw(network_, seed);
+    forget_training();
+  }
 
   /// Says that fit() is to start from the weights that the modules have, wherever those come from.
   void keep_weights() { start_weights_.keep_all(network_); }
@@ -341,6 +358,12 @@ class Trainer {
 
   /// The backbone of the teacher, where the loss wants one; shared with the trainer, not copied.
   [[nodiscard]] B teacher() const requires TaughtLoss<L> { return network_.teacher(); }
+
+  /// The predictor's module, where the loss wants one; shared with the trainer, not copied.
+  [[nodiscard]] auto predictor() const requires PredictedLoss<L> { return network_.predictor(); }
+
+  /// What the loss made for itself, where it has a state; shared with the trainer, not copied.
+  [[nodiscard]] auto loss_state() const requires StatefulLoss<L> { return network_.state(); }
 
   /// The projector's module; shared with the trainer, not copied.
   [[nodiscard]] auto projector() const { return network_.projector(); }
@@ -365,6 +388,7 @@ class Trainer {
     const auto is_weight = [](std::string_view name) { return name == "backbone" || name == "projector"; };
     load(checkpoint, path, is_weight);
     for (const std::string_view name : {"backbone", "projector"}) start_weights_.keep(name);
+    forget_training();
   }
 
   /// Writes the backbone's and projector's weights to a file that load_weights() reads.
@@ -453,6 +477,12 @@ class Trainer {
         if (std::find(shapes.begin(), shapes.end(), shape) == shapes.end()) shapes.push_back(shape);
       }
     }
+    if constexpr (ImagesLoss<L>) {
+      for (std::int64_t epoch = 0; epoch < (views_change ? options.epochs : 1); ++epoch)
+        network_.check_images(shape_in_epoch(augmentation_, 0, data.channels(), epoch));
+    }
+    if constexpr (requires { network_.loss().check_classes(std::int64_t{}, std::int64_t{}); })
+      network_.loss().check_classes(network_.projector()->out_features, data.classes());
     try_backbone(shapes);
     Checked result{run_configuration(data, options, order), {}};
     if (!options.resume.empty()) result.resumed = resumable(options.resume, result.configuration);
@@ -500,6 +530,8 @@ class Trainer {
     for (std::size_t v = 0; v < views.size(); ++v) {
       JESSL_CHECK(views[v].defined() && views[v].dim() == 4, ShapeError, "jessl::Trainer::step: views[", v, "] is ",
                   views[v].defined() ? concat(shape_of(views[v])) : "undefined", ", expected [N, C, H, W]");
+      JESSL_CHECK(views[v].size(0) == views[0].size(0), ShapeError, "jessl::Trainer::step: views[", v, "] is ",
+                  shape_of(views[v]), ", expected as many images as views[0], ", views[0].size(0));
       JESSL_CHECK(views[v].is_floating_point(), ConfigError, "jessl::Trainer::step: views[", v, "] is of type ",
                   views[v].dtype().name(), ", expected a floating type; use .to(torch::kFloat)");
       JESSL_CHECK(views[v].device() == device(), ConfigError, "jessl::Trainer::step: views[", v, "] is on ",
@@ -536,6 +568,13 @@ class Trainer {
       }
     }
     return {optimizer_policy_.attach(all), std::move(predictors)};
+  }
+
+  /// Of other weights: momenta, and the teacher that followed them.
+  void forget_training() {
+    optimizer_.reset();
+    predictor_optimizer_.reset();
+    network_.start_teacher();
   }
 
   void attach_optimizers() {
@@ -644,11 +683,13 @@ class Trainer {
         const double lr = schedule.at(steps_taken_);
         optimizer_->set_lr(lr);
         if (predictor_optimizer_)
-          predictor_optimizer_->set_lr(schedule.at(std::min(steps_taken_, schedule.warmup_steps)));
-        network_.set_progress({.epoch = static_cast<double>(steps_taken_) / static_cast<double>(steps_per_epoch),
-                               .epochs = static_cast<double>(options.epochs)});
+          predictor_optimizer_->set_lr(steps_taken_ < schedule.warmup_steps ? lr : schedule.base_lr);
         last_loss = result.loss =
-            step(tensors.views, labelled ? on_device(tensors.labels) : torch::Tensor(), options.micro_batch);
+            step(tensors.views,
+                 {.labels = labelled ? on_device(tensors.labels) : torch::Tensor(),
+                  .micro_batch = options.micro_batch,
+                  .progress = {.epoch = static_cast<double>(steps_taken_) / static_cast<double>(steps_per_epoch),
+                               .epochs = static_cast<double>(options.epochs)}});
         loss_sum += result.loss;
         result.images += batch.size();
         ++result.steps;

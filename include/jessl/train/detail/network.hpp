@@ -19,6 +19,8 @@
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/module_state.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/core/shape.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
 #include <jessl/projector/concept.hpp>
@@ -56,25 +58,29 @@ class EvaluationMode {
   bool was_training_;
 };
 
-/// The state of a device's random numbers.
+/// The state of the random numbers that a network on a device may draw: the device's and the CPU's.
 class RandomState {
  public:
-  explicit RandomState(const torch::Device& device)
-      : generator_(at::globalContext().defaultGenerator(device)), state_(read()) {}
-  /// Sets the generator to what it was when this was made.
+  explicit RandomState(const torch::Device& device) {
+    keep(torch::Device(torch::kCPU));
+    if (!device.is_cpu()) keep(device);
+  }
+  /// Sets the generators to what they were when this was made.
   void put_back() {
-    const std::lock_guard lock(generator_.mutex());
-    generator_.set_state(state_);
+    for (auto& [generator, state] : generators_) {
+      const std::lock_guard lock(generator.mutex());
+      generator.set_state(state);
+    }
   }
 
  private:
-  [[nodiscard]] torch::Tensor read() {
-    const std::lock_guard lock(generator_.mutex());
-    return generator_.get_state();
+  void keep(const torch::Device& device) {
+    at::Generator generator = at::globalContext().defaultGenerator(device);
+    const std::lock_guard lock(generator.mutex());
+    generators_.emplace_back(generator, generator.get_state());
   }
 
-  at::Generator generator_;
-  torch::Tensor state_;
+  std::vector<std::pair<at::Generator, torch::Tensor>> generators_;
 };
 
 /// Puts weights of convolutions into channels-last order, which the fast kernels want. LibTorch's Module::to has no such form.
@@ -86,7 +92,12 @@ inline void to_channels_last(torch::nn::Module& module) {
 
 /// `tensors` <- momentum `tensors` + (1 - momentum) `others`; a copy for momentum 0.
 inline void follow(std::vector<torch::Tensor> tensors, const std::vector<torch::Tensor>& others, double momentum) {
-  if (!tensors.empty()) at::_foreach_lerp_(tensors, others, 1.0 - momentum);
+  if (tensors.empty()) return;
+  if (momentum == 0.0) {  // not by arithmetic, which would keep what is not finite
+    at::_foreach_copy_(tensors, others);
+  } else {
+    at::_foreach_lerp_(tensors, others, 1.0 - momentum);
+  }
 }
 
 /// As above, of the numbers among a module's running statistics; counts are copied.
@@ -103,7 +114,7 @@ inline void follow_statistics(const torch::nn::Module& teacher, const torch::nn:
 }
 
 /// Rows [begin, begin + size) of every view.
-[[nodiscard]] inline std::vector<torch::Tensor> rows_of(const std::vector<torch::Tensor>& views, std::int64_t begin,
+[[nodiscard]] inline std::vector<torch::Tensor> part_of(const std::vector<torch::Tensor>& views, std::int64_t begin,
                                                         std::int64_t size) {
   std::vector<torch::Tensor> part;
   for (const torch::Tensor& view : views) part.push_back(view.narrow(0, begin, size));
@@ -146,7 +157,10 @@ class Network {
     if constexpr (PredictedLoss<L>) {
       const std::string hidden = loss_.predictor.hidden.empty() ? "" : loss_.predictor.hidden + "-";
       const std::int64_t width = projector_->out_features;
-      predictor_ = projector::MLP{hidden + std::to_string(width)}.make(width);
+      loss_.predictor.check(policy_name<L>());
+      predictor_ =
+          projector::MLP{.widths = hidden + std::to_string(width), .output_bias = loss_.predictor.output_bias}.make(
+              width);
       trained_->register_module("predictor", predictor_.ptr());
     }
     if constexpr (StatefulLoss<L>) {
@@ -154,7 +168,12 @@ class Network {
       trained_->register_module("loss", state_.ptr());
     }
     if constexpr (TaughtLoss<L>) {
-      teacher_backbone_ = B(std::dynamic_pointer_cast<ModuleIn<B>>(backbone_->clone()));
+      auto copy = std::dynamic_pointer_cast<ModuleIn<B>>(backbone_->clone());
+      JESSL_CHECK(
+          copy != nullptr, ConfigError,
+          "jessl::Trainer: the backbone's clone() makes another class than the backbone's, so that there can be no ",
+          "teacher; derive the class itself from torch::nn::Cloneable");
+      teacher_backbone_ = B(std::move(copy));
       teacher_projector_ = projector.make(backbone_.feature_dim);
       teacher_->register_module("backbone", teacher_backbone_.ptr());
       teacher_->register_module("projector", teacher_projector_.ptr());
@@ -168,6 +187,8 @@ class Network {
   [[nodiscard]] const B& backbone() const { return backbone_; }
   [[nodiscard]] const Head& projector() const { return projector_; }
   [[nodiscard]] const B& teacher() const { return teacher_backbone_; }
+  [[nodiscard]] const projector::MLPHead& predictor() const { return predictor_; }
+  [[nodiscard]] const State& state() const { return state_; }
 
   /// What learns by gradients: backbone, projector, predictor, the loss's parameters.
   [[nodiscard]] const torch::nn::Module& trained() const { return *trained_; }
@@ -196,17 +217,27 @@ class Network {
     return parameters.empty() ? torch::Device(torch::kCPU) : parameters.front().device();
   }
 
+  /// Moves everything to a device, in the type that the backbone has: a caller may have changed that of the modules he sees.
   void to(const torch::Device& device) {
+    const Views parameters = backbone_->parameters();
+    const torch::ScalarType type = parameters.empty() ? torch::kFloat32 : parameters.front().scalar_type();
+    const torch::NoGradGuard no_gradient;
     for (const auto& modules : {trained_, teacher_}) {
-      modules->to(device);
+      for (Views tensors : {modules->parameters(), modules->buffers()}) {
+        for (torch::Tensor& tensor : tensors)
+          tensor.set_data(tensor.to(device, tensor.is_floating_point() ? type : tensor.scalar_type()));
+      }
       to_channels_last(*modules);
     }
   }
 
-  void set_progress(const loss::Progress& progress) {
-    progress_ = progress;
+  /// Without progress the teacher's momentum is the first one, and the loss's state keeps to what it was last told.
+  void set_progress(const std::optional<loss::Progress>& progress) {
+    progress_ = progress.value_or(loss::Progress{});
     if constexpr (StatefulLoss<L>) {
-      if constexpr (requires { state_->set_progress(progress); }) state_->set_progress(progress);
+      if constexpr (requires { state_->set_progress(progress_); }) {
+        if (progress) state_->set_progress(*progress);
+      }
     }
   }
 
@@ -223,6 +254,15 @@ class Network {
       follow(momentum);
       if (loss_.teacher.statistics == loss::TeacherStatistics::followed) follow_all_statistics(momentum);
     }
+  }
+
+  /// Checks that the loss's own images fit the first view, with which they go through the network.
+  void check_images(const ViewShape& view) const requires ImagesLoss<L> {
+    const torch::Tensor images = loss_.images();
+    JESSL_CHECK(images.dim() == 4 && images.size(1) == view.channels && images.size(2) == view.height &&
+                    images.size(3) == view.width,
+                ShapeError, "jessl::Trainer: the loss's own images are ", shape_of(images), ", the first view is ",
+                view, "; expected [M, C, H, W] with the view's C, H and W");
   }
 
   /// What a forward pass changes, as it is now: running statistics and the loss's memory.
@@ -249,7 +289,7 @@ class Network {
     if (micro_batch > 0 && micro_batch < views.front().size(0))
       return differentiate_by_parts(views, labels, precision, micro_batch);
     const Projected projected = project(views, precision, true);
-    return differentiate(value(projected, targets(views, projected, precision), labels, precision));
+    return backward_from(value(projected, targets(views, projected, precision), labels, precision));
   }
 
  private:
@@ -284,7 +324,7 @@ class Network {
     follow_statistics(*teacher_projector_, *projector_, momentum);
   }
 
-  static double differentiate(const torch::Tensor& loss) {
+  static double backward_from(const torch::Tensor& loss) {
     JESSL_CHECK(loss.defined() && loss.dim() == 0, ShapeError, "jessl::Trainer::step: the loss is ",
                 loss.defined() ? concat(shape_of(loss)) : "undefined", ", expected a scalar, []");
     JESSL_CHECK(
@@ -302,10 +342,12 @@ class Network {
     const auto for_each_part = [&](const auto& visit) {
       for (std::int64_t begin = 0; begin < images; begin += micro_batch) {
         const std::int64_t size = std::min(micro_batch, images - begin);
-        visit(rows_of(views, begin, size), begin, size);
+        visit(part_of(views, begin, size), begin, size);
       }
     };
 
+    const Views weights = student_weights();
+    const bool learns = std::any_of(weights.begin(), weights.end(), [](const auto& x) { return x.requires_grad(); });
     RandomState before(views.front().device());
     KeptBuffers statistics(student_buffers());
     std::vector<Views> projected_parts(views.size());  // [view][part]
@@ -317,24 +359,30 @@ class Network {
         const Projected some = project(part, precision, begin == 0);
         for (std::size_t v = 0; v < views.size(); ++v) projected_parts[v].push_back(some.views[v]);
         if (begin == 0) projected.images = some.images;
-        if constexpr (TaughtLoss<L>) {
-          const Views taught = targets(part, some, precision);
+      });
+      // After all of the student's, since it may draw too, and the second pass is the student's alone.
+      if constexpr (TaughtLoss<L>) {
+        for_each_part([&](const Views& part, std::int64_t, std::int64_t) {
+          const Views taught = targets(part, {}, precision);
           target_parts.resize(taught.size());
           for (std::size_t v = 0; v < taught.size(); ++v) target_parts[v].push_back(taught[v]);
-        }
-      });
+        });
+      }
     }
-    for (const Views& parts : projected_parts) projected.views.push_back(torch::cat(parts).requires_grad_());
-    if (projected.images.defined()) projected.images.requires_grad_();
+    for (const Views& parts : projected_parts) projected.views.push_back(torch::cat(parts).requires_grad_(learns));
+    if (projected.images.defined()) projected.images.requires_grad_(learns);
     Views aims;
     for (const Views& parts : target_parts) aims.push_back(torch::cat(parts));
     if constexpr (!TaughtLoss<L>) aims = targets(views, projected, precision);
 
-    const double loss = differentiate(value(projected, aims, labels, precision));
-    if (!std::isfinite(loss)) return loss;
+    const double result = backward_from(value(projected, aims, labels, precision));
+    if (!std::isfinite(result) || !learns) return result;
 
     // The second pass draws what the first one drew, and moves the running statistics that the first one moved.
-    RandomState after(views.front().device());
+    struct Afterwards {
+      RandomState state;
+      ~Afterwards() { state.put_back(); }
+    } afterwards{RandomState(views.front().device())};
     before.put_back();
     statistics.put_back();
     for_each_part([&](const Views& part, std::int64_t begin, std::int64_t size) {
@@ -350,10 +398,15 @@ class Network {
         add(some.views[v], gradient.defined() ? gradient.narrow(0, begin, size) : gradient);
       }
       if (some.images.defined()) add(some.images, projected.images.grad());
-      torch::cat(outputs).backward(torch::cat(gradients));
+      if (!outputs.empty()) torch::cat(outputs).backward(torch::cat(gradients));
     });
-    after.put_back();
-    return loss;
+    return result;
+  }
+
+  [[nodiscard]] Views student_weights() const {
+    Views weights = backbone_->parameters();
+    for (const torch::Tensor& weight : projector_->parameters()) weights.push_back(weight);
+    return weights;
   }
 
   [[nodiscard]] Views student_buffers() const {
@@ -405,11 +458,8 @@ class Network {
   /// The loss's own images in the form of a view; they go with the first views, so that batch norms treat them alike.
   [[nodiscard]] torch::Tensor own_images(const torch::Tensor& view) const {
     if constexpr (ImagesLoss<L>) {
-      const torch::Tensor images = loss_.images();
-      JESSL_CHECK(images.dim() == 4 && images.sizes().slice(1) == view.sizes().slice(1), ShapeError,
-                  "jessl::Trainer: the loss's own images are ", shape_of(images), ", the first view ", shape_of(view),
-                  "; expected [M, C, H, W] with the view's C, H and W");
-      return images.to(view.options());
+      check_images({view.size(1), view.size(2), view.size(3)});
+      return loss_.images().to(view.options());
     } else {
       return {};
     }
@@ -439,6 +489,14 @@ class Network {
     if constexpr (PredictedLoss<L>) {
       const Autocast autocast(projected.views.front().device().type(), precision);
       given.views = predictor_->forward(torch::cat(projected.views)).split_with_sizes(row_counts(projected.views));
+    }
+    // A head may leave autocast's type, which the predictor's last layer does not.
+    if (!given.targets.empty()) {
+      const torch::ScalarType type =
+          at::promote_types(given.views.front().scalar_type(), given.targets.front().scalar_type());
+      for (Views* tensors : {&given.views, &given.targets}) {
+        for (torch::Tensor& tensor : *tensors) tensor = tensor.to(type);
+      }
     }
     return loss::evaluate(loss_, given, state_, SingleProcess{});
   }
