@@ -685,11 +685,11 @@ class Trainer {
         if (predictor_optimizer_)
           predictor_optimizer_->set_lr(steps_taken_ < schedule.warmup_steps ? lr : schedule.base_lr);
         last_loss = result.loss =
-            step(tensors.views,
-                 {.labels = labelled ? on_device(tensors.labels) : torch::Tensor(),
-                  .micro_batch = options.micro_batch,
-                  .progress = {.epoch = static_cast<double>(steps_taken_) / static_cast<double>(steps_per_epoch),
-                               .epochs = static_cast<double>(options.epochs)}});
+            step(tensors.views, {.labels = labelled ? on_device(tensors.labels) : torch::Tensor(),
+                                 .micro_batch = options.micro_batch,
+                                 .progress = jessl::loss::Progress{
+                                     .epoch = static_cast<double>(steps_taken_) / static_cast<double>(steps_per_epoch),
+                                     .epochs = static_cast<double>(options.epochs)}});
         loss_sum += result.loss;
         result.images += batch.size();
         ++result.steps;
