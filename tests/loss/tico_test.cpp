@@ -104,6 +104,8 @@ TEST_CASE("TiCo: what doesn't fit is refused", "[loss][tico]") {
       TiCo{}(z, z, TiCo{}.make(5)),
       "jessl::loss::TiCo: the state's covariance is [5, 5], expected [D, D] with D = 3, the width of views[0]");
   CHECK_THROWS_AS(TiCo{}({z, z}, {z, z}, TiCo{}.make(5)), jessl::ShapeError);
+  CHECK_THROWS_WITH(TiCo{}(z, z, jessl::loss::TiCoState{nullptr}),
+                    "jessl::loss::TiCo: the state is empty, expected what make() gives");
   CHECK_THROWS_WITH(TiCo{}.make(0), "jessl::loss::TiCo.make: width is 0, expected >= 1");
   CHECK_THROWS_WITH(TiCo{.beta = 2}(z, z), "jessl::loss::TiCo: beta is 2, expected a number in [0, 1]");
   CHECK_THROWS_AS(TiCo{.rho = -1}(z, z), jessl::ConfigError);

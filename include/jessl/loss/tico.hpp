@@ -59,8 +59,8 @@ TORCH_MODULE(TiCoState);
 ///            what the ranks communicate
 /// Randomness none
 /// Errors     ConfigError for a setting out of range, fewer than two views, no targets or more than views, tensors of
-///            different devices or types, or make() of a width below 1; ShapeError for tensors of different shapes or not
-///            [N, D], or a state of another width
+///            different devices or types, an empty state, or make() of a width below 1; ShapeError for tensors of different
+///            shapes or not [N, D], or a state of another width
 /// Models     jessl::Loss, with teacher and state (docs/loss/README.md)
 /// Source     Zhu et al., TiCo: Transformation Invariance and Covariance Contrast for Self-Supervised Visual Representation
 ///            Learning, 2022, arXiv 2206.10698, algorithm 1
@@ -126,6 +126,7 @@ struct TiCo {
 
  private:
   static void check_state(const TiCoState& state, const torch::Tensor& view) {
+    JESSL_CHECK(!state.is_empty(), ConfigError, "jessl::loss::TiCo: the state is empty, expected what make() gives");
     const torch::Tensor& covariance = state->covariance;
     JESSL_CHECK(covariance.size(0) == view.size(1), ShapeError, "jessl::loss::TiCo: the state's covariance is ",
                 shape_of(covariance), ", expected [D, D] with D = ", view.size(1), ", the width of views[0]");
