@@ -16,6 +16,7 @@
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
 #include <jessl/loss/detail/attend.hpp>
+#include <jessl/loss/detail/log_sum_exp.hpp>
 #include <jessl/loss/detail/targets.hpp>
 #include <jessl/loss/detail/views.hpp>
 #include <jessl/loss/embedding_queue.hpp>
@@ -81,7 +82,7 @@ struct MoCo {
       for (std::size_t b = first_key; b < end_of_keys; ++b) {
         if (a == b) continue;
         if (!negatives.defined()) negatives = detail::log_sum_exp_of(queries[a], rows, 1 / temperature);
-        values.push_back(of(queries[a], keys[b], negatives));
+        values.push_back(detail::info_nce((queries[a] * keys[b]).sum(1) / temperature, negatives));
       }
     }
     for (std::size_t b = first_key; b < end_of_keys; ++b) queue.ptr()->enqueue(group.all_gather(keys[b]));
@@ -97,7 +98,8 @@ struct MoCo {
     detail::check_rows(name, rows, query);
     const Autocast full_precision(query.device().type(), Precision::float32);
     const auto unit = detail::unit_rows({query, key, rows});
-    return of(unit[0], unit[1], detail::log_sum_exp_of(unit[0], unit[2], 1 / temperature));
+    return detail::info_nce((unit[0] * unit[1]).sum(1) / temperature,
+                            detail::log_sum_exp_of(unit[0], unit[2], 1 / temperature));
   }
 
   void check() const {
@@ -105,12 +107,6 @@ struct MoCo {
     jessl::detail::check_setting(queue_size >= 1, "loss", name, "queue_size", static_cast<double>(queue_size),
                                  "a whole number >= 1");
     teacher.check(name);
-  }
-
- private:
-  [[nodiscard]] torch::Tensor of(const torch::Tensor& query, const torch::Tensor& key,
-                                 const torch::Tensor& negatives) const {
-    return -at::log_sigmoid((query * key).sum(1) / temperature - negatives).mean();
   }
 };
 static_assert(Loss<MoCo> && TaughtLoss<MoCo> && StatefulLoss<MoCo>);

@@ -60,7 +60,7 @@ struct MoCoV3 {
     const auto own = detail::unit_rows(detail::detached(targets));  // T x [N, D]
     const auto keys = detail::gathered(own, group);                 // T x [W*N, D]
     return 2 * detail::mean_over_targets(keys.size(), queries.size(), [&](std::size_t t, std::size_t v) {
-             return 2 * temperature * cross_entropy(queries[v], own[t], keys[t], group.rank());
+             return 2 * temperature * detail::info_nce_among(queries[v], own[t], keys[t], temperature, group.rank());
            });
   }
 
@@ -74,18 +74,6 @@ struct MoCoV3 {
     predictor.check(name);
     jessl::detail::check_setting(temperature > 0, "loss", name, "temperature", temperature, "a finite number > 0");
     teacher.check(name);
-  }
-
- private:
-  /// Of finding one's image: queries and their own keys [N, D], those of all ranks [W*N, D].
-  [[nodiscard]] torch::Tensor cross_entropy(const torch::Tensor& queries, const torch::Tensor& own,
-                                            const torch::Tensor& keys, std::int64_t rank) const {
-    if (keys.size(0) == 1) return 0 * queries.sum();             // no other image to take it for
-    const auto positive = (queries * own).sum(1) / temperature;  // [N]
-    const torch::Tensor negatives = detail::LogSumExp::apply(queries.unsqueeze(0), keys.unsqueeze(0), 1 / temperature,
-                                                             rank * queries.size(0), detail::Excluded::same_image);
-    // log sum_j exp s_ij - s_ii as a log sigmoid: see NTXent.
-    return -at::log_sigmoid(positive - negatives[0]).mean();
   }
 };
 

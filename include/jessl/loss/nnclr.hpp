@@ -42,7 +42,7 @@ namespace jessl::loss {
 /// Models     jessl::Loss, jessl::PredictedLoss, jessl::StatefulLoss (docs/loss/README.md)
 /// Source     Dwibedi et al., With a Little Help from My Friends: Nearest-Neighbor Contrastive Learning of Visual
 ///            Representations, ICCV 2021, arXiv 2104.14548, equation 3 and algorithm 1
-/// Differs    the queue is that of solo-learn, 65536 rows, the paper's best result has 98304; the mean over more than two views
+/// Differs    the queue is that of solo-learn, 65536 rows; the mean over more than two views
 ///            is ours
 struct NNCLR {
   static constexpr std::string_view name = "NNCLR";
@@ -73,7 +73,7 @@ struct NNCLR {
 
     queue.ptr()->enqueue(group.all_gather(embeddings[0]));
     return detail::mean_over_targets(neighbours.size(), predictions.size(), [&](std::size_t t, std::size_t v) {
-      return of(neighbours[t], predictions[v], all[v], group.rank());
+      return detail::info_nce_among(neighbours[t], predictions[v], all[v], temperature, group.rank());
     });
   }
 
@@ -82,15 +82,6 @@ struct NNCLR {
     jessl::detail::check_setting(temperature > 0, "loss", name, "temperature", temperature, "a finite number > 0");
     jessl::detail::check_setting(queue_size >= 1, "loss", name, "queue_size", static_cast<double>(queue_size),
                                  "a whole number >= 1");
-  }
-
- private:
-  [[nodiscard]] torch::Tensor of(const torch::Tensor& neighbours, const torch::Tensor& predictions,
-                                 const torch::Tensor& all, std::int64_t rank) const {
-    if (all.size(0) == 1) return 0 * predictions.sum();  // no negatives
-    const auto negatives = detail::LogSumExp::apply(neighbours.unsqueeze(0), all.unsqueeze(0), 1 / temperature,
-                                                    rank * neighbours.size(0), detail::Excluded::same_image)[0];  // [N]
-    return -at::log_sigmoid((neighbours * predictions).sum(1) / temperature - negatives).mean();
   }
 };
 static_assert(Loss<NNCLR> && PredictedLoss<NNCLR> && StatefulLoss<NNCLR>);

@@ -65,9 +65,7 @@ struct NTXent {
   /// The loss of one pair of views.
   template <class Group>
   [[nodiscard]] torch::Tensor of_pair(const detail::Contrast& pair, const Group&) const {
-    // log sum_{j != i} exp s_ij - s_ip is log(1 + exp(negatives - s_ip)), a log sigmoid: so written, a small loss is
-    // not the difference of two large numbers, and value and gradient keep their digits in float32.
-    return -at::log_sigmoid(pair.positive - pair.negatives).mean();
+    return detail::info_nce(pair.positive, pair.negatives);
   }
 
   void check() const {

@@ -135,4 +135,21 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
   return LogSumExp::apply(anchors, alone ? anchors : torch::stack(all), scale, rank * local[0].size(0), excluded);
 }
 
+/// InfoNCE, the mean of log(exp positive + exp negatives) - positive, where `negatives` is a log sum exp; any shapes that broadcast.
+/// That is log(1 + exp(negatives - positive)), a log sigmoid: so written, a small loss is not the difference of two large
+/// numbers, and value and gradient keep their digits in float32.
+[[nodiscard]] inline torch::Tensor info_nce(const torch::Tensor& positive, const torch::Tensor& negatives) {
+  return -at::log_sigmoid(positive - negatives).mean();
+}
+
+/// InfoNCE of queries and their own candidates, [N, D], among those of the images of all ranks, [W*N, D], all of unit length;
+/// 0 where there is no other image.
+[[nodiscard]] inline torch::Tensor info_nce_among(const torch::Tensor& queries, const torch::Tensor& own,
+                                                  const torch::Tensor& all, double temperature, std::int64_t rank) {
+  if (all.size(0) == 1) return 0 * (queries.sum() + own.sum());
+  const torch::Tensor negatives = LogSumExp::apply(queries.unsqueeze(0), all.unsqueeze(0), 1 / temperature,
+                                                   rank * queries.size(0), Excluded::same_image);  // [1, N]
+  return info_nce((queries * own).sum(1) / temperature, negatives[0]);
+}
+
 }  // namespace jessl::loss::detail

@@ -104,13 +104,16 @@ inline void follow(std::vector<torch::Tensor> tensors, const std::vector<torch::
 inline void follow_statistics(const torch::nn::Module& teacher, const torch::nn::Module& student, double momentum) {
   const std::vector<torch::Tensor> own = teacher.buffers();
   const std::vector<torch::Tensor> others = student.buffers();
+  std::vector<torch::Tensor> own_numbers, other_numbers;
   for (std::size_t i = 0; i < own.size(); ++i) {
     if (own[i].is_floating_point()) {
-      follow({own[i]}, {others[i]}, momentum);
+      own_numbers.push_back(own[i]);
+      other_numbers.push_back(others[i]);
     } else {
       own[i].copy_(others[i]);
     }
   }
+  follow(own_numbers, other_numbers, momentum);
 }
 
 /// Rows [begin, begin + size) of every view.
@@ -415,10 +418,9 @@ class Network {
     return buffers;
   }
 
-  /// Behind the last of the views that have the shape of the first: the large ones, which alone have targets.
-  [[nodiscard]] static auto end_of_large(const Views& views) {
-    return std::find_if(views.begin(), views.end(),
-                        [&](const torch::Tensor& view) { return view.sizes() != views.front().sizes(); });
+  /// Behind the last view in a row that has the shape of the one at `begin`.
+  [[nodiscard]] static auto end_of_size(const Views& views, Views::const_iterator begin) {
+    return std::find_if(begin, views.end(), [&](const torch::Tensor& view) { return view.sizes() != begin->sizes(); });
   }
 
   /// Through a network in one pass, which costs less than one for each view and shows batch norms all of them: images of one
@@ -439,8 +441,7 @@ class Network {
     const Autocast autocast(views.front().device().type(), precision);
     Projected result;
     for (auto begin = views.begin(); begin != views.end();) {
-      const auto end =
-          std::find_if(begin, views.end(), [&](const torch::Tensor& view) { return view.sizes() != begin->sizes(); });
+      const auto end = end_of_size(views, begin);
       Views images(begin, end);
       const bool add_own = ImagesLoss<L> && with_images && begin == views.begin();
       if (add_own) images.push_back(own_images(views.front()));
@@ -468,7 +469,7 @@ class Network {
   /// What the views are to agree with, without gradient; for the large views only.
   [[nodiscard]] Views targets(const Views& views, const Projected& projected, Precision precision) const {
     const torch::NoGradGuard no_gradient;
-    const auto large = end_of_large(views);
+    const auto large = end_of_size(views, views.begin());  // views of the first size are the large ones
     if constexpr (TaughtLoss<L>) {
       const Autocast autocast(views.front().device().type(), precision);
       return embed(teacher_backbone_, teacher_projector_, Views(views.begin(), large));
