@@ -8,6 +8,8 @@
 // test: epochs=2 images=512 test_images=200 batch_size=64 out=quickstart_output
 // expect: results are in
 
+#include "scores.hpp"
+
 #include <jessl/jessl.hpp>
 
 #include <cmath>
@@ -38,53 +40,6 @@ struct Settings {
   std::string out = "out/quickstart";
 };
 BOOST_HANA_ADAPT_STRUCT(Settings, epochs, batch_size, images, test_images, seed, workers, precision, resume, out);
-
-constexpr std::int64_t most_neighbours = 200;  // of the k-NN
-
-/// Test accuracies of one representation, in percent.
-struct Scores {
-  double knn20_top1 = 0.0;
-  double knn200_top1 = 0.0;
-  double linear_top1 = 0.0;
-};
-BOOST_HANA_ADAPT_STRUCT(Scores, knn20_top1, knn200_top1, linear_top1);
-
-/// The penalty of the linear probe with the best accuracy on the last sixth of the training images, fitted to the others.
-double choose_l2(const RowMatrix& features, const std::vector<std::int64_t>& labels) {
-  const Eigen::Index fitted = features.rows() * 5 / 6;
-  const std::span given(labels);
-  double best_l2 = 0.0;
-  double best_accuracy = -1.0;
-  for (const double l2 : {1e-3, 1e-4, 1e-5}) {
-    const auto probe = eval::LogisticProbe{.l2 = l2, .tolerance = 1e-3}.fit(
-        features.topRows(fitted), given.first(static_cast<std::size_t>(fitted)));
-    const auto predicted = probe.predict(features.bottomRows(features.rows() - fitted));
-    const double accuracy = eval::accuracy(predicted, given.subspan(static_cast<std::size_t>(fitted)));
-    if (accuracy > best_accuracy) {
-      best_accuracy = accuracy;
-      best_l2 = l2;
-    }
-  }
-  return best_l2;
-}
-
-/// The same protocol for every representation: features standardised by the training set's mean and deviation; k-NN by
-/// cosine similarity s with weights exp(s / 0.07); multinomial logistic regression, its L2 penalty chosen on training images.
-Scores evaluate(const std::string& what, const Embedding& bank, const Embedding& query) {
-  std::cout << "evaluating " << what << " [" << bank.features.rows() << ", " << bank.features.cols() << "]"
-            << std::endl;
-  const auto standard = eval::Standardize{}.fit(bank.features);
-  const RowMatrix train = standard.transform(bank.features);
-  const RowMatrix test = standard.transform(query.features);
-  const auto percent = [&](const std::vector<std::int64_t>& predicted) {  // to two digits, in every place alike
-    return std::round(10000.0 * eval::accuracy(predicted, query.labels)) / 100.0;
-  };
-  const auto neighbours =
-      eval::KNN{.k = most_neighbours, .temperature = 0.07}.fit(train, bank.labels).predict(test, {20, most_neighbours});
-  const auto linear =
-      eval::LogisticProbe{.l2 = choose_l2(train, bank.labels), .tolerance = 1e-3}.fit(train, bank.labels).predict(test);
-  return {percent(neighbours[0]), percent(neighbours[1]), percent(linear)};
-}
 
 std::string table(const std::string& heading, const std::vector<std::pair<std::string, Scores>>& rows) {
   std::ostringstream text;

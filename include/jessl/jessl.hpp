@@ -15,5 +15,7 @@
 
 #include <jessl/train.hpp>
 
+#include <jessl/method.hpp>
+
 #include <jessl/eval.hpp>
 #include <jessl/io.hpp>

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+// Trains published methods on the same few images by the same small network, and compares what they have learned.
+//
+// Run        build/release/examples/methods                                    (all of them, on Fashion-MNIST)
+//            build/release/examples/methods methods='["SimCLR", "BYOL"]' seeds=3 data=cifar10 out=out/cifar10
+//            build/release/examples/methods methods='["BYOL"]' change='{"optimizer": {"lr": 1e-3}}'
+// Ends with  a table: mean and deviation of the accuracies over the seeds, and the untrained encoder's
+// Time       a minute or two a method and seed on 2 cores
+
+#include "scores.hpp"
+
+#include <jessl/jessl.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <filesystem>
+#include <iomanip>
+#include <iostream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+using namespace jessl;
+
+struct Settings {
+  std::vector<std::string> methods{};   // by name; none: all
+  std::string data = "";                // folder that has train and test, each with a folder a class; "": Fashion-MNIST
+  std::int64_t images_per_class = 500;  // to train on, the first of each class
+  std::int64_t test_images = 10000;     // at most
+  std::int64_t width = 16;              // of the ResNet-18's first stage
+  std::int64_t epochs = 10;
+  std::int64_t batch_size = 256;
+  std::int64_t seeds = 1;                      // runs of each method, with the seeds 1, 2, ...
+  std::int64_t threads = 0;                    // 0: all cores
+  Precision precision = Precision::automatic;  // bfloat16 where the processor computes in it
+  std::string change = "{}";                   // of the methods' settings, as JSON, after what tuned() says
+  std::string out = "out/methods";
+};
+BOOST_HANA_ADAPT_STRUCT(Settings, methods, data, images_per_class, test_images, width, epochs, batch_size, seeds,
+                        threads, precision, change, out);
+
+/// The first images of each class, in memory, and the rest of what a run needs to know of them.
+struct Images {
+  data::ArrayDataset train;
+  data::ArrayDataset test;
+  data::ChannelStatistics statistics;
+  std::int64_t side = 0;
+};
+
+template <Dataset D>
+data::ArrayDataset in_memory(const D& data, std::int64_t per_class, std::int64_t most) {
+  std::map<std::int64_t, std::int64_t> taken;
+  const auto chosen = data::filter(
+      data, [&](std::int64_t, std::int64_t label) { return per_class == 0 || taken[label]++ < per_class; });
+  data::ImageArray array{.channels = data.channels(), .classes = data.classes()};
+  Image scratch;
+  std::vector<std::byte> storage;
+  // Spread over all classes, whatever their order.
+  const std::int64_t count = std::min(most, chosen.size());
+  for (std::int64_t k = 0; k < count; ++k) {
+    const std::int64_t i = k * chosen.size() / count;
+    const ImageView image = data::decode(chosen.read(i, storage), data.channels(), scratch);
+    array.height = image.height;
+    array.width = image.width;
+    array.pixels.insert(array.pixels.end(), image.pixels.begin(), image.pixels.end());
+    array.labels.push_back(chosen.label(i));
+  }
+  return data::ArrayDataset(std::move(array));
+}
+
+template <Dataset D>
+Images images_of(const D& train, const D& test, const Settings& settings) {
+  constexpr std::int64_t all = std::numeric_limits<std::int64_t>::max();
+  Images images{in_memory(train, settings.images_per_class, all), in_memory(test, 0, settings.test_images), {}, 0};
+  images.statistics = data::channel_statistics(images.train);
+  std::vector<std::byte> storage;
+  images.side = images.train.read(0, storage).height;
+  return images;
+}
+
+Images load(const Settings& settings) {
+  if (settings.data.empty()) {
+    return images_of(data::IDX::fashion_mnist(data::Split::train), data::IDX::fashion_mnist(data::Split::test),
+                     settings);
+  }
+  const std::filesystem::path root = settings.data;
+  return images_of(data::ImageFolder((root / "train").string()), data::ImageFolder((root / "test").string()), settings);
+}
+
+/// Widths joined by "-", none above `most`.
+std::string at_most(std::int64_t most, const std::string& widths) {
+  std::string text;
+  std::istringstream stream(widths);
+  for (std::string width; std::getline(stream, width, '-');)
+    text += (text.empty() ? "" : "-") + std::to_string(std::min(most, static_cast<std::int64_t>(std::stoll(width))));
+  return text;
+}
+
+/// What a method's published settings become for a few thousand images of 28 or 32 pixels and some hundred steps.
+template <Method M>
+M for_small_images(M method, const Images& images, const Settings& settings) {
+  auto& views = method.augmentation;
+  views.size = images.side;
+  views.min_scale = 0.2;
+  views.mean = images.statistics.mean;
+  views.std = images.statistics.std;
+  views.blur = 0.0;  // an image of 32 pixels has no detail to lose
+  if constexpr (requires { views.second_blur; }) views.second_blur = 0.0;
+  method.projector.widths = at_most(512, method.projector.widths);
+  auto& loss = method.loss;
+  if constexpr (requires { loss.predictor; }) loss.predictor.hidden = at_most(512, loss.predictor.hidden);
+  if constexpr (requires { loss.teacher; }) loss.teacher.momentum = 0.99;
+  if constexpr (requires { loss.queue_size; }) loss.queue_size = std::min<std::int64_t>(loss.queue_size, 2048);
+  if constexpr (requires { loss.prototypes; }) loss.prototypes = 256;
+  if constexpr (requires { loss.freeze_epochs; }) loss.freeze_epochs = 0.0;
+  method.fit = {.epochs = settings.epochs,
+                .batch_size = settings.batch_size,
+                .precision = settings.precision,
+                .warmup_epochs = 1.0,
+                .end_ratio = 0.0,
+                .threads = settings.threads};
+  // What a small search found: docs/benchmarks.md
+  static const Json found = Json::parse(R"({})");
+  Json document = to_json(method);
+  if (found.contains(M::name)) document.merge_patch(found[std::string(M::name)]);
+  document.merge_patch(Json::parse(settings.change));
+  return from_json<M>(document);
+}
+
+/// The views of a method: two of the whole size, without small ones, which an image of 32 pixels is too small for.
+template <Method M>
+auto views_of(const M& method) {
+  return method.views();
+}
+
+/// The mean of a row's runs, and their deviation where there are several.
+std::string cell(const std::vector<Scores>& runs, double Scores::*score) {
+  double sum = 0.0;
+  for (const Scores& run : runs) sum += run.*score;
+  const double mean = sum / static_cast<double>(runs.size());
+  double squares = 0.0;
+  for (const Scores& run : runs) squares += (run.*score - mean) * (run.*score - mean);
+  std::ostringstream text;
+  text << std::fixed << std::setprecision(2) << mean;
+  if (runs.size() > 1) text << " +- " << std::sqrt(squares / static_cast<double>(runs.size() - 1));
+  return text.str();
+}
+
+struct Row {
+  std::string name{};
+  std::vector<Scores> runs{};
+  double seconds = 0.0;  // of training, all runs
+};
+
+std::string table(const std::vector<Row>& rows) {
+  std::ostringstream text;
+  text << std::left << std::setw(14) << "method" << std::right << std::setw(16) << "linear" << std::setw(16)
+       << "k-NN, k = 20" << std::setw(16) << "k-NN, k = 200" << std::setw(10) << "seconds" << '\n';
+  for (const Row& row : rows) {
+    text << std::left << std::setw(14) << row.name << std::right;
+    for (const auto score : {&Scores::linear_top1, &Scores::knn20_top1, &Scores::knn200_top1})
+      text << std::setw(16) << cell(row.runs, score);
+    text << std::setw(10) << std::llround(row.seconds / static_cast<double>(row.runs.size())) << '\n';
+  }
+  return text.str();
+}
+
+/// Trains a method once for each seed. The first row is that of the untrained encoders, which all methods share.
+template <Method M>
+void compare(const M& published, const Images& images, const Settings& settings, std::vector<Row>& rows) {
+  const M method = for_small_images(published, images, settings);
+  std::cout << describe(method) << std::endl;
+  Row row{.name = std::string(M::name)};
+  for (std::int64_t seed = 1; seed <= settings.seeds; ++seed) {
+    auto trainer = method::make_trainer(
+        method,
+        backbone::resnet18(
+            {.stem = backbone::Stem::small, .in_channels = images.train.channels(), .width = settings.width}),
+        views_of(method));
+    const EmbedOptions embedding{.precision = settings.precision, .threads = settings.threads};
+    const auto scores = [&](const std::string& what) {
+      return evaluate(what, trainer.embed(images.train, embedding), trainer.embed(images.test, embedding));
+    };
+    FitOptions options = method.fit;
+    options.seed = static_cast<std::uint64_t>(seed);
+    trainer.initialise(options.seed);
+    if (static_cast<std::int64_t>(rows[0].runs.size()) < seed) rows[0].runs.push_back(scores("the untrained encoder"));
+    const FitResult fitted = trainer.fit(images.train, options, train::Progress{});
+    row.seconds += fitted.seconds;
+    row.runs.push_back(scores(std::string(M::name)));
+    std::cout << M::name << ", seed " << seed << ": linear " << row.runs.back().linear_top1 << ", k-NN "
+              << row.runs.back().knn20_top1 << ", " << row.runs.back().knn200_top1 << std::endl;
+  }
+  rows.push_back(std::move(row));
+}
+
+int run(const Settings& settings) {
+  const std::filesystem::path out = settings.out;
+  io::make_folder(out);
+  const Images images = load(settings);
+  std::cout << images.train.size() << " images to train on, " << images.test.size() << " to test on\n";
+  std::vector<std::string> names;
+  hana::for_each(method::All, [&](auto type) { names.emplace_back(decltype(type)::type::name); });
+  const auto contains = [](const std::vector<std::string>& list, std::string_view name) {
+    return std::find(list.begin(), list.end(), name) != list.end();
+  };
+  for (const std::string& name : settings.methods)
+    JESSL_CHECK(contains(names, name), ConfigError, "methods has \"", name, "\", expected some of ", to_json(names));
+  std::vector<Row> rows{{.name = "untrained"}};
+  hana::for_each(method::All, [&](auto type) {
+    using M = typename decltype(type)::type;
+    const bool wanted = settings.methods.empty() || contains(settings.methods, M::name);
+    if (wanted) compare(M{}, images, settings, rows);
+  });
+  const std::string results = table(rows);
+  std::cout << '\n' << results;
+  write_file(out / "table.txt", results);
+  return EXIT_SUCCESS;
+}
+
+int main(int argc, char** argv) {
+  try {
+    return run(options_from_arguments<Settings>(argc, argv));
+  } catch (const std::exception& error) {
+    std::cerr << error.what() << '\n';
+    return EXIT_FAILURE;
+  }
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// LeJEPA as published for ResNets.
+#pragma once
+
+#include <string_view>
+
+#include <jessl/augment/dino.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/loss/sigreg.hpp>
+#include <jessl/method/concept.hpp>
+#include <jessl/optim/adamw.hpp>
+#include <jessl/projector/mlp.hpp>
+#include <jessl/train/options.hpp>
+
+namespace jessl::method {
+
+/// LeJEPA on ImageNet with a ResNet: views close to the image's mean, embeddings distributed as a Gaussian.
+///
+/// The official README gives the optimizer, the views and the loss; the projector, the batch and the warm-up are those of
+/// runs that its users report. Other numbers of small views, or none: make_trainer(method, backbone, augment::dino<0>(...)).
+///
+/// Shapes     two views [C, 224, 224], six [C, 98, 98]
+/// Errors     none; the policies check themselves
+/// Models     jessl::Method (docs/method/README.md), jessl::Options
+/// Source     Balestriero and LeCun, LeJEPA, 2025, arXiv 2511.08544; rbalestr-lab/lejepa, README.md, MINIMAL.md
+/// Differs    see augment::dino; small views are not solarized; the mean is that of all views
+struct LeJEPA {
+  static constexpr std::string_view name = "LeJEPA";
+
+  augment::DINOOptions augmentation{.min_scale = 0.3,
+                                    .blur = 0.5,
+                                    .solarize = 0.2,
+                                    .second_blur = 0.5,
+                                    .second_solarize = 0.2,
+                                    .local_size = 98,
+                                    .local_max_scale = 0.3};
+
+  projector::MLP projector{.widths = "2048-2048-64", .output_bias = true};
+  loss::SIGReg loss{};
+  optim::AdamW optimizer{.lr = 5e-4, .weight_decay = 5e-4, .decay_norm_and_bias = true};
+  FitOptions fit{.epochs = 100, .batch_size = 256, .scale_lr = false, .warmup_epochs = 10.0, .end_ratio = 0.001};
+
+  /// What makes the views.
+  [[nodiscard]] auto views() const { return augment::dino<6>(augmentation); }
+};
+
+}  // namespace jessl::method
+
+BOOST_HANA_ADAPT_STRUCT(jessl::method::LeJEPA, augmentation, projector, loss, optimizer, fit);

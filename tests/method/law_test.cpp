@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Laws that every method obeys.
+#include <catch2/catch.hpp>
+
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <boost/hana/for_each.hpp>
+
+#include <jessl/backbone.hpp>
+#include <jessl/method.hpp>
+
+namespace {
+
+using namespace jessl;
+
+/// Calls body(method) for every method, with its published settings.
+template <class Body>
+void for_each_method(const Body& body) {
+  hana::for_each(method::All, [&](auto type) {
+    using M = typename decltype(type)::type;
+    INFO(M::name);
+    body(M{});
+  });
+}
+
+/// A number as pages write it: 0.3, 1e-06 as 1e-6.
+std::string written(double value) {
+  std::ostringstream text;
+  text << value;
+  return std::regex_replace(text.str(), std::regex("e-0"), "e-");
+}
+
+/// The row of a method in the page's table.
+std::string row_of(const std::string& name) {
+  std::ifstream file(JESSL_TEST_DATA "/../docs/method/README.md");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("| `" + name + "` |")) return line;
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("every method models the concept, and its settings go through JSON", "[method][law]") {
+  for_each_method([](const auto& method) {
+    using M = std::remove_cvref_t<decltype(method)>;
+    static_assert(Method<M>);
+    const Json document = to_json(method);
+    CHECK(document["name"] == M::name);
+    CHECK(to_json(from_json<M>(document)) == document);
+  });
+}
+
+TEST_CASE("every method: the page shows the settings that the code has", "[method][law]") {
+  for_each_method([](const auto& method) {
+    using M = std::remove_cvref_t<decltype(method)>;
+    const std::string row = row_of(std::string(M::name));
+    INFO(row);
+    CHECK(row.find("`" + method.projector.widths + "`") != std::string::npos);
+    CHECK(row.find(concat(decltype(method.optimizer)::name, " ", written(method.optimizer.lr), ", ",
+                          written(method.optimizer.weight_decay))) != std::string::npos);
+    CHECK(row.find(concat("| ", method.fit.batch_size, " x ", method.fit.epochs, " |")) != std::string::npos);
+  });
+}
+
+TEST_CASE("every method learns with what it was published with, on views of the shapes that it was published with",
+          "[method][law]") {
+  for_each_method([](auto method) {
+    constexpr std::int64_t images = 8;
+    constexpr std::int64_t most = 24;  // width of a layer, for the time of the test
+    method.projector.widths = std::regex_replace(method.projector.widths, std::regex("[0-9]+"), std::to_string(most));
+    method.augmentation.size = 16;
+    if constexpr (requires { method.augmentation.local_size; }) method.augmentation.local_size = 8;
+    if constexpr (requires { method.loss.predictor; }) method.loss.predictor.hidden = std::to_string(most);
+    if constexpr (requires { method.loss.queue_size; }) method.loss.queue_size = 2 * images;
+    if constexpr (requires { method.loss.prototypes; }) method.loss.prototypes = most;
+    if constexpr (requires { method.loss.sub_batch; }) {
+      method.projector.widths = "24-3";
+      method.loss.sub_batch = images;
+    }
+    const auto views = method.views();
+    std::vector<torch::Tensor> batch;
+    for (std::int64_t v = 0; v < views.views; ++v) {
+      const ViewShape shape = views.shape(v, 3);
+      batch.push_back(torch::sin(0.37 * (1.0 + static_cast<double>(v)) *
+                                 torch::arange(images * shape.channels * shape.height * shape.width, torch::kFloat)
+                                     .view({images, shape.channels, shape.height, shape.width})));
+    }
+    auto trainer =
+        method::make_trainer(method, backbone::resnet({.layers = {1, 1}, .width = 4, .stem = backbone::Stem::small}));
+    const auto before = trainer.backbone()->parameters().front().clone();
+    StepOptions options{.progress = loss::Progress{.epoch = 5.0, .epochs = 10.0}};
+    if constexpr (SupervisedLoss<decltype(method.loss)>) options.labels = torch::arange(images) % 3;
+    CHECK(std::isfinite(trainer.step(batch, options)));
+    CHECK(std::isfinite(trainer.step(batch, options)));
+    CHECK_FALSE(torch::equal(before, trainer.backbone()->parameters().front()));
+  });
+}
+
+TEST_CASE("FFCV-SSL's settings have another learning rate for small batches", "[method][law]") {
+  CHECK(method::ffcv_ssl::SimCLR::batch_256().optimizer.lr == 1.0);
+  CHECK(method::ffcv_ssl::SimCLR::batch_256().fit.batch_size == 256);
+  CHECK(method::ffcv_ssl::SimCLR::batch_2048().optimizer.lr == 0.5);
+  CHECK(method::ffcv_ssl::SimCLR::batch_2048().fit.batch_size == 2048);
+  CHECK(method::ffcv_ssl::VICReg::batch_256().optimizer.lr == 1.5);
+  CHECK(method::ffcv_ssl::VICReg::batch_256().optimizer.weight_decay == 1e-4);
+  CHECK(method::ffcv_ssl::VICReg::batch_2048().fit.batch_size == 2048);
+}
+
+TEST_CASE("a method is changed like any settings", "[method][law]") {
+  // [simclr]
+  jessl::method::SimCLR simclr;
+  simclr.augmentation.size = 96;
+  simclr.loss.temperature = 0.2;
+  simclr.fit.epochs = 200;
+  simclr.fit.batch_size = 512;
+  auto trainer = jessl::method::make_trainer(simclr, jessl::backbone::resnet18({.width = 4}));
+  // [/simclr]
+  CHECK(trainer.configuration()["loss"]["temperature"] == 0.2);
+}
+
+TEST_CASE("a method may be given other views than its own", "[method][law]") {
+  // [other_views]
+  jessl::method::SwAV swav;
+  swav.fit.epochs = 200;
+  auto trainer =
+      jessl::method::make_trainer(swav, jessl::backbone::resnet18({.stem = jessl::backbone::Stem::small, .width = 4}),
+                                  jessl::augment::swav<0>({.size = 32, .blur = 0.0}));  // two views, none of them small
+  // [/other_views]
+  CHECK(trainer.configuration()["augmentation"]["views"].size() == 2);
+  CHECK(trainer.configuration()["loss"]["name"] == "SwAV");
+}
