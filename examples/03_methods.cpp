@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -112,7 +113,11 @@ M for_small_images(M method, const Images& images, const Settings& settings) {
   views.mean = images.statistics.mean;
   views.std = images.statistics.std;
   views.blur = 0.0;  // an image of 32 pixels has no detail to lose
-  if constexpr (requires { views.second_blur; }) views.second_blur = 0.0;
+  if constexpr (requires { views.second_blur; }) {
+    views.second_blur = 0.0;
+  } else {
+    views.jitter = std::min(views.jitter, 0.5);
+  }
   method.projector.widths = at_most(512, method.projector.widths);
   auto& loss = method.loss;
   if constexpr (requires { loss.predictor; }) loss.predictor.hidden = at_most(512, loss.predictor.hidden);
@@ -120,6 +125,7 @@ M for_small_images(M method, const Images& images, const Settings& settings) {
   if constexpr (requires { loss.queue_size; }) loss.queue_size = std::min<std::int64_t>(loss.queue_size, 2048);
   if constexpr (requires { loss.prototypes; }) loss.prototypes = 256;
   if constexpr (requires { loss.freeze_epochs; }) loss.freeze_epochs = 0.0;
+  if constexpr (std::same_as<decltype(method.optimizer), optim::LARS>) method.optimizer.lr = 3.0;
   method.fit = {.epochs = settings.epochs,
                 .batch_size = settings.batch_size,
                 .precision = settings.precision,
@@ -137,7 +143,13 @@ M for_small_images(M method, const Images& images, const Settings& settings) {
 /// The views of a method: two of the whole size, without small ones, which an image of 32 pixels is too small for.
 template <Method M>
 auto views_of(const M& method) {
-  return method.views();
+  if constexpr (std::same_as<M, method::SwAV>) {
+    return augment::swav<0>(method.augmentation);
+  } else if constexpr (requires { method.augmentation.local_size; }) {
+    return augment::dino<0>(method.augmentation);
+  } else {
+    return method.views();
+  }
 }
 
 /// The mean of a row's runs, and their deviation where there are several.

@@ -92,8 +92,8 @@ TEST_CASE("every method learns with what it was published with, on views of the 
                                  torch::arange(images * shape.channels * shape.height * shape.width, torch::kFloat)
                                      .view({images, shape.channels, shape.height, shape.width})));
     }
-    auto trainer =
-        method::make_trainer(method, backbone::resnet({.layers = {1, 1}, .width = 4, .stem = backbone::Stem::small}));
+    auto trainer = method::make_trainer(
+        method, backbone::resnet({.layers = {1, 1, 1, 1}, .width = 4, .stem = backbone::Stem::small}));
     const auto before = trainer.backbone()->parameters().front().clone();
     StepOptions options{.progress = loss::Progress{.epoch = 5.0, .epochs = 10.0}};
     if constexpr (SupervisedLoss<decltype(method.loss)>) options.labels = torch::arange(images) % 3;
