@@ -451,6 +451,49 @@ TEST_CASE("Trainer: a network that draws draws the same in both passes of micro-
   }
 }
 
+TEST_CASE("Trainer: says before a run that a loss can't work with its batches, and what to change",
+          "[train][network]") {
+  const fixtures::CapturedLog log;
+  const auto large = two_small_views().pipeline<0>();
+  const auto small = augment::simclr({.size = 8, .grayscale = 0.0, .blur = 0.0}).pipeline<0>();
+  const auto check = [](const auto& augmentation, const auto& loss) {
+    smooth_trainer(augmentation, loss).check(fixtures::stripes(), fixtures::small_run());
+  };
+  const auto one_large = augment::multi_crop<1, 2>(large, small);
+  const loss::SwAV assigned{.prototypes = 7};
+  CHECK_THROWS_AS(check(one_large, assigned), ConfigError);
+  CHECK_THROWS_WITH(
+      check(one_large, assigned),
+      "jessl::loss::SwAV: global_views is 2, but the first view and those of its size after it are 1 of 3; "
+      "set global_views = 1, or let the augmentation begin with more large views");
+  CHECK_THROWS_WITH(check(two_small_views(), loss::SwAV{.prototypes = 7, .global_views = 3}),
+                    Contains("global_views is 3") && Contains("are 2 of 2; set global_views = 2"));
+  CHECK_NOTHROW(check(one_large, loss::SwAV{.prototypes = 7, .global_views = 1}));
+  CHECK_NOTHROW(check(augment::multi_crop<2, 1>(large, small), assigned));
+
+  const loss::MoCo directed{.queue_size = 8, .symmetric = false};
+  CHECK_THROWS_AS(check(one_large, directed), ConfigError);
+  CHECK_THROWS_WITH(check(one_large, directed), Contains("jessl::loss::MoCo: symmetric is false") &&
+                                                    Contains("set symmetric = true, or let the augmentation begin"));
+  CHECK_NOTHROW(check(two_small_views(), directed));
+  CHECK_NOTHROW(check(one_large, loss::MoCo{.queue_size = 8}));
+
+  // 24 images are cut into two sub-batches of 12, or four of 6; embeddings are 6 wide.
+  CHECK_NOTHROW(check(two_small_views(), loss::WMSE{.sub_batch = 12}));
+  CHECK_THROWS_AS(check(two_small_views(), loss::WMSE{.sub_batch = 6}), ConfigError);
+  CHECK_THROWS_WITH(
+      check(two_small_views(), loss::WMSE{.sub_batch = 6}),
+      "jessl::loss::WMSE: sub_batch is 6 and a batch 24 images, so that 6 are whitened together, expected more "
+      "than the 6 dimensions of the embeddings; take a larger sub_batch or batch, or let the projector end in "
+      "fewer");
+
+  Trainer scores{two_small_views(), PlainNet(), projector::MLP{"3"}, loss::CrossEntropy{}, OptimizerArchetype{}};
+  CHECK_THROWS_WITH(
+      scores.check(fixtures::stripes(), fixtures::small_run()),
+      "jessl::loss::CrossEntropy: the data have 4 classes, but the embedding, a score for each, is only 3 wide; "
+      "let the projector end in 4");
+}
+
 TEST_CASE("Trainer: views that are not of the same images are refused", "[train][network]") {
   auto trainer = smooth_trainer(two_small_views(), loss::NTXent{});
   CHECK_THROWS_WITH(trainer.step({torch::zeros({4, 1, 16, 16}), torch::zeros({5, 1, 16, 16})}),

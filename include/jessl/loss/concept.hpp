@@ -79,6 +79,22 @@ struct Embedded {
   torch::Tensor labels{};                ///< [N], int64; undefined where there are none
 };
 
+/// What the batches of a run will be, as far as it is known before an image is read. A loss that can't work with all of them
+/// says so in `check_batch(batch)`, which Trainer::check() calls where a loss has it.
+///
+/// Shapes     none
+/// Units      below
+/// Errors     none
+/// Models     none
+/// Source     none
+struct BatchShape {
+  std::int64_t views = 0;        ///< of each image
+  std::int64_t large_views = 0;  ///< the first one and those after it that have its size, which have targets
+  std::int64_t images = 0;       ///< in a batch, of all ranks
+  std::int64_t width = 0;        ///< of the embeddings
+  std::int64_t classes = 0;      ///< of the labels; 0 where there are none
+};
+
 namespace detail {
 
 /// In place of the state of a loss that has none.
@@ -145,6 +161,8 @@ using StateOrNone = typename detail::StateOrNone<L>::type;
 /// `group`    a Communicator
 ///
 /// With W ranks of N images each, gradients averaged over the ranks equal those of one process on the W*N images.
+/// A loss may have `check()`, which throws where a setting is out of range, and `check_batch(BatchShape)`, which throws where a
+/// run's batches are not what it needs.
 ///
 /// Errors     ConfigError for too few views or a setting out of range; ShapeError for views of unequal shape
 /// Source     none

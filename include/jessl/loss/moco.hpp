@@ -102,6 +102,15 @@ struct MoCo {
                             detail::log_sum_exp_of(unit[0], unit[2], 1 / temperature));
   }
 
+  /// Checks that the second view has a target where it is the only key.
+  void check_batch(const BatchShape& batch) const {
+    JESSL_CHECK(
+        symmetric || batch.large_views >= 2, ConfigError,
+        "jessl::loss::MoCo: symmetric is false, so that the second view is the key, but the teacher sees views of ",
+        "the first one's size alone, and the second has another; set symmetric = true, or let the augmentation ",
+        "begin with two large views");
+  }
+
   void check() const {
     jessl::detail::check_setting(temperature > 0, "loss", name, "temperature", temperature, "a finite number > 0");
     jessl::detail::check_setting(queue_size >= 1, "loss", name, "queue_size", static_cast<double>(queue_size),

@@ -142,6 +142,13 @@ struct SwAV {
     return (*this)(std::vector<torch::Tensor>{z1, z2}, state, group);
   }
 
+  /// Checks that the views that are assigned are large ones.
+  void check_batch(const BatchShape& batch) const {
+    JESSL_CHECK(batch.large_views >= global_views, ConfigError, "jessl::loss::SwAV: global_views is ", global_views,
+                ", but the first view and those of its size after it are ", batch.large_views, " of ", batch.views,
+                "; set global_views = ", batch.large_views, ", or let the augmentation begin with more large views");
+  }
+
   void check() const {
     const auto require = [](bool in_range, std::string_view setting, auto value, std::string_view range) {
       jessl::detail::check_setting(in_range, "loss", name, setting, static_cast<double>(value), range);

@@ -52,9 +52,9 @@ struct WMSE {
     std::vector<torch::Tensor> white;  // V x [W*N, D]
     for (const torch::Tensor& z : detail::in_full_precision(views)) {
       const auto all = group.all_gather(z);
-      const auto parts = std::max<std::int64_t>(1, all.size(0) / sub_batch);
       std::vector<torch::Tensor> done;
-      for (const torch::Tensor& part : all.tensor_split(parts, 0)) done.push_back(whiten(part, white.size()));
+      for (const torch::Tensor& part : all.tensor_split(parts_of(all.size(0)), 0))
+        done.push_back(whiten(part, white.size()));
       white.push_back(detail::unit_rows(torch::cat(done)));
     }
     return detail::mean_over_pairs(
@@ -67,6 +67,15 @@ struct WMSE {
     return (*this)(std::vector<torch::Tensor>{z1, z2}, group);
   }
 
+  /// Checks that there are more images in each sub-batch than dimensions.
+  void check_batch(const BatchShape& batch) const {
+    const std::int64_t smallest = batch.images / parts_of(batch.images);
+    JESSL_CHECK(smallest > batch.width, ConfigError, "jessl::loss::WMSE: sub_batch is ", sub_batch, " and a batch ",
+                batch.images, " images, so that ", smallest, " are whitened together, expected more than the ",
+                batch.width, " dimensions of the embeddings; take a larger sub_batch or batch, or let the projector ",
+                "end in fewer");
+  }
+
   void check() const {
     jessl::detail::check_setting(sub_batch >= 2, "loss", name, "sub_batch", static_cast<double>(sub_batch),
                                  "an integer >= 2");
@@ -74,6 +83,11 @@ struct WMSE {
   }
 
  private:
+  /// Into how many sub-batches so many images are cut.
+  [[nodiscard]] std::int64_t parts_of(std::int64_t images) const {
+    return std::max<std::int64_t>(1, images / sub_batch);
+  }
+
   /// L^-1 (z - mean) of the rows of one sub-batch of view `view`.
   [[nodiscard]] torch::Tensor whiten(const torch::Tensor& z, std::size_t view) const {
     const auto rows = z.size(0), width = z.size(1);
