@@ -270,6 +270,24 @@ TEST_CASE("every loss with targets is finite for one image, one dimension and em
   });
 }
 
+TEST_CASE("every loss with a state refuses one that is empty, elsewhere or of another width", "[loss][law]") {
+  for_each_loss([]<class L>(const L& loss) {
+    if constexpr (jessl::StatefulLoss<L>) {
+      using State = jessl::loss::StateOf<L>;
+      const std::string who = "jessl::loss::" + std::string(L::name);
+      const auto given = example<L>(6, 4, 2, 0, torch::kFloat32);
+      CHECK_THROWS_WITH(value_of(loss, given, State(nullptr)),
+                        who + ": the state is empty, expected what make() gives");
+      CHECK_THROWS_AS(value_of(loss, given, State(nullptr)), jessl::ConfigError);
+      CHECK_THROWS_AS(value_of(loss, given, loss.make(5)), jessl::ShapeError);
+      const auto elsewhere = jessl::test::changed(given, [](const torch::Tensor& z) { return z.to(torch::kMeta); });
+      CHECK_THROWS_WITH(value_of(loss, elsewhere, loss.make(4)),
+                        who + ": the state is on cpu, expected meta as views[0]");
+      CHECK_THROWS_AS(value_of(loss, elsewhere, loss.make(4)), jessl::ConfigError);
+    }
+  });
+}
+
 TEST_CASE("every loss's state is a function of the seed, and a call changes its buffers alone", "[loss][law]") {
   for_each_loss([]<class L>(const L& loss) {
     if constexpr (jessl::StatefulLoss<L>) {

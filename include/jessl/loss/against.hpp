@@ -108,9 +108,10 @@ struct Against {
                                          const Group& group = {}) const requires std::same_as<Negatives, Queue> {
     check();
     detail::check_views(name, views, 1);
+    const auto others = detail::rows_of(name, queue, views[0]);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
     const std::vector<torch::Tensor> rows = detail::unit_rows(views);
-    const torch::Tensor value = contrast_with(detail::rows_of(name, queue, views[0]), rows, group);
+    const torch::Tensor value = contrast_with(others, rows, group);
     for (const torch::Tensor& newest : rows) queue.ptr()->enqueue(group.all_gather(newest.detach()));
     return value;
   }

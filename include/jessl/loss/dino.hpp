@@ -121,7 +121,7 @@ struct DINO {
     check();
     detail::check_views(name, views, 1);
     detail::check_targets(name, targets, views);
-    detail::check_prototypes(name, state->prototypes, prototypes, views[0]);
+    detail::check_prototypes(name, state, prototypes, views[0]);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
     const auto student = torch::stack(detail::unit_rows(views));  // [V, N, D]

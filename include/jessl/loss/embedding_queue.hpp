@@ -9,6 +9,7 @@
 
 #include <jessl/core/error.hpp>
 #include <jessl/core/tensor.hpp>
+#include <jessl/loss/detail/state.hpp>
 #include <jessl/loss/detail/views.hpp>
 
 namespace jessl::loss {
@@ -78,12 +79,9 @@ namespace detail {
 /// The queue's rows, checked to be comparable with a view [N, D], in the type that the loss is computed in.
 [[nodiscard]] inline torch::Tensor rows_of(std::string_view loss, const EmbeddingQueue& queue,
                                            const torch::Tensor& view) {
-  JESSL_CHECK(!queue.is_empty(), ConfigError, "jessl::loss::", loss,
-              ": the queue is undefined, expected what make() gives");
+  check_state(loss, queue, view);
   JESSL_CHECK(queue->rows.size(1) == view.size(1), ShapeError, "jessl::loss::", loss, ": the queue is ",
               shape_of(queue->rows), ", expected rows of D = ", view.size(1), " as views[0]");
-  JESSL_CHECK(queue->rows.device() == view.device(), ConfigError, "jessl::loss::", loss, ": the queue is on ",
-              queue->rows.device(), ", expected ", view.device(), " as views[0]");
   return queue->rows.to(view.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32);
 }
 

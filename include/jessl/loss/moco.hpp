@@ -70,8 +70,8 @@ struct MoCo {
     JESSL_CHECK(symmetric || targets.size() >= 2, ConfigError,
                 "jessl::loss::MoCo: there is a target of the first view ",
                 "alone, expected one of the second, which is the key where symmetric is false");
-    const Autocast full_precision(views[0].device().type(), Precision::float32);
     const auto rows = detail::rows_of(name, queue, views[0]);
+    const Autocast full_precision(views[0].device().type(), Precision::float32);
     const auto queries = detail::unit_rows(views), keys = detail::unit_rows(detail::detached(targets));
 
     const std::size_t query_views = symmetric ? queries.size() : 1;

@@ -64,8 +64,8 @@ struct NNCLR {
     check();
     detail::check_views(name, views, 1);
     detail::check_targets(name, targets, views);
-    const Autocast full_precision(views[0].device().type(), Precision::float32);
     const auto rows = detail::rows_of(name, queue, views[0]);
+    const Autocast full_precision(views[0].device().type(), Precision::float32);
     const auto embeddings = detail::unit_rows(detail::detached(targets)), predictions = detail::unit_rows(views);
     const auto all = detail::gathered(predictions, group);  // V x [W*N, D]
     std::vector<torch::Tensor> neighbours;                  // T x [N, D]

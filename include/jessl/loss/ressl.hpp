@@ -62,8 +62,8 @@ struct ReSSL {
     check();
     detail::check_views(name, views, 1);
     detail::check_targets(name, targets, views);
-    const Autocast full_precision(views[0].device().type(), Precision::float32);
     const auto rows = detail::rows_of(name, queue, views[0]);
+    const Autocast full_precision(views[0].device().type(), Precision::float32);
     const auto queries = detail::unit_rows({views.begin() + 1, views.end()});  // V-1 x [N, D]
     const auto weak = detail::unit_rows(detail::detached(targets)).front();    // [N, D]
 

@@ -118,7 +118,7 @@ struct SwAV {
     detail::check_views(name, views, 1);
     JESSL_CHECK(views.size() >= static_cast<std::size_t>(global_views), ConfigError, "jessl::loss::SwAV: there are ",
                 views.size(), " views, expected at least global_views = ", global_views);
-    detail::check_prototypes(name, state->prototypes, prototypes, views[0]);
+    detail::check_prototypes(name, state, prototypes, views[0]);
     const Shape queue = state->queue.defined() ? shape_of(state->queue) : Shape();
     JESSL_CHECK(queue == queue_shape(views[0].size(1)), ConfigError, "jessl::loss::SwAV: the state's queue is ", queue,
                 ", expected ", queue_shape(views[0].size(1)), " as in the settings; was it made by others?");

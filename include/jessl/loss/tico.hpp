@@ -15,6 +15,7 @@
 #include <jessl/core/shape.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
+#include <jessl/loss/detail/state.hpp>
 #include <jessl/loss/detail/targets.hpp>
 #include <jessl/loss/detail/views.hpp>
 #include <jessl/loss/teacher.hpp>
@@ -126,12 +127,10 @@ struct TiCo {
 
  private:
   static void check_state(const TiCoState& state, const torch::Tensor& view) {
-    JESSL_CHECK(!state.is_empty(), ConfigError, "jessl::loss::TiCo: the state is empty, expected what make() gives");
+    detail::check_state(name, state, view);
     const torch::Tensor& covariance = state->covariance;
     JESSL_CHECK(covariance.size(0) == view.size(1), ShapeError, "jessl::loss::TiCo: the state's covariance is ",
                 shape_of(covariance), ", expected [D, D] with D = ", view.size(1), ", the width of views[0]");
-    JESSL_CHECK(covariance.device() == view.device(), ConfigError, "jessl::loss::TiCo: the state is on ",
-                covariance.device(), ", expected ", view.device(), " as views[0]");
   }
 
   /// The mean of y^T C y over the unit rows y [M, D], with the gradient of a constant C, which moves on before.
