@@ -6,7 +6,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -79,7 +78,7 @@ struct Against {
   /// The queue.
   [[nodiscard]] EmbeddingQueue make(std::int64_t width) const requires std::same_as<N, Queue> {
     negatives.check();
-    return EmbeddingQueue(std::make_shared<EmbeddingQueueImpl>(negatives.size, width));
+    return EmbeddingQueue(negatives.size, width);
   }
 
   /// The images that are the negatives.

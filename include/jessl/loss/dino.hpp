@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -111,7 +110,7 @@ struct DINO {
   [[nodiscard]] DINOState make(std::int64_t width) const {
     check();
     JESSL_CHECK(width >= 1, ConfigError, "jessl::loss::DINO.make: width is ", width, ", expected >= 1");
-    return DINOState(std::make_shared<DINOStateImpl>(width, prototypes));
+    return DINOState(width, prototypes);
   }
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
@@ -119,8 +118,7 @@ struct DINO {
                                          const std::vector<torch::Tensor>& targets, const DINOState& state,
                                          const Group& group = {}) const {
     check();
-    detail::check_views(name, views, 1);
-    detail::check_targets(name, targets, views);
+    detail::check_views_and_targets(name, views, targets);
     detail::check_prototypes(name, state, prototypes, views[0]);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 

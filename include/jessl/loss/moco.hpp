@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -57,7 +56,7 @@ struct MoCo {
   /// The queue.
   [[nodiscard]] EmbeddingQueue make(std::int64_t width) const {
     check();
-    return EmbeddingQueue(std::make_shared<EmbeddingQueueImpl>(queue_size, width));
+    return EmbeddingQueue(queue_size, width);
   }
 
   template <class Group = SingleProcess>
@@ -65,8 +64,7 @@ struct MoCo {
                                          const std::vector<torch::Tensor>& targets, const EmbeddingQueue& queue,
                                          const Group& group = {}) const {
     check();
-    detail::check_views(name, views, 1);
-    detail::check_targets(name, targets, views);
+    detail::check_views_and_targets(name, views, targets);
     JESSL_CHECK(symmetric || targets.size() >= 2, ConfigError,
                 "jessl::loss::MoCo: there is a target of the first view ",
                 "alone, expected one of the second, which is the key where symmetric is false");

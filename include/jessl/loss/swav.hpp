@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -108,7 +107,7 @@ struct SwAV {
   [[nodiscard]] SwAVState make(std::int64_t width) const {
     check();
     JESSL_CHECK(width >= 1, ConfigError, "jessl::loss::SwAV.make: width is ", width, ", expected >= 1");
-    return SwAVState(std::make_shared<SwAVStateImpl>(width, prototypes, global_views, queue_size));
+    return SwAVState(width, prototypes, global_views, queue_size);
   }
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
@@ -139,7 +138,7 @@ struct SwAV {
   template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2, const SwAVState& state,
                                          const Group& group = {}) const {
-    return (*this)(std::vector<torch::Tensor>{z1, z2}, state, group);
+    return (*this)({z1, z2}, state, group);
   }
 
   /// Checks that the views that are assigned are large ones.

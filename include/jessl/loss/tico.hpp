@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -77,7 +76,7 @@ struct TiCo {
   /// The state for embeddings of a width.
   [[nodiscard]] TiCoState make(std::int64_t width) const {
     JESSL_CHECK(width >= 1, ConfigError, "jessl::loss::TiCo.make: width is ", width, ", expected >= 1");
-    return TiCoState(std::make_shared<TiCoStateImpl>(width));
+    return TiCoState(width);
   }
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
@@ -85,8 +84,7 @@ struct TiCo {
                                          const std::vector<torch::Tensor>& targets, TiCoState state,
                                          const Group& group = {}) const {
     check();
-    detail::check_views(name, views, 1);
-    detail::check_targets(name, targets, views);
+    detail::check_views_and_targets(name, views, targets);
     check_state(state, views[0]);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
