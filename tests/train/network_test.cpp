@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -17,6 +18,7 @@
 #include <jessl/io.hpp>
 
 #include "loss/evaluation.hpp"
+#include "support/peak_memory.hpp"
 #include "support/skip.hpp"
 #include "train/fixtures.hpp"
 
@@ -294,6 +296,35 @@ TEST_CASE("Trainer: a step that fails leaves the loss's memory and the teacher a
   }
   // The loss of a step depends on the memory and on the teacher.
   CHECK(trainer.step(views) == undisturbed.step(views));
+}
+
+TEST_CASE("Trainer: a step that fails puts back whatever a loss keeps", "[train][network]") {
+  boost::hana::for_each(loss::All, [&](auto type) {
+    using L = typename decltype(type)::type;
+    if constexpr (StatefulLoss<L>) {
+      INFO(L::name);
+      Trainer trainer{two_small_views(), PlainNet(), projector::MLP{"5"}, test::small_loss<L>(), OptimizerArchetype{}};
+      std::vector<torch::Tensor> views = noise({12, 12}, 16);  // 32 rows a step, for queues of 24
+      for (torch::Tensor& view : views) view = view.to(torch::kFloat);
+      trainer.step(views);
+      const auto state = test::tensors_of(trainer.loss_state());
+      std::vector<torch::Tensor> before;
+      for (const torch::Tensor& tensor : state) before.push_back(tensor.detach().clone());
+      CHECK_THROWS_AS(trainer.step({views[1], views[0] * std::nan("")}), DivergenceError);
+      for (std::size_t i = 0; i < state.size(); ++i) CHECK(torch::equal(state[i], before[i]));
+    }
+  });
+}
+
+TEST_CASE("Trainer: a step copies of a long queue only what it replaces", "[train][network]") {
+  Trainer trainer{two_small_views(), PlainNet(), projector::MLP{"16"}, loss::MoCo{.queue_size = 65536},
+                  OptimizerArchetype{}};
+  std::vector<torch::Tensor> views = noise({12, 12});
+  for (torch::Tensor& view : views) view = view.to(torch::kFloat);
+  trainer.step(views);
+  const test::PeakMemory peak;
+  trainer.step(views);
+  CHECK(static_cast<std::size_t>(peak.bytes()) < trainer.loss_state()->rows.nbytes() / 2);
 }
 
 TEST_CASE("Trainer: a predictor's learning rate may stay where it is", "[train][network]") {

@@ -49,6 +49,8 @@ using StateOf = decltype(std::declval<const L&>().make(std::int64_t{}));
 /// `->initialise(seed)`         sets every parameter and buffer as a pure function of the seed
 /// `->set_progress(progress)`   only where something depends on how far the run is; called before each step
 /// `->follow(momentum)`         only where a part belongs to the teacher; called after each step, with the teacher's momentum
+/// `->keep()`                   only where copies of all buffers in each step would be dear, as of a long queue: gives a KeptBuffers
+///                              of those that a call changes, or what has such a put_back(); it lives no longer than the step
 ///
 /// Errors     ConfigError from make() for settings or a width that describe no state
 /// Source     none

@@ -12,6 +12,7 @@
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
 #include <jessl/core/error.hpp>
+#include <jessl/core/kept_buffers.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
@@ -63,6 +64,9 @@ class DINOStateImpl : public torch::nn::Cloneable<DINOStateImpl> {
       teacher_prototypes.lerp_(prototypes, 1 - momentum);
     }
   }
+
+  /// All that a call changes; the teacher's layer, which is much larger, follows after a step that went well.
+  [[nodiscard]] KeptBuffers keep() const { return KeptBuffers({centre}); }
 
   torch::Tensor prototypes, teacher_prototypes, centre;
 

@@ -265,16 +265,16 @@ class Trainer {
     network_.set_progress(options.progress);
     for_each_optimizer([](Attached& optimizer) { optimizer.zero_grad(); });
     // The forward pass moves them before the loss tells whether the step was good.
-    train::detail::KeptBuffers buffers = network_.keep_buffers();
+    auto kept = network_.keep();
     double loss = 0.0;
     try {
       loss = network_.differentiate(views, options.labels, precision_, options.micro_batch);
     } catch (...) {
-      buffers.put_back();
+      kept.put_back();
       throw;
     }
     if (!std::isfinite(loss) || !gradients_are_finite()) {
-      buffers.put_back();
+      kept.put_back();
       fail<DivergenceError>("jessl::Trainer: the loss is ", loss,
                             std::isfinite(loss) ? ", but its gradient is not finite," : "", " after ", steps_taken_,
                             " good steps; the weights are those before this step. Try a lower learning rate, a longer ",
