@@ -44,6 +44,7 @@ class EmbeddingQueueImpl : public torch::nn::Cloneable<EmbeddingQueueImpl> {
   void reset() override {
     rows = register_buffer("rows", torch::empty({size_, width_}));
     position = register_buffer("position", torch::zeros({}, torch::kInt64));
+    replaced_.reset();  // whoever keeps the rows of a queue does not keep its clone's
     initialise(0);
   }
 
@@ -100,7 +101,7 @@ class EmbeddingQueueImpl : public torch::nn::Cloneable<EmbeddingQueueImpl> {
 
  private:
   std::int64_t size_, width_;
-  std::weak_ptr<Replaced> replaced_;  // of whoever has called keep(), as long as he holds what it gave
+  std::weak_ptr<Replaced> replaced_;  // of the last Kept, while it lives
 };
 TORCH_MODULE(EmbeddingQueue);
 
