@@ -97,7 +97,8 @@ TORCH_MODULE(DINOState);
 /// Models     jessl::Loss, jessl::TaughtLoss, jessl::StatefulLoss (docs/loss/README.md)
 /// Source     Caron et al., Emerging Properties in Self-Supervised Vision Transformers, ICCV 2021, arXiv 2104.14294,
 ///            section 3 and algorithm 1
-/// Differs    the teacher's temperature rises with every step, not once an epoch as in the authors' code
+/// Differs    the teacher's temperature goes from 0.04 to 0.07 in 30 epochs, as the authors recommend for longer runs; their
+///            code's default is 0.04 throughout (.teacher_temperature = 0.04). It rises with every step, not once an epoch
 struct DINO {
   static constexpr std::string_view name = "DINO";
 

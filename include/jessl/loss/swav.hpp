@@ -90,7 +90,9 @@ TORCH_MODULE(SwAVState);
 /// Source     Caron et al., Unsupervised Learning of Visual Features by Contrasting Cluster Assignments, NeurIPS 2020,
 ///            arXiv 2006.09882, section 3
 /// Differs    prototypes are normalised in the call, with the gradient of that, where the authors' code normalises the weights
-///            before each step; the queue is one of all ranks and need not be a multiple of the batch
+///            before each step. So their length is free: weight decay shortens it, gradients lengthen it, and a step of SGD or
+///            AdamW turns short ones further, as in any weight-normalised layer; LARS's steps go with the length. The queue is one
+///            of all ranks and need not be a multiple of the batch
 struct SwAV {
   static constexpr std::string_view name = "SwAV";
 

@@ -63,9 +63,9 @@ TORCH_MODULE(TiCoState);
 ///            shapes or not [N, D], or a state of another width
 /// Models     jessl::Loss, with teacher and state (docs/loss/README.md)
 /// Source     Zhu et al., TiCo: Transformation Invariance and Covariance Contrast for Self-Supervised Visual Representation
-///            Learning, 2022, arXiv 2206.10698, algorithm 1
-/// Differs    views and targets both ways round, whose average the paper leaves to the caller, share one update of C; the 1
-///            is lightly's. The teacher's default momentum is BYOL's
+///            Learning, 2022, arXiv 2206.10698; the value is that of lightly's TiCoLoss, beta and rho are its ImageNet benchmark's
+/// Differs    views and targets both ways round share one update of C, where lightly's loss takes one direction a call; C is a
+///            constant to the gradient, the batch's own share of it too. The 1 is lightly's, the teacher's default momentum BYOL's
 struct TiCo {
   static constexpr std::string_view name = "TiCo";
 

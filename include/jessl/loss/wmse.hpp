@@ -34,13 +34,13 @@ namespace jessl::loss {
 ///            shapes, not [N, D], or with no more than D images in a sub-batch
 /// Models     jessl::Loss (docs/loss/README.md)
 /// Source     Ermolov et al., Whitening for Self-Supervised Representation Learning, ICML 2021, arXiv 2007.06346,
-///            section 3; sub-batch of the CIFAR experiments
+///            section 3; sub-batch of the CIFAR experiments, whose embeddings have 64 dimensions: wider than 127 want more
 /// Differs    sub-batches lie in the order of the batch, which a loader has shuffled, where the authors' code permutes it
 ///            anew, and their last one takes what is left over
 struct WMSE {
   static constexpr std::string_view name = "WMSE";
 
-  std::int64_t sub_batch = 128;  ///< images whitened together, at least; the paper takes 2 D; >= 2
+  std::int64_t sub_batch = 128;  ///< images whitened together, at least; more than D, the paper takes 2 D; >= 2
   double epsilon = 0.0;          ///< share of the identity in the covariance, in [0, 1]
 
   template <class Group = SingleProcess>
