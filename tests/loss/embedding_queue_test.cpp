@@ -9,6 +9,7 @@
 #include <jessl/core/module_state.hpp>
 #include <jessl/loss/embedding_queue.hpp>
 #include <loss/reference.hpp>
+#include <support/peak_memory.hpp>
 
 using jessl::loss::EmbeddingQueue;
 using jessl::test::embeddings;
@@ -66,6 +67,29 @@ TEST_CASE("EmbeddingQueue: is two buffers, and takes rows without their gradient
   queue->enqueue(embeddings(1, 3, 0));
   CHECK(!torch::equal(copy->rows, queue->rows));
   CHECK(copy->position.item<std::int64_t>() == 2);
+}
+
+TEST_CASE("EmbeddingQueue: can be put back to what it was, at the cost of the rows that were replaced",
+          "[loss][embedding_queue]") {
+  EmbeddingQueue queue(1000, 64);
+  queue->enqueue(embeddings(998, 64, 0));
+  const auto rows = queue->rows.clone();
+  {
+    const jessl::test::PeakMemory peak;
+    auto kept = queue->keep();
+    for (int step = 0; step < 3; ++step) queue->enqueue(embeddings(4, 64, step).to(torch::kFloat32));  // across the end
+    CHECK(peak.bytes() < 30'000);  // 12 rows of 256 bytes, and what makes them; the queue has 256,000 bytes
+    kept.put_back();
+    CHECK(torch::equal(queue->rows, rows));
+    CHECK(queue->position.item<std::int64_t>() == 998);
+    queue->enqueue(embeddings(700, 64, 1));
+    queue->enqueue(embeddings(1500, 64, 2));  // replaces rows for the second time
+    kept.put_back();
+    CHECK(torch::equal(queue->rows, rows));
+    CHECK(queue->position.item<std::int64_t>() == 998);
+  }
+  queue->enqueue(embeddings(4, 64, 0));  // nobody holds on to what this replaces
+  CHECK(!torch::equal(queue->rows, rows));
 }
 
 TEST_CASE("EmbeddingQueue: goes on in another type that it was converted to", "[loss][embedding_queue]") {

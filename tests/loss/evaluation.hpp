@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include <catch2/catch.hpp>
+
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
@@ -95,6 +97,20 @@ template <class L>
   return value_of(
       loss, given,
       used_state(loss, view.size(1), view.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32));
+}
+
+/// Checks that value, gradients and state are finite in five steps on the same embeddings [N, D], which a state comes to hold.
+template <class L>
+void check_finite(const L& loss, const loss::Embedded& given) {
+  const auto state = used_state(loss, given.views[0].size(1), torch::kFloat32);
+  for (int step = 0; step < 5; ++step) {
+    const loss::Embedded leaves = with_leaves(given);
+    const auto value = value_of(loss, leaves, state);
+    CHECK(value.isfinite().template item<bool>());
+    value.backward();
+    for (const torch::Tensor& view : leaves.views) CHECK(gradient_of(view).isfinite().all().template item<bool>());
+    for (const torch::Tensor& tensor : tensors_of(state)) CHECK(tensor.isfinite().all().template item<bool>());
+  }
 }
 
 }  // namespace jessl::test

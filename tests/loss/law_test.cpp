@@ -109,13 +109,10 @@ TEST_CASE("every loss is finite, with a finite gradient, for embeddings that hav
   for_each_loss([]<class L>(const L& loss) {
     if constexpr (is_one_of<L, jessl::loss::WMSE>) return;  // refuses them: its own test
     for (const double constant : {0.0, 1.0}) {
-      const auto given = jessl::test::with_leaves(
-          jessl::test::changed(example<L>(5, 3, 2, 0, torch::kFloat32),
-                               [&](const torch::Tensor& z) { return torch::full_like(z, constant); }));
-      const auto value = value_of(loss, given);
-      CHECK(value.isfinite().template item<bool>());
-      value.backward();
-      for (const torch::Tensor& view : given.views) CHECK(gradient_of(view).isfinite().all().template item<bool>());
+      INFO(constant);
+      jessl::test::check_finite(
+          loss, jessl::test::changed(example<L>(5, 3, 2, 0, torch::kFloat32),
+                                     [&](const torch::Tensor& z) { return torch::full_like(z, constant); }));
     }
   });
 }
@@ -253,19 +250,34 @@ TEST_CASE("every loss with targets takes them without gradient", "[loss][law]") 
   });
 }
 
-TEST_CASE("every loss with targets is finite for one image, one dimension and embeddings of length 1e4",
+TEST_CASE("every loss with targets or a state is finite for one image, one dimension and embeddings of length 1e4",
           "[loss][law]") {
   for_each_loss([]<class L>(const L& loss) {
-    if constexpr (jessl::TargetedLoss<L>) {
+    if constexpr (jessl::TargetedLoss<L> || jessl::StatefulLoss<L>) {
       for (const auto& [rows, width, scale] : {std::tuple{1, 3, 1.0}, std::tuple{4, 1, 1.0}, std::tuple{5, 3, 1e4}}) {
-        const auto given = jessl::test::with_leaves(
-            jessl::test::changed(example<L>(rows, width, 2, 0, torch::kFloat32),
-                                 [factor = scale](const torch::Tensor& z) { return factor * z; }));
-        const auto value = value_of(loss, given);
-        CHECK(value.isfinite().template item<bool>());
-        value.backward();
-        for (const torch::Tensor& view : given.views) CHECK(gradient_of(view).isfinite().all().template item<bool>());
+        INFO(rows << " x " << width << " times " << scale);
+        jessl::test::check_finite(
+            loss, jessl::test::changed(example<L>(rows, width, 2, 0, torch::kFloat32),
+                                       [factor = scale](const torch::Tensor& z) { return factor * z; }));
       }
+    }
+  });
+}
+
+TEST_CASE("every loss with a state refuses one that is empty, elsewhere or of another width", "[loss][law]") {
+  for_each_loss([]<class L>(const L& loss) {
+    if constexpr (jessl::StatefulLoss<L>) {
+      using State = jessl::loss::StateOf<L>;
+      const std::string who = "jessl::loss::" + std::string(L::name);
+      const auto given = example<L>(6, 4, 2, 0, torch::kFloat32);
+      CHECK_THROWS_WITH(value_of(loss, given, State(nullptr)),
+                        who + ": the state is empty, expected what make() gives");
+      CHECK_THROWS_AS(value_of(loss, given, State(nullptr)), jessl::ConfigError);
+      CHECK_THROWS_AS(value_of(loss, given, loss.make(5)), jessl::ShapeError);
+      const auto elsewhere = jessl::test::changed(given, [](const torch::Tensor& z) { return z.to(torch::kMeta); });
+      CHECK_THROWS_WITH(value_of(loss, elsewhere, loss.make(4)),
+                        who + ": the state is on cpu, expected meta as views[0]");
+      CHECK_THROWS_AS(value_of(loss, elsewhere, loss.make(4)), jessl::ConfigError);
     }
   });
 }

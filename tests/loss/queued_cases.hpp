@@ -75,29 +75,4 @@ double queued_gradient_error(const L& loss, loss::Embedded given, const torch::T
       given.views);
 }
 
-/// Checks that value and gradients are finite for rows that are hard on floating point: one image, one dimension, zeros, all
-/// equal, very long, all in float32. The queue may have what this puts in.
-template <class L>
-void check_hard_cases(const L& loss) {
-  const auto check = [&](const torch::Tensor& z) {
-    loss::Embedded given;
-    for (int v = 0; v < 2; ++v) {
-      given.views.push_back(z.to(torch::kFloat32).clone().requires_grad_());
-      if constexpr (TargetedLoss<L>) given.targets.push_back(z.to(torch::kFloat32));
-    }
-    const auto queue = loss.make(z.size(1));
-    for (int step = 0; step < 2; ++step) {  // in the second one the queue is of such rows
-      const auto value = loss::evaluate(loss, given, queue, SingleProcess{});
-      CHECK(value.isfinite().template item<bool>());
-      value.backward();
-      for (const auto& view : given.views) CHECK(gradient_of(view).isfinite().all().template item<bool>());
-    }
-  };
-  check(embeddings(1, 3, 0));
-  check(embeddings(5, 1, 0));
-  check(torch::zeros({5, 3}));
-  check(torch::ones({5, 3}));
-  check(1e4 * embeddings(5, 3, 0));
-}
-
 }  // namespace jessl::test

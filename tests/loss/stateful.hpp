@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of losses with prototypes do alike: compare with reference cases, compare ranks, look at hard embeddings.
+// What the tests of losses with prototypes do alike: compare with reference cases, compare ranks, measure memory.
 #pragma once
 
 #include <array>
@@ -108,27 +108,6 @@ void check_ranks(const State& start, std::size_t views, int steps, const Call& c
       CHECK(torch::equal(module_state(*states[0])[name], module_state(*states[1])[name]));
       CHECK(relative_error(module_state(*states[0])[name], tensor) < 1e-12);
     }
-  }
-}
-
-/// call(views, state) must be finite, with a finite gradient, for one image, one dimension, embeddings that are all zero, all
-/// equal, or large; make(width) gives a state.
-template <class Make, class Call>
-void check_hard_embeddings(const Make& make, const Call& call) {
-  const auto zero = torch::zeros({5, 3}), equal = torch::ones({5, 3}), large = 1e4 * embeddings(5, 3, 0.5);
-  const auto one_image = embeddings(1, 3, 0), one_dimension = embeddings(5, 1, 0);
-  for (const torch::Tensor& z : {zero, equal, large, one_image, one_dimension}) {
-    INFO(z);
-    auto state = make(z.size(1));
-    const auto a = z.to(torch::kFloat32).clone().requires_grad_(), b = z.to(torch::kFloat32).clone().requires_grad_();
-    for (int step = 0; step < 3; ++step) {
-      const torch::Tensor value = call({a, b}, state);
-      CHECK(value.isfinite().item<bool>());
-      value.backward();
-    }
-    CHECK(a.grad().isfinite().all().item<bool>());
-    CHECK(b.grad().isfinite().all().item<bool>());
-    for (const auto& [name, tensor] : module_state(*state)) CHECK(tensor.isfinite().all().template item<bool>());
   }
 }
 

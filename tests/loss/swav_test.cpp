@@ -204,15 +204,6 @@ TEST_CASE("SwAV: two ranks are one process on the joint batch, queue and all", "
   }
 }
 
-TEST_CASE("SwAV: hard embeddings give a finite value and a finite gradient", "[loss][swav]") {
-  for (const std::int64_t queue_size : {0, 2}) {
-    const SwAV loss{.prototypes = 6, .queue_size = queue_size};
-    jessl::test::check_hard_embeddings(
-        [&](std::int64_t width) { return loss.make(width); },
-        [&](const std::vector<torch::Tensor>& views, const SwAVState& state) { return loss(views, state); });
-  }
-}
-
 TEST_CASE("SwAV: bfloat16 embeddings are those rounded, reduced in float32", "[loss][swav]") {
   const SwAV loss{.prototypes = 6, .queue_size = 8};
   auto state = loss.make(4), other = loss.make(4);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -17,6 +18,7 @@
 #include <jessl/io.hpp>
 
 #include "loss/evaluation.hpp"
+#include "support/peak_memory.hpp"
 #include "support/skip.hpp"
 #include "train/fixtures.hpp"
 
@@ -186,16 +188,24 @@ TEST_CASE(
     "[train][network]") {
   Calls calls;
   Trainer trainer{two_small_views(), PlainNet(), projector::MLP{"6"},
-                  Demanding{.calls = &calls, .own = torch::ones({1, 1, 16, 16})}, OptimizerArchetype{}};
-  std::vector<torch::Tensor> views = noise({16, 16, 8, 8, 8});
+                  Demanding{.calls = &calls, .predictor = {.hidden = ""}, .own = torch::ones({1, 1, 16, 16})},
+                  OptimizerArchetype{}};
+  std::vector<torch::Tensor> views = noise({16, 16, 8, 8, 12, 8});
   for (torch::Tensor& view : views) view = view.to(torch::kFloat);
   trainer.step(views);
   const torch::NoGradGuard no_gradient;
   auto net = trainer.backbone();
   auto head = trainer.projector();
-  for (std::size_t v = 0; v < 2; ++v)
-    CHECK(largest_difference(calls.targets[v], head->forward(net->forward(views[v]))) < 1e-5);
-  CHECK(largest_difference(calls.images, head->forward(net->forward(torch::ones({1, 1, 16, 16})))) < 1e-5);
+  auto predictor = trainer.predictor();
+  const auto embed = [&](const torch::Tensor& images) { return head->forward(net->forward(images)); };
+  REQUIRE(calls.views.size() == 6);
+  for (std::size_t v = 0; v < 6; ++v) {
+    INFO("view " << v);
+    CHECK(largest_difference(calls.views[v], predictor->forward(embed(views[v]))) < 1e-5);
+  }
+  REQUIRE(calls.targets.size() == 2);
+  for (std::size_t v = 0; v < 2; ++v) CHECK(largest_difference(calls.targets[v], embed(views[v])) < 1e-5);
+  CHECK(largest_difference(calls.images, embed(torch::ones({1, 1, 16, 16}))) < 1e-5);
 }
 
 TEST_CASE("Trainer: the teacher starts as the student and follows it with the momentum of the step",
@@ -226,17 +236,6 @@ TEST_CASE("Trainer: the teacher starts as the student and follows it with the mo
     CHECK(largest_difference(teacher.at("bn1.running_var"), student.at("bn1.running_var")) < 0.05);
     CHECK_FALSE(torch::equal(teacher.at("bn1.running_var"), start.at("bn1.running_var")));
   }
-}
-
-TEST_CASE("Teacher: the momentum goes along half a cosine", "[train][network]") {
-  const loss::Teacher teacher{.momentum = 0.5, .final_momentum = 1.0};
-  CHECK(teacher.at({}) == 0.5);
-  CHECK(teacher.at({.epoch = 0.0, .epochs = 8.0}) == 0.5);
-  CHECK(teacher.at({.epoch = 2.0, .epochs = 8.0}) == Approx(1.0 - 0.25 * (1.0 + std::sqrt(0.5))));
-  CHECK(teacher.at({.epoch = 4.0, .epochs = 8.0}) == Approx(0.75));
-  CHECK(teacher.at({.epoch = 8.0, .epochs = 8.0}) == 1.0);
-  CHECK_THROWS_WITH(loss::Teacher{.momentum = 1.5}.check("BYOL"),
-                    "jessl::loss::BYOL: teacher.momentum is 1.5, expected a number in [0, 1]");
 }
 
 TEST_CASE("Trainer: a run with predictor, teacher and state resumes with the same losses", "[train][network]") {
@@ -294,6 +293,36 @@ TEST_CASE("Trainer: a step that fails leaves the loss's memory and the teacher a
   }
   // The loss of a step depends on the memory and on the teacher.
   CHECK(trainer.step(views) == undisturbed.step(views));
+}
+
+TEST_CASE("Trainer: a step that fails puts back whatever a loss keeps", "[train][network]") {
+  boost::hana::for_each(loss::All, [&](auto type) {
+    using L = typename decltype(type)::type;
+    if constexpr (StatefulLoss<L>) {
+      INFO(L::name);
+      Trainer trainer{two_small_views(), PlainNet(), projector::MLP{"5"}, test::small_loss<L>(), OptimizerArchetype{}};
+      std::vector<torch::Tensor> views = noise({12, 12}, 16);  // 32 rows a step, for queues of 24
+      for (torch::Tensor& view : views) view = view.to(torch::kFloat);
+      trainer.step(views);
+      const auto state = test::tensors_of(trainer.loss_state());
+      std::vector<torch::Tensor> before;
+      for (const torch::Tensor& tensor : state) before.push_back(tensor.detach().clone());
+      CHECK_THROWS_AS(trainer.step({views[1], views[0] * std::nan("")}), DivergenceError);
+      for (std::size_t i = 0; i < state.size(); ++i) CHECK(torch::equal(state[i], before[i]));
+    }
+  });
+}
+
+TEST_CASE("Trainer: a step copies of a long queue only what it replaces", "[train][network]") {
+  Trainer trainer{two_small_views(), PlainNet(), projector::MLP{"16"}, loss::MoCo{.queue_size = 65536},
+                  OptimizerArchetype{}};
+  const std::vector<torch::Tensor> views = noise({12, 12});
+  // And with it all that the trainer made: float32's convolutions take memory that PeakMemory can't give.
+  trainer.backbone()->to(torch::kFloat64);
+  trainer.step(views);
+  const test::PeakMemory peak;
+  trainer.step(views);
+  CHECK(static_cast<std::size_t>(peak.bytes()) < trainer.loss_state()->rows.nbytes() / 2);
 }
 
 TEST_CASE("Trainer: a predictor's learning rate may stay where it is", "[train][network]") {
@@ -449,6 +478,49 @@ TEST_CASE("Trainer: a network that draws draws the same in both passes of micro-
     CHECK(largest_difference(outputs[part], again) < 1e-5);
     if (part > 0) CHECK_FALSE(torch::equal(outputs[part] == 0, outputs[0].narrow(0, 0, outputs[part].size(0)) == 0));
   }
+}
+
+TEST_CASE("Trainer: says before a run that a loss can't work with its batches, and what to change",
+          "[train][network]") {
+  const fixtures::CapturedLog log;
+  const auto large = two_small_views().pipeline<0>();
+  const auto small = augment::simclr({.size = 8, .grayscale = 0.0, .blur = 0.0}).pipeline<0>();
+  const auto check = [](const auto& augmentation, const auto& loss) {
+    smooth_trainer(augmentation, loss).check(fixtures::stripes(), fixtures::small_run());
+  };
+  const auto one_large = augment::multi_crop<1, 2>(large, small);
+  const loss::SwAV assigned{.prototypes = 7};
+  CHECK_THROWS_AS(check(one_large, assigned), ConfigError);
+  CHECK_THROWS_WITH(
+      check(one_large, assigned),
+      "jessl::loss::SwAV: global_views is 2, but the first view and those of its size after it are 1 of 3; "
+      "set global_views = 1, or let the augmentation begin with more large views");
+  CHECK_THROWS_WITH(check(two_small_views(), loss::SwAV{.prototypes = 7, .global_views = 3}),
+                    Contains("global_views is 3") && Contains("are 2 of 2; set global_views = 2"));
+  CHECK_NOTHROW(check(one_large, loss::SwAV{.prototypes = 7, .global_views = 1}));
+  CHECK_NOTHROW(check(augment::multi_crop<2, 1>(large, small), assigned));
+
+  const loss::MoCo directed{.queue_size = 8, .symmetric = false};
+  CHECK_THROWS_AS(check(one_large, directed), ConfigError);
+  CHECK_THROWS_WITH(check(one_large, directed), Contains("jessl::loss::MoCo: symmetric is false") &&
+                                                    Contains("set symmetric = true, or let the augmentation begin"));
+  CHECK_NOTHROW(check(two_small_views(), directed));
+  CHECK_NOTHROW(check(one_large, loss::MoCo{.queue_size = 8}));
+
+  // 24 images are cut into two sub-batches of 12, or four of 6; embeddings are 6 wide.
+  CHECK_NOTHROW(check(two_small_views(), loss::WMSE{.sub_batch = 12}));
+  CHECK_THROWS_AS(check(two_small_views(), loss::WMSE{.sub_batch = 6}), ConfigError);
+  CHECK_THROWS_WITH(
+      check(two_small_views(), loss::WMSE{.sub_batch = 6}),
+      "jessl::loss::WMSE: sub_batch is 6 and a batch 24 images, so that 6 are whitened together, expected more "
+      "than the 6 dimensions of the embeddings; take a larger sub_batch or batch, or let the projector end in "
+      "fewer");
+
+  Trainer scores{two_small_views(), PlainNet(), projector::MLP{"3"}, loss::CrossEntropy{}, OptimizerArchetype{}};
+  CHECK_THROWS_WITH(
+      scores.check(fixtures::stripes(), fixtures::small_run()),
+      "jessl::loss::CrossEntropy: the data have 4 classes, but the embedding, a score for each, is only 3 wide; "
+      "let the projector end in 4");
 }
 
 TEST_CASE("Trainer: views that are not of the same images are refused", "[train][network]") {

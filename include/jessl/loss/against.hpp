@@ -6,7 +6,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -28,9 +27,9 @@ namespace jessl::loss {
 namespace detail {
 
 /// "NTXent against Queue".
-template <class L, class Negatives>
+template <class L, class N>
 inline constexpr auto against_name = [] {
-  constexpr std::string_view parts[] = {L::name, " against ", Negatives::name};
+  constexpr std::string_view parts[] = {L::name, " against ", N::name};
   std::array<char, parts[0].size() + parts[1].size() + parts[2].size()> text{};
   std::size_t end = 0;
   for (const std::string_view part : parts) {
@@ -60,40 +59,43 @@ inline constexpr auto against_name = [] {
 /// Models     jessl::Loss (docs/loss/README.md); against Queue jessl::StatefulLoss, against Fixed jessl::ImagesLoss
 /// Source     as the loss and the negatives
 /// Differs    none
-template <class L, class Negatives>
+template <class L, class N>
 struct Against {
   static_assert(
-      !(std::same_as<Negatives, None> && requires { L::needs_negatives; }),
+      Negatives<N>,
+      "jessl::loss::Against requires 'Negatives' to be jessl::loss::Negatives: InBatch, Queue, Fixed or None; see "
+      "docs/loss/against.md");
+  static_assert(
+      !(std::same_as<N, None> && requires { requires L::needs_negatives; }),
       "jessl::loss::Against: without negatives this loss is 0 for any embeddings, and learns nothing; take DCL; "
       "see docs/loss/against.md");
 
-  static constexpr std::string_view name{detail::against_name<L, Negatives>.data(),
-                                         detail::against_name<L, Negatives>.size()};
+  static constexpr std::string_view name{detail::against_name<L, N>.data(), detail::against_name<L, N>.size()};
 
   // loss: its own settings; negatives: theirs
-  BOOST_HANA_DEFINE_STRUCT(Against, (L, loss), (Negatives, negatives));
+  BOOST_HANA_DEFINE_STRUCT(Against, (L, loss), (N, negatives));
 
   /// The queue.
-  [[nodiscard]] EmbeddingQueue make(std::int64_t width) const requires std::same_as<Negatives, Queue> {
+  [[nodiscard]] EmbeddingQueue make(std::int64_t width) const requires std::same_as<N, Queue> {
     negatives.check();
-    return EmbeddingQueue(std::make_shared<EmbeddingQueueImpl>(negatives.size, width));
+    return EmbeddingQueue(negatives.size, width);
   }
 
   /// The images that are the negatives.
-  [[nodiscard]] torch::Tensor images() const requires std::same_as<Negatives, Fixed> {
+  [[nodiscard]] torch::Tensor images() const requires std::same_as<N, Fixed> {
     negatives.check();
     return negatives.images;
   }
 
   template <class Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views,
-                                         const Group& group = {}) const requires std::same_as<Negatives, InBatch> {
+                                         const Group& group = {}) const requires std::same_as<N, InBatch> {
     return loss(views, group);
   }
 
   template <class Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views,
-                                         const Group& group = {}) const requires std::same_as<Negatives, None> {
+                                         const Group& group = {}) const requires std::same_as<N, None> {
     check();
     detail::check_views(name, views, 1);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
@@ -105,19 +107,20 @@ struct Against {
 
   template <class Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const EmbeddingQueue& queue,
-                                         const Group& group = {}) const requires std::same_as<Negatives, Queue> {
+                                         const Group& group = {}) const requires std::same_as<N, Queue> {
     check();
     detail::check_views(name, views, 1);
+    const auto others = detail::rows_of(name, queue, views[0]);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
     const std::vector<torch::Tensor> rows = detail::unit_rows(views);
-    const torch::Tensor value = contrast_with(detail::rows_of(name, queue, views[0]), rows, group);
+    const torch::Tensor value = contrast_with(others, rows, group);
     for (const torch::Tensor& newest : rows) queue.ptr()->enqueue(group.all_gather(newest.detach()));
     return value;
   }
 
   template <class Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const torch::Tensor& images,
-                                         const Group& group = {}) const requires std::same_as<Negatives, Fixed> {
+                                         const Group& group = {}) const requires std::same_as<N, Fixed> {
     check();
     detail::check_views(name, views, 1);
     detail::check_rows(name, images, views[0]);

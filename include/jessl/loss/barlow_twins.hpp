@@ -66,7 +66,7 @@ struct BarlowTwins {
   template <class Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
-    return (*this)(std::vector<torch::Tensor>{z1, z2}, group);
+    return (*this)({z1, z2}, group);
   }
 
   void check() const {

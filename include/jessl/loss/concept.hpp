@@ -49,6 +49,8 @@ using StateOf = decltype(std::declval<const L&>().make(std::int64_t{}));
 /// `->initialise(seed)`         sets every parameter and buffer as a pure function of the seed
 /// `->set_progress(progress)`   only where something depends on how far the run is; called before each step
 /// `->follow(momentum)`         only where a part belongs to the teacher; called after each step, with the teacher's momentum
+/// `->keep()`                   only where copies of all buffers in each step would be dear, as of a long queue: gives a KeptBuffers
+///                              of those that a call changes, or what has such a put_back(); it lives no longer than the step
 ///
 /// Errors     ConfigError from make() for settings or a width that describe no state
 /// Source     none
@@ -77,6 +79,22 @@ struct Embedded {
   std::vector<torch::Tensor> targets{};  ///< T x [N, D], T <= V: of the first T views, without gradient
   torch::Tensor images{};                ///< [M, D]: of the loss's own images
   torch::Tensor labels{};                ///< [N], int64; undefined where there are none
+};
+
+/// What the batches of a run will be, as far as it is known before an image is read. A loss that can't work with all of them
+/// says so in `check_batch(batch)`, which Trainer::check() calls where a loss has it.
+///
+/// Shapes     none
+/// Units      below
+/// Errors     none
+/// Models     none
+/// Source     none
+struct BatchShape {
+  std::int64_t views = 0;        ///< of each image
+  std::int64_t large_views = 0;  ///< the first one and those after it that have its size, which have targets
+  std::int64_t images = 0;       ///< in a batch, of all ranks
+  std::int64_t width = 0;        ///< of the embeddings
+  std::int64_t classes = 0;      ///< of the labels; 0 where there are none
 };
 
 namespace detail {
@@ -145,6 +163,8 @@ using StateOrNone = typename detail::StateOrNone<L>::type;
 /// `group`    a Communicator
 ///
 /// With W ranks of N images each, gradients averaged over the ranks equal those of one process on the W*N images.
+/// A loss may have `check()`, which throws where a setting is out of range, and `check_batch(BatchShape)`, which throws where a
+/// run's batches are not what it needs.
 ///
 /// Errors     ConfigError for too few views or a setting out of range; ShapeError for views of unequal shape
 /// Source     none

@@ -51,11 +51,11 @@ struct CrossEntropy {
                                   smoothing);
   }
 
-  /// Checks before a run that there is a score for each class.
-  void check_classes(std::int64_t width, std::int64_t classes) const {
-    JESSL_CHECK(classes <= width, ConfigError, "jessl::loss::CrossEntropy: the data have ", classes,
-                " classes, but the embedding, a score for each, is only ", width, " wide; let the projector end in ",
-                classes);
+  /// Checks that there is a score for each class.
+  void check_batch(const BatchShape& batch) const {
+    JESSL_CHECK(batch.classes <= batch.width, ConfigError, "jessl::loss::CrossEntropy: the data have ", batch.classes,
+                " classes, but the embedding, a score for each, is only ", batch.width,
+                " wide; let the projector end in ", batch.classes);
   }
 
   void check() const {

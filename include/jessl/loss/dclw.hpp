@@ -49,23 +49,25 @@ struct DCLW {
   template <class Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
-    return (*this)(std::vector<torch::Tensor>{z1, z2}, group);
+    return (*this)({z1, z2}, group);
   }
 
   /// The same loss with negatives from elsewhere (docs/loss/against.md).
-  template <class Negatives>
-  [[nodiscard]] Against<DCLW, Negatives> against(Negatives negatives) const {
+  template <class N>
+  [[nodiscard]] Against<DCLW, N> against(N negatives) const {
     return {*this, std::move(negatives)};
   }
 
-  /// The loss of one pair of views.
+  /// The loss of one pair of views: of the similarity of each image's two rows, [N], and of the log sum exp of each row's
+  /// similarities to its negatives, [2, N], both over the temperature.
   template <class Group>
-  [[nodiscard]] torch::Tensor of_pair(const detail::Contrast& pair, const Group& group) const {
-    const auto likeness = group.all_gather(pair.positive.detach()) * (temperature / sigma);  // [W*N]
-    const auto images = pair.positive.size(0);
+  [[nodiscard]] torch::Tensor of_pair(const torch::Tensor& positive, const torch::Tensor& negatives,
+                                      const Group& group) const {
+    const auto likeness = group.all_gather(positive.detach()) * (temperature / sigma);  // [W*N]
+    const auto images = positive.size(0);
     const auto weights =
         (2 - static_cast<double>(likeness.size(0)) * likeness.softmax(0)).narrow(0, group.rank() * images, images);
-    return (pair.negatives - weights * pair.positive).mean();
+    return (negatives - weights * positive).mean();
   }
 
   void check() const {

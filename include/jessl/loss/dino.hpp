@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -13,6 +12,7 @@
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
 #include <jessl/core/error.hpp>
+#include <jessl/core/kept_buffers.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
@@ -65,6 +65,9 @@ class DINOStateImpl : public torch::nn::Cloneable<DINOStateImpl> {
     }
   }
 
+  /// All that a call changes; the teacher's layer, which is much larger, follows after a step that went well.
+  [[nodiscard]] KeptBuffers keep() const { return KeptBuffers({centre}); }
+
   torch::Tensor prototypes, teacher_prototypes, centre;
 
  private:
@@ -94,7 +97,8 @@ TORCH_MODULE(DINOState);
 /// Models     jessl::Loss, jessl::TaughtLoss, jessl::StatefulLoss (docs/loss/README.md)
 /// Source     Caron et al., Emerging Properties in Self-Supervised Vision Transformers, ICCV 2021, arXiv 2104.14294,
 ///            section 3 and algorithm 1
-/// Differs    the teacher's temperature rises with every step, not once an epoch as in the authors' code
+/// Differs    the teacher's temperature goes from 0.04 to 0.07 in 30 epochs, as the authors recommend for longer runs; their
+///            code's default is 0.04 throughout (.teacher_temperature = 0.04). It rises with every step, not once an epoch
 struct DINO {
   static constexpr std::string_view name = "DINO";
 
@@ -111,7 +115,7 @@ struct DINO {
   [[nodiscard]] DINOState make(std::int64_t width) const {
     check();
     JESSL_CHECK(width >= 1, ConfigError, "jessl::loss::DINO.make: width is ", width, ", expected >= 1");
-    return DINOState(std::make_shared<DINOStateImpl>(width, prototypes));
+    return DINOState(width, prototypes);
   }
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
@@ -119,9 +123,8 @@ struct DINO {
                                          const std::vector<torch::Tensor>& targets, const DINOState& state,
                                          const Group& group = {}) const {
     check();
-    detail::check_views(name, views, 1);
-    detail::check_targets(name, targets, views);
-    detail::check_prototypes(name, state->prototypes, prototypes, views[0]);
+    detail::check_views_and_targets(name, views, targets);
+    detail::check_prototypes(name, state, prototypes, views[0]);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
     const auto student = torch::stack(detail::unit_rows(views));  // [V, N, D]

@@ -6,9 +6,12 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <jessl/core/error.hpp>
 #include <jessl/core/tensor.hpp>
+#include <jessl/loss/detail/state.hpp>
 #include <jessl/loss/detail/views.hpp>
 
 namespace jessl::loss {
@@ -28,6 +31,8 @@ namespace jessl::loss {
 /// Source     He et al., MoCo, CVPR 2020, arXiv 1911.05722, section 3.2
 /// Differs    a batch need not divide the size
 class EmbeddingQueueImpl : public torch::nn::Cloneable<EmbeddingQueueImpl> {
+  using Replaced = std::vector<std::pair<torch::Tensor, torch::Tensor>>;  // places [M] and what stood there [M, D]
+
  public:
   EmbeddingQueueImpl(std::int64_t size, std::int64_t width) : size_(size), width_(width) {
     JESSL_CHECK(size >= 1, ConfigError, "jessl::loss::EmbeddingQueue: size is ", size, ", expected >= 1");
@@ -39,6 +44,7 @@ class EmbeddingQueueImpl : public torch::nn::Cloneable<EmbeddingQueueImpl> {
   void reset() override {
     rows = register_buffer("rows", torch::empty({size_, width_}));
     position = register_buffer("position", torch::zeros({}, torch::kInt64));
+    replaced_.reset();  // whoever keeps the rows of a queue does not keep its clone's
     initialise(0);
   }
 
@@ -61,15 +67,41 @@ class EmbeddingQueueImpl : public torch::nn::Cloneable<EmbeddingQueueImpl> {
     // converted the module to another type, which takes all buffers along.
     const auto begin = position.to(torch::kInt64);
     const auto places = (torch::arange(count - kept, count, begin.options()) + begin).remainder(size_);
+    if (const auto replaced = replaced_.lock()) replaced->emplace_back(places, rows.index_select(0, places));
     rows.index_copy_(0, places, newest.detach().narrow(0, count - kept, kept).to(rows.options()));
     position.copy_((begin + count).remainder(size_));
   }
+
+  /// The queue as it was, to put back: only the rows that enqueue() replaces while this lives are copied.
+  class Kept {
+   public:
+    explicit Kept(EmbeddingQueueImpl& queue) : queue_(queue), position_(queue.position.clone()) {
+      queue.replaced_ = replaced_;
+    }
+
+    void put_back() {
+      const torch::NoGradGuard no_gradient;
+      for (; !replaced_->empty(); replaced_->pop_back()) {  // the last first: a row may have been replaced twice
+        const auto& [places, before] = replaced_->back();
+        queue_.rows.index_copy_(0, places, before);
+      }
+      queue_.position.copy_(position_);
+    }
+
+   private:
+    EmbeddingQueueImpl& queue_;
+    torch::Tensor position_;
+    std::shared_ptr<Replaced> replaced_ = std::make_shared<Replaced>();
+  };
+
+  [[nodiscard]] Kept keep() { return Kept(*this); }
 
   torch::Tensor rows;      ///< [size, D]: as they were put in, in no particular order
   torch::Tensor position;  ///< []: int64, the row that is replaced next
 
  private:
   std::int64_t size_, width_;
+  std::weak_ptr<Replaced> replaced_;  // of the last Kept, while it lives
 };
 TORCH_MODULE(EmbeddingQueue);
 
@@ -78,12 +110,9 @@ namespace detail {
 /// The queue's rows, checked to be comparable with a view [N, D], in the type that the loss is computed in.
 [[nodiscard]] inline torch::Tensor rows_of(std::string_view loss, const EmbeddingQueue& queue,
                                            const torch::Tensor& view) {
-  JESSL_CHECK(!queue.is_empty(), ConfigError, "jessl::loss::", loss,
-              ": the queue is undefined, expected what make() gives");
+  check_state(loss, queue, view);
   JESSL_CHECK(queue->rows.size(1) == view.size(1), ShapeError, "jessl::loss::", loss, ": the queue is ",
               shape_of(queue->rows), ", expected rows of D = ", view.size(1), " as views[0]");
-  JESSL_CHECK(queue->rows.device() == view.device(), ConfigError, "jessl::loss::", loss, ": the queue is on ",
-              queue->rows.device(), ", expected ", view.device(), " as views[0]");
   return queue->rows.to(view.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32);
 }
 

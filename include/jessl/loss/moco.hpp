@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -44,8 +43,9 @@ namespace jessl::loss {
 /// Source     He et al., Momentum Contrast for Unsupervised Visual Representation Learning, CVPR 2020, arXiv 1911.05722,
 ///            equation 1; Chen et al., Improved Baselines with Momentum Contrastive Learning, 2020, arXiv 2003.04297, for
 ///            the temperature (MoCo v2)
-/// Differs    symmetric unless asked otherwise, for both views go through both networks anyway; the mean of the directions,
-///            whose keys share one queue. Batches are not shuffled between devices for batch norm
+/// Differs    symmetric unless asked otherwise, for both views go through both networks anyway; the authors' loss, of MoCo v2
+///            too, is that of symmetric = false. The mean of the directions, whose keys share one queue. Batches are not
+///            shuffled between devices for batch norm
 struct MoCo {
   static constexpr std::string_view name = "MoCo";
 
@@ -57,7 +57,7 @@ struct MoCo {
   /// The queue.
   [[nodiscard]] EmbeddingQueue make(std::int64_t width) const {
     check();
-    return EmbeddingQueue(std::make_shared<EmbeddingQueueImpl>(queue_size, width));
+    return EmbeddingQueue(queue_size, width);
   }
 
   template <class Group = SingleProcess>
@@ -65,13 +65,12 @@ struct MoCo {
                                          const std::vector<torch::Tensor>& targets, const EmbeddingQueue& queue,
                                          const Group& group = {}) const {
     check();
-    detail::check_views(name, views, 1);
-    detail::check_targets(name, targets, views);
+    detail::check_views_and_targets(name, views, targets);
     JESSL_CHECK(symmetric || targets.size() >= 2, ConfigError,
                 "jessl::loss::MoCo: there is a target of the first view ",
                 "alone, expected one of the second, which is the key where symmetric is false");
-    const Autocast full_precision(views[0].device().type(), Precision::float32);
     const auto rows = detail::rows_of(name, queue, views[0]);
+    const Autocast full_precision(views[0].device().type(), Precision::float32);
     const auto queries = detail::unit_rows(views), keys = detail::unit_rows(detail::detached(targets));
 
     const std::size_t query_views = symmetric ? queries.size() : 1;
@@ -100,6 +99,15 @@ struct MoCo {
     const auto unit = detail::unit_rows({query, key, rows});
     return detail::info_nce((unit[0] * unit[1]).sum(1) / temperature,
                             detail::log_sum_exp_of(unit[0], unit[2], 1 / temperature));
+  }
+
+  /// Checks that the second view has a target where it is the only key.
+  void check_batch(const BatchShape& batch) const {
+    JESSL_CHECK(
+        symmetric || batch.large_views >= 2, ConfigError,
+        "jessl::loss::MoCo: symmetric is false, so that the second view is the key, but the teacher sees views of ",
+        "the first one's size alone, and the second has another; set symmetric = true, or let the augmentation ",
+        "begin with two large views");
   }
 
   void check() const {

@@ -52,8 +52,7 @@ struct MoCoV3 {
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& predictions,
                                          const std::vector<torch::Tensor>& targets, const Group& group = {}) const {
     check();
-    detail::check_views(name, predictions, 1);
-    detail::check_targets(name, targets, predictions);
+    detail::check_views_and_targets(name, predictions, targets);
     const Autocast full_precision(predictions[0].device().type(), Precision::float32);
 
     const auto queries = detail::unit_rows(predictions);            // V x [N, D]
@@ -67,7 +66,7 @@ struct MoCoV3 {
   template <class Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& p1, const torch::Tensor& p2, const torch::Tensor& t1,
                                          const torch::Tensor& t2, const Group& group = {}) const {
-    return (*this)(std::vector<torch::Tensor>{p1, p2}, std::vector<torch::Tensor>{t1, t2}, group);
+    return (*this)({p1, p2}, {t1, t2}, group);
   }
 
   void check() const {

@@ -2,6 +2,7 @@
 // Where a contrastive loss may take its negatives from.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -96,6 +97,15 @@ struct None {
 
   void check() const {}
 };
+
+/// Where a contrastive loss may take its negatives from: one of these four. What it is called with besides the views depends on
+/// which it is.
+///
+/// Errors     none
+/// Source     none
+template <class N>
+concept Negatives =
+    std::same_as<N, InBatch> || std::same_as<N, Queue> || std::same_as<N, Fixed> || std::same_as<N, None>;
 
 }  // namespace jessl::loss
 

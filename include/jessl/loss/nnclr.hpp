@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -54,7 +53,7 @@ struct NNCLR {
   /// The queue.
   [[nodiscard]] EmbeddingQueue make(std::int64_t width) const {
     check();
-    return EmbeddingQueue(std::make_shared<EmbeddingQueueImpl>(queue_size, width));
+    return EmbeddingQueue(queue_size, width);
   }
 
   template <class Group = SingleProcess>
@@ -62,10 +61,9 @@ struct NNCLR {
                                          const std::vector<torch::Tensor>& targets, const EmbeddingQueue& queue,
                                          const Group& group = {}) const {
     check();
-    detail::check_views(name, views, 1);
-    detail::check_targets(name, targets, views);
-    const Autocast full_precision(views[0].device().type(), Precision::float32);
+    detail::check_views_and_targets(name, views, targets);
     const auto rows = detail::rows_of(name, queue, views[0]);
+    const Autocast full_precision(views[0].device().type(), Precision::float32);
     const auto embeddings = detail::unit_rows(detail::detached(targets)), predictions = detail::unit_rows(views);
     const auto all = detail::gathered(predictions, group);  // V x [W*N, D]
     std::vector<torch::Tensor> neighbours;                  // T x [N, D]

@@ -53,19 +53,21 @@ struct NTXent {
   template <class Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
-    return (*this)(std::vector<torch::Tensor>{z1, z2}, group);
+    return (*this)({z1, z2}, group);
   }
 
   /// The same loss with negatives from elsewhere (docs/loss/against.md).
-  template <class Negatives>
-  [[nodiscard]] Against<NTXent, Negatives> against(Negatives negatives) const {
+  template <class N>
+  [[nodiscard]] Against<NTXent, N> against(N negatives) const {
     return {*this, std::move(negatives)};
   }
 
-  /// The loss of one pair of views.
+  /// The loss of one pair of views: of the similarity of each image's two rows, [N], and of the log sum exp of each row's
+  /// similarities to its negatives, [2, N], both over the temperature.
   template <class Group>
-  [[nodiscard]] torch::Tensor of_pair(const detail::Contrast& pair, const Group&) const {
-    return detail::info_nce(pair.positive, pair.negatives);
+  [[nodiscard]] torch::Tensor of_pair(const torch::Tensor& positive, const torch::Tensor& negatives,
+                                      const Group&) const {
+    return detail::info_nce(positive, negatives);
   }
 
   void check() const {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -52,7 +51,7 @@ struct ReSSL {
   /// The queue.
   [[nodiscard]] EmbeddingQueue make(std::int64_t width) const {
     check();
-    return EmbeddingQueue(std::make_shared<EmbeddingQueueImpl>(queue_size, width));
+    return EmbeddingQueue(queue_size, width);
   }
 
   template <class Group = SingleProcess>
@@ -60,10 +59,9 @@ struct ReSSL {
                                          const std::vector<torch::Tensor>& targets, const EmbeddingQueue& queue,
                                          const Group& group = {}) const {
     check();
-    detail::check_views(name, views, 1);
-    detail::check_targets(name, targets, views);
-    const Autocast full_precision(views[0].device().type(), Precision::float32);
+    detail::check_views_and_targets(name, views, targets);
     const auto rows = detail::rows_of(name, queue, views[0]);
+    const Autocast full_precision(views[0].device().type(), Precision::float32);
     const auto queries = detail::unit_rows({views.begin() + 1, views.end()});  // V-1 x [N, D]
     const auto weak = detail::unit_rows(detail::detached(targets)).front();    // [N, D]
 

@@ -44,8 +44,7 @@ struct SimSiam {
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& predictions,
                                          const std::vector<torch::Tensor>& targets, const Group& = {}) const {
     check();
-    detail::check_views(name, predictions, 1);
-    detail::check_targets(name, targets, predictions);
+    detail::check_views_and_targets(name, predictions, targets);
     const Autocast full_precision(predictions[0].device().type(), Precision::float32);
     return -detail::mean_cosine(detail::unit_rows(predictions), detail::unit_rows(detail::detached(targets)));
   }
@@ -53,7 +52,7 @@ struct SimSiam {
   template <class Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& p1, const torch::Tensor& p2, const torch::Tensor& t1,
                                          const torch::Tensor& t2, const Group& group = {}) const {
-    return (*this)(std::vector<torch::Tensor>{p1, p2}, std::vector<torch::Tensor>{t1, t2}, group);
+    return (*this)({p1, p2}, {t1, t2}, group);
   }
 
   void check() const { predictor.check(name); }

@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -91,7 +90,9 @@ TORCH_MODULE(SwAVState);
 /// Source     Caron et al., Unsupervised Learning of Visual Features by Contrasting Cluster Assignments, NeurIPS 2020,
 ///            arXiv 2006.09882, section 3
 /// Differs    prototypes are normalised in the call, with the gradient of that, where the authors' code normalises the weights
-///            before each step; the queue is one of all ranks and need not be a multiple of the batch
+///            before each step. So their length is free: weight decay shortens it, gradients lengthen it, and a step of SGD or
+///            AdamW turns short ones further, as in any weight-normalised layer; LARS's steps go with the length. The queue is one
+///            of all ranks and need not be a multiple of the batch
 struct SwAV {
   static constexpr std::string_view name = "SwAV";
 
@@ -108,7 +109,7 @@ struct SwAV {
   [[nodiscard]] SwAVState make(std::int64_t width) const {
     check();
     JESSL_CHECK(width >= 1, ConfigError, "jessl::loss::SwAV.make: width is ", width, ", expected >= 1");
-    return SwAVState(std::make_shared<SwAVStateImpl>(width, prototypes, global_views, queue_size));
+    return SwAVState(width, prototypes, global_views, queue_size);
   }
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
@@ -118,7 +119,7 @@ struct SwAV {
     detail::check_views(name, views, 1);
     JESSL_CHECK(views.size() >= static_cast<std::size_t>(global_views), ConfigError, "jessl::loss::SwAV: there are ",
                 views.size(), " views, expected at least global_views = ", global_views);
-    detail::check_prototypes(name, state->prototypes, prototypes, views[0]);
+    detail::check_prototypes(name, state, prototypes, views[0]);
     const Shape queue = state->queue.defined() ? shape_of(state->queue) : Shape();
     JESSL_CHECK(queue == queue_shape(views[0].size(1)), ConfigError, "jessl::loss::SwAV: the state's queue is ", queue,
                 ", expected ", queue_shape(views[0].size(1)), " as in the settings; was it made by others?");
@@ -139,7 +140,14 @@ struct SwAV {
   template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2, const SwAVState& state,
                                          const Group& group = {}) const {
-    return (*this)(std::vector<torch::Tensor>{z1, z2}, state, group);
+    return (*this)({z1, z2}, state, group);
+  }
+
+  /// Checks that the views that are assigned are large ones.
+  void check_batch(const BatchShape& batch) const {
+    JESSL_CHECK(batch.large_views >= global_views, ConfigError, "jessl::loss::SwAV: global_views is ", global_views,
+                ", but the first view and those of its size after it are ", batch.large_views, " of ", batch.views,
+                "; set global_views = ", batch.large_views, ", or let the augmentation begin with more large views");
   }
 
   void check() const {

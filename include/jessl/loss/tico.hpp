@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -15,6 +14,7 @@
 #include <jessl/core/shape.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
+#include <jessl/loss/detail/state.hpp>
 #include <jessl/loss/detail/targets.hpp>
 #include <jessl/loss/detail/views.hpp>
 #include <jessl/loss/teacher.hpp>
@@ -63,9 +63,9 @@ TORCH_MODULE(TiCoState);
 ///            shapes or not [N, D], or a state of another width
 /// Models     jessl::Loss, with teacher and state (docs/loss/README.md)
 /// Source     Zhu et al., TiCo: Transformation Invariance and Covariance Contrast for Self-Supervised Visual Representation
-///            Learning, 2022, arXiv 2206.10698, algorithm 1
-/// Differs    views and targets both ways round, whose average the paper leaves to the caller, share one update of C; the 1
-///            is lightly's. The teacher's default momentum is BYOL's
+///            Learning, 2022, arXiv 2206.10698; the value is that of lightly's TiCoLoss, beta and rho are its ImageNet benchmark's
+/// Differs    views and targets both ways round share one update of C, where lightly's loss takes one direction a call; C is a
+///            constant to the gradient, the batch's own share of it too. The 1 is lightly's, the teacher's default momentum BYOL's
 struct TiCo {
   static constexpr std::string_view name = "TiCo";
 
@@ -76,7 +76,7 @@ struct TiCo {
   /// The state for embeddings of a width.
   [[nodiscard]] TiCoState make(std::int64_t width) const {
     JESSL_CHECK(width >= 1, ConfigError, "jessl::loss::TiCo.make: width is ", width, ", expected >= 1");
-    return TiCoState(std::make_shared<TiCoStateImpl>(width));
+    return TiCoState(width);
   }
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
@@ -84,8 +84,7 @@ struct TiCo {
                                          const std::vector<torch::Tensor>& targets, TiCoState state,
                                          const Group& group = {}) const {
     check();
-    detail::check_views(name, views, 1);
-    detail::check_targets(name, targets, views);
+    detail::check_views_and_targets(name, views, targets);
     check_state(state, views[0]);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
@@ -126,12 +125,10 @@ struct TiCo {
 
  private:
   static void check_state(const TiCoState& state, const torch::Tensor& view) {
-    JESSL_CHECK(!state.is_empty(), ConfigError, "jessl::loss::TiCo: the state is empty, expected what make() gives");
+    detail::check_state(name, state, view);
     const torch::Tensor& covariance = state->covariance;
     JESSL_CHECK(covariance.size(0) == view.size(1), ShapeError, "jessl::loss::TiCo: the state's covariance is ",
                 shape_of(covariance), ", expected [D, D] with D = ", view.size(1), ", the width of views[0]");
-    JESSL_CHECK(covariance.device() == view.device(), ConfigError, "jessl::loss::TiCo: the state is on ",
-                covariance.device(), ", expected ", view.device(), " as views[0]");
   }
 
   /// The mean of y^T C y over the unit rows y [M, D], with the gradient of a constant C, which moves on before.

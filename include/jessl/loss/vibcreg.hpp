@@ -65,7 +65,7 @@ struct VIbCReg {
   template <class Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
-    return (*this)(std::vector<torch::Tensor>{z1, z2}, group);
+    return (*this)({z1, z2}, group);
   }
 
   void check() const {

@@ -34,13 +34,13 @@ namespace jessl::loss {
 ///            shapes, not [N, D], or with no more than D images in a sub-batch
 /// Models     jessl::Loss (docs/loss/README.md)
 /// Source     Ermolov et al., Whitening for Self-Supervised Representation Learning, ICML 2021, arXiv 2007.06346,
-///            section 3; sub-batch of the CIFAR experiments
+///            section 3; sub-batch of the CIFAR experiments, whose embeddings have 64 dimensions: wider than 127 want more
 /// Differs    sub-batches lie in the order of the batch, which a loader has shuffled, where the authors' code permutes it
 ///            anew, and their last one takes what is left over
 struct WMSE {
   static constexpr std::string_view name = "WMSE";
 
-  std::int64_t sub_batch = 128;  ///< images whitened together, at least; the paper takes 2 D; >= 2
+  std::int64_t sub_batch = 128;  ///< images whitened together, at least; more than D, the paper takes 2 D; >= 2
   double epsilon = 0.0;          ///< share of the identity in the covariance, in [0, 1]
 
   template <class Group = SingleProcess>
@@ -52,9 +52,9 @@ struct WMSE {
     std::vector<torch::Tensor> white;  // V x [W*N, D]
     for (const torch::Tensor& z : detail::in_full_precision(views)) {
       const auto all = group.all_gather(z);
-      const auto parts = std::max<std::int64_t>(1, all.size(0) / sub_batch);
       std::vector<torch::Tensor> done;
-      for (const torch::Tensor& part : all.tensor_split(parts, 0)) done.push_back(whiten(part, white.size()));
+      for (const torch::Tensor& part : all.tensor_split(parts_of(all.size(0)), 0))
+        done.push_back(whiten(part, white.size()));
       white.push_back(detail::unit_rows(torch::cat(done)));
     }
     return detail::mean_over_pairs(
@@ -64,7 +64,16 @@ struct WMSE {
   template <class Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
-    return (*this)(std::vector<torch::Tensor>{z1, z2}, group);
+    return (*this)({z1, z2}, group);
+  }
+
+  /// Checks that there are more images in each sub-batch than dimensions.
+  void check_batch(const BatchShape& batch) const {
+    const std::int64_t smallest = batch.images / parts_of(batch.images);
+    JESSL_CHECK(smallest > batch.width, ConfigError, "jessl::loss::WMSE: sub_batch is ", sub_batch, " and a batch ",
+                batch.images, " images, so that ", smallest, " are whitened together, expected more than the ",
+                batch.width, " dimensions of the embeddings; take a larger sub_batch or batch, or let the projector ",
+                "end in fewer");
   }
 
   void check() const {
@@ -74,6 +83,11 @@ struct WMSE {
   }
 
  private:
+  /// Into how many sub-batches so many images are cut.
+  [[nodiscard]] std::int64_t parts_of(std::int64_t images) const {
+    return std::max<std::int64_t>(1, images / sub_batch);
+  }
+
   /// L^-1 (z - mean) of the rows of one sub-batch of view `view`.
   [[nodiscard]] torch::Tensor whiten(const torch::Tensor& z, std::size_t view) const {
     const auto rows = z.size(0), width = z.size(1);

@@ -206,9 +206,10 @@ class Trainer {
   /// the checkpoint to resume. One that can't be read is left out of the comparison.
   ///
   /// Errors     ConfigError for a setting out of range (of the run, the loss or the optimizer), a batch that the data
-  ///            cannot fill, views that cannot be made from such images, a device that is not there, a checkpoint of
-  ///            another run to resume, a backbone of which nobody can tell whether its weights were loaded; DataError when
-  ///            that checkpoint is absent or damaged; ShapeError when the backbone does not take the views
+  ///            cannot fill, views that cannot be made from such images, views or batches that the loss can't work with, a
+  ///            device that is not there, a checkpoint of another run to resume, a backbone of which nobody can tell whether
+  ///            its weights were loaded; DataError when that checkpoint is absent or damaged; ShapeError when the backbone does
+  ///            not take the views
   template <Dataset D, Order<D> R = data::order::Shuffled>
   void check(const D& data, const FitOptions& options, const R& order = {}) const {
     (void)checked(data, options, order);
@@ -264,16 +265,16 @@ class Trainer {
     network_.set_progress(options.progress);
     for_each_optimizer([](Attached& optimizer) { optimizer.zero_grad(); });
     // The forward pass moves them before the loss tells whether the step was good.
-    train::detail::KeptBuffers buffers = network_.keep_buffers();
+    auto kept = network_.keep();
     double loss = 0.0;
     try {
       loss = network_.differentiate(views, options.labels, precision_, options.micro_batch);
     } catch (...) {
-      buffers.put_back();
+      kept.put_back();
       throw;
     }
     if (!std::isfinite(loss) || !gradients_are_finite()) {
-      buffers.put_back();
+      kept.put_back();
       fail<DivergenceError>("jessl::Trainer: the loss is ", loss,
                             std::isfinite(loss) ? ", but its gradient is not finite," : "", " after ", steps_taken_,
                             " good steps; the weights are those before this step. Try a lower learning rate, a longer ",
@@ -469,24 +470,34 @@ class Trainer {
             "the backbone came with weights that its initialise(0) does not give: perhaps loaded ones. Call "
             "keep_weights() to start from them or initialise(seed) to draw others, or let backbone::Holder make the "
             "module");
-    constexpr bool views_change = requires { augmentation_.shape(std::int64_t{}, std::int64_t{}, std::int64_t{}); };
-    std::vector<ViewShape> shapes;
-    for (std::int64_t epoch = 0; epoch < (views_change ? options.epochs : 1); ++epoch) {
-      for (std::int64_t view = 0; view < A::views; ++view) {
-        const ViewShape shape = shape_in_epoch(augmentation_, view, data.channels(), epoch);
+    std::vector<ViewShape> shapes;  // of all views in all epochs
+    const std::int64_t different_epochs = ProgressiveViewMaker<A> ? options.epochs : 1;
+    for (std::int64_t epoch = 0; epoch < different_epochs; ++epoch) {
+      std::vector<ViewShape> views;
+      for (std::int64_t view = 0; view < A::views; ++view)
+        views.push_back(shape_in_epoch(augmentation_, view, data.channels(), epoch));
+      if constexpr (ImagesLoss<L>) network_.check_images(views.front());
+      check_batch(views, options.batch_size, data.classes());
+      for (const ViewShape& shape : views) {
         if (std::find(shapes.begin(), shapes.end(), shape) == shapes.end()) shapes.push_back(shape);
       }
     }
-    if constexpr (ImagesLoss<L>) {
-      for (std::int64_t epoch = 0; epoch < (views_change ? options.epochs : 1); ++epoch)
-        network_.check_images(shape_in_epoch(augmentation_, 0, data.channels(), epoch));
-    }
-    if constexpr (requires { network_.loss().check_classes(std::int64_t{}, std::int64_t{}); })
-      network_.loss().check_classes(network_.projector()->out_features, data.classes());
     try_backbone(shapes);
     Checked result{run_configuration(data, options, order), {}};
     if (!options.resume.empty()) result.resumed = resumable(options.resume, result.configuration);
     return result;
+  }
+
+  /// Asks the loss whether it can work with batches of such views of an image.
+  void check_batch(const std::vector<ViewShape>& views, std::int64_t images, std::int64_t classes) const {
+    if constexpr (requires(const loss::BatchShape& batch) { network_.loss().check_batch(batch); }) {
+      const auto large = std::find_if(views.begin(), views.end(), [&](const auto& view) { return view != views[0]; });
+      network_.loss().check_batch({.views = static_cast<std::int64_t>(views.size()),
+                                   .large_views = large - views.begin(),
+                                   .images = images,
+                                   .width = network_.projector()->out_features,
+                                   .classes = classes});
+    }
   }
 
   [[nodiscard]] static double warmup_epochs(const FitOptions& options) {

@@ -12,19 +12,14 @@
 
 namespace jessl::loss::detail {
 
-/// A pair of views, compared.
-struct Contrast {
-  torch::Tensor positive;   ///< [N]: similarity of an image's two views, over the temperature
-  torch::Tensor negatives;  ///< [2, N]: log sum exp of a row's similarities to its negatives, over the temperature
-};
-
-/// The mean of loss.of_pair(Contrast, group) over all pairs of views, of unit rows V x [N, D]; negatives(a, b) is a pair's
-/// [2, N].
-template <class L, class Group, class Negatives>
+/// The mean of loss.of_pair(positive, negatives, group) over all pairs of views a, b, of unit rows V x [N, D]. positive [N]: the
+/// similarity of an image's two views, over the temperature; negatives(a, b), [2, N]: the log sum exp of a row's similarities
+/// to its negatives, over the temperature.
+template <class L, class Group, class LogSums>
 [[nodiscard]] torch::Tensor contrast(const L& loss, const std::vector<torch::Tensor>& rows, const Group& group,
-                                     const Negatives& negatives) {
+                                     const LogSums& negatives) {
   return mean_over_pairs(rows.size(), [&](std::size_t a, std::size_t b) {
-    return loss.of_pair(Contrast{(rows[a] * rows[b]).sum(1) / loss.temperature, negatives(a, b)}, group);
+    return loss.of_pair((rows[a] * rows[b]).sum(1) / loss.temperature, negatives(a, b), group);
   });
 }
 

@@ -11,6 +11,7 @@
 #include <jessl/core/error.hpp>
 #include <jessl/core/shape.hpp>
 #include <jessl/core/tensor.hpp>
+#include <jessl/loss/detail/state.hpp>
 
 namespace jessl::loss::detail {
 
@@ -23,14 +24,14 @@ inline void draw_prototypes(torch::Tensor& target, std::uint64_t seed) {
 }
 
 /// Checks that a state's prototypes [K, D] are those of settings with `expected` of them, and fit `view` [N, D].
-inline void check_prototypes(std::string_view loss, const torch::Tensor& prototypes, std::int64_t expected,
-                             const torch::Tensor& view) {
+template <class State>
+void check_prototypes(std::string_view loss, const State& state, std::int64_t expected, const torch::Tensor& view) {
+  check_state(loss, state, view);
+  const torch::Tensor& prototypes = state->prototypes;
   JESSL_CHECK(prototypes.size(0) == expected, ConfigError, "jessl::loss::", loss, ": the state has ",
               prototypes.size(0), " prototypes, expected ", expected, " as in the settings; was it made by others?");
   JESSL_CHECK(prototypes.size(1) == view.size(1), ShapeError, "jessl::loss::", loss, ": views[0] is ", shape_of(view),
               ", expected [N, D] with D = ", prototypes.size(1), ", for which the state was made");
-  JESSL_CHECK(prototypes.device() == view.device(), ConfigError, "jessl::loss::", loss, ": the state is on ",
-              prototypes.device(), ", expected ", view.device(), " as views[0]");
 }
 
 /// The mean cross-entropy between the softmax of <y_v, p> / temperature and the assignments of the other views.

@@ -12,10 +12,11 @@
 
 namespace jessl::loss::detail {
 
-/// Checks T x [N, D], 1 <= T <= V, which belong to the first T of the views (that check_views() has found good): floating,
-/// of the views' shape, device and type.
-inline void check_targets(std::string_view loss, const std::vector<torch::Tensor>& targets,
-                          const std::vector<torch::Tensor>& views) {
+/// Checks V x [N, D], V >= 2, as check_views(), and T x [N, D], 1 <= T <= V, which belong to the first T of them: floating, of the
+/// views' shape, device and type.
+inline void check_views_and_targets(std::string_view loss, const std::vector<torch::Tensor>& views,
+                                    const std::vector<torch::Tensor>& targets) {
+  check_views(loss, views, 1);
   JESSL_CHECK(!targets.empty() && targets.size() <= views.size(), ConfigError, "jessl::loss::", loss, ": there are ",
               targets.size(), " targets, expected 1 to ", views.size(), ", for the first of the views");
   check_embeddings(loss, "targets", targets, views[0]);

@@ -18,6 +18,7 @@
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/error.hpp>
+#include <jessl/core/kept_buffers.hpp>
 #include <jessl/core/module_state.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/shape.hpp>
@@ -124,20 +125,16 @@ inline void follow_statistics(const torch::nn::Module& teacher, const torch::nn:
   return part;
 }
 
-/// The module's buffers as they are now, to put back.
-class KeptBuffers {
- public:
-  explicit KeptBuffers(std::vector<torch::Tensor> buffers) : buffers_(std::move(buffers)) {
-    for (const torch::Tensor& buffer : buffers_) copies_.push_back(buffer.clone());
-  }
-  void put_back() {
-    const torch::NoGradGuard no_gradient;
-    for (std::size_t i = 0; i < buffers_.size(); ++i) buffers_[i].copy_(copies_[i]);
-  }
+/// What a forward pass changes, as it was, to put back.
+template <class OfState>
+struct Kept {
+  KeptBuffers networks;
+  OfState state;  ///< of the loss
 
- private:
-  std::vector<torch::Tensor> buffers_;
-  std::vector<torch::Tensor> copies_;
+  void put_back() {
+    networks.put_back();
+    state.put_back();
+  }
 };
 
 /// Backbone and projector, and what the loss's type asks for around them: a predictor, a teacher, the loss's own state.
@@ -269,10 +266,13 @@ class Network {
   }
 
   /// What a forward pass changes, as it is now: running statistics and the loss's memory.
-  [[nodiscard]] KeptBuffers keep_buffers() const {
-    Views all = trained_->buffers();
-    for (const torch::Tensor& buffer : teacher_->buffers()) all.push_back(buffer);
-    return KeptBuffers(std::move(all));
+  [[nodiscard]] auto keep() {
+    Views networks = student_buffers();
+    for (const torch::Tensor& buffer : teacher_->buffers()) networks.push_back(buffer);
+    if constexpr (PredictedLoss<L>) {
+      for (const torch::Tensor& buffer : predictor_->buffers()) networks.push_back(buffer);
+    }
+    return Kept<decltype(keep_state())>{KeptBuffers(std::move(networks)), keep_state()};
   }
 
   /// Adds the gradient of these views' loss to that of the weights and returns the loss, []; adds nothing where the loss is
@@ -307,6 +307,17 @@ class Network {
       return loss.make(width);
     } else {
       return {};
+    }
+  }
+
+  /// The loss's memory, by the state itself where it knows what a call changes.
+  [[nodiscard]] auto keep_state() {
+    if constexpr (!StatefulLoss<L>) {
+      return KeptBuffers({});
+    } else if constexpr (requires { state_->keep(); }) {
+      return state_->keep();
+    } else {
+      return KeptBuffers(state_->buffers());
     }
   }
 

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// Buffers of a module as they were, to put back.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include <jessl/core/tensor.hpp>
+
+namespace jessl {
+
+/// Some tensors as they are now, to put back.
+///
+/// Shapes     none
+/// Cost       a copy of each
+/// Errors     none
+/// Models     none
+/// Source     none
+class KeptBuffers {
+ public:
+  explicit KeptBuffers(std::vector<torch::Tensor> buffers) : buffers_(std::move(buffers)) {
+    for (const torch::Tensor& buffer : buffers_) copies_.push_back(buffer.clone());
+  }
+
+  /// Makes the tensors what they were when this was made.
+  void put_back() {
+    const torch::NoGradGuard no_gradient;
+    for (std::size_t i = 0; i < buffers_.size(); ++i) buffers_[i].copy_(copies_[i]);
+  }
+
+ private:
+  std::vector<torch::Tensor> buffers_;
+  std::vector<torch::Tensor> copies_;
+};
+
+}  // namespace jessl

@@ -1,0 +1,3 @@
+#include <jessl/loss/nt_xent.hpp>
+
+int main() { (void)jessl::loss::NTXent{}.against(jessl::loss::InBatch{}); }
