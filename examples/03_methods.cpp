@@ -118,9 +118,9 @@ M for_small_images(M method, const Images& images, const Settings& settings) {
   } else {
     views.jitter = std::min(views.jitter, 0.5);
   }
-  method.projector.widths = at_most(512, method.projector.widths);
+  method.projector.widths = at_most(2048, method.projector.widths);
   auto& loss = method.loss;
-  if constexpr (requires { loss.predictor; }) loss.predictor.hidden = at_most(512, loss.predictor.hidden);
+  if constexpr (requires { loss.predictor; }) loss.predictor.hidden = at_most(2048, loss.predictor.hidden);
   if constexpr (requires { loss.teacher; }) loss.teacher.momentum = 0.99;
   if constexpr (requires { loss.queue_size; }) loss.queue_size = std::min<std::int64_t>(loss.queue_size, 2048);
   if constexpr (requires { loss.prototypes; }) loss.prototypes = 256;
