@@ -61,8 +61,12 @@ struct VICReg {
     for (const torch::Tensor& view : z) {
       // A view's share in the mean over pairs: half the hinge and all the covariance, in V - 1 of V (V - 1) / 2 pairs.
       const auto all = group.all_gather(view);  // [W*N, D]
-      total = total + variance / count * detail::deviation_hinge(all, epsilon) +
-              covariance * 2 / count * squared_covariance(all);
+      const auto centred = all - all.mean(0);   // [W*N, D]
+      const auto freedom = static_cast<double>(all.size(0) - 1);
+      // The covariances times `freedom`: the variances are their diagonal.
+      const auto product = detail::split_product(centred, centred);
+      total = total + variance / count * detail::deviation_hinge(product.diagonal / freedom, epsilon) +
+              covariance * 2 / count / (freedom * freedom * static_cast<double>(all.size(1))) * product.off_squares;
     }
     return total;
   }
@@ -78,14 +82,6 @@ struct VICReg {
     jessl::detail::check_setting(variance >= 0, "loss", name, "variance", variance, "a finite number >= 0");
     jessl::detail::check_setting(covariance >= 0, "loss", name, "covariance", covariance, "a finite number >= 0");
     jessl::detail::check_setting(epsilon > 0, "loss", name, "epsilon", epsilon, "a finite number > 0");
-  }
-
- private:
-  /// c(Z): the squared covariances of different dimensions, per dimension.
-  [[nodiscard]] static torch::Tensor squared_covariance(const torch::Tensor& all) {
-    const auto centred = all - all.mean(0);  // [W*N, D]
-    const auto freedom = static_cast<double>(all.size(0) - 1);
-    return detail::squared_off_diagonal(centred, centred) / (freedom * freedom * static_cast<double>(all.size(1)));
   }
 };
 
