@@ -37,19 +37,30 @@ struct Products {
   std::int64_t m, k, n, count;
 };
 
+/// For each of two views a symmetric [side, side] product of matrices [side, length], in four strips of its upper half.
+std::vector<Products> symmetric(std::int64_t side, std::int64_t length) {
+  std::vector<Products> products;
+  for (std::int64_t strip = 0; strip < 4; ++strip) products.push_back({side / 4, length, side - strip * side / 4, 2});
+  return products;
+}
+
 /// What the losses' algorithms multiply, forward and backward, for two views of N x D; nothing where no one has counted.
 template <class Loss>
 std::vector<Products> products_of(std::int64_t rows, std::int64_t width) {
   if constexpr (std::is_same_v<Loss, jessl::loss::NTXent>) {
     // The upper half of the tiles of similarities twice, and weights times embeddings for all of them.
-    const std::int64_t side = std::min<std::int64_t>(512, rows), blocks = 2 * rows / side;
+    const std::int64_t side = std::min<std::int64_t>(256, rows), blocks = 2 * rows / side;
     return {{side, width, side, blocks * (blocks + 1)}, {side, side, width, blocks * blocks}};
   } else if constexpr (std::is_same_v<Loss, jessl::loss::VICReg>) {
-    const std::int64_t small = std::min(rows, width), large = std::max(rows, width);  // the small product of each view
-    return {{small, large, small, 2}, {rows, small, width, 2}};
+    const std::int64_t small = std::min(rows, width), large = std::max(rows, width);
+    std::vector<Products> products = symmetric(small, large);
+    products.push_back({rows, small, width, 2});
+    return products;
   } else if constexpr (std::is_same_v<Loss, jessl::loss::BarlowTwins>) {
-    if (2 * rows < width) return {{rows, width, rows, 2}, {rows, rows, width, 2}};
-    return {{width, rows, width, 1}, {rows, width, width, 2}};
+    if (2 * rows >= width) return {{width, rows, width, 1}, {rows, width, width, 2}};
+    std::vector<Products> products = symmetric(rows, width);
+    products.push_back({rows, rows, width, 2});
+    return products;
   } else {
     return {};
   }

@@ -55,13 +55,14 @@ struct VICReg {
 
     const auto z = detail::in_full_precision(views);  // V x [N, D]
     torch::Tensor total = invariance * detail::mean_over_pairs(z.size(), [&](std::size_t a, std::size_t b) {
-                            return (z[a] - z[b]).square().mean();
+                            return at::mse_loss(z[a], z[b]);
                           });
     const auto count = static_cast<double>(z.size());
     for (const torch::Tensor& view : z) {
       // A view's share in the mean over pairs: half the hinge and all the covariance, in V - 1 of V (V - 1) / 2 pairs.
       const auto all = group.all_gather(view);  // [W*N, D]
-      const auto centred = all - all.mean(0);   // [W*N, D]
+      // The gradient to the means is 0: of a function of centred^T centred it is a sum of centred columns.
+      const auto centred = all - all.mean(0).detach();  // [W*N, D]
       const auto freedom = static_cast<double>(all.size(0) - 1);
       // The covariances times `freedom`: the variances are their diagonal.
       const auto product = detail::split_product(centred, centred);
