@@ -6,7 +6,7 @@
 #   make asan [TESTS=...]                 the same with AddressSanitizer and UndefinedBehaviorSanitizer
 #   make cuda                             builds the GPU version (needs nvcc)
 #   make bench [ARGS="--benchmark_filter=loader/.*"]   runs the benchmarks
-#   make bench-peers [ARGS="--lines rrc/224"]     runs the data path beside torchvision, DALI, ffcv, ...
+#   make bench-peers [ARGS="--lines rrc/224"]     runs the data path and losses beside torchvision, DALI, lightly, ...
 #   make format                           clang-format over our sources
 #   make docs                             copies the marked regions of compiled sources into the documentation, and lists its pages
 #   make clean                            deletes build/ and out/ (not .deps/)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Views from stored photographs, and from small images in memory, to batches, by data::Loader: reading, decoding,
-// augmenting. One iteration is one epoch. images.hpp says what JESSL_BENCH_IMAGES and JESSL_BENCH_THREADS are.
+// augmenting. One iteration is one epoch. images.hpp says what JESSL_BENCH_IMAGES is, threads.hpp what JESSL_BENCH_THREADS.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -27,6 +27,7 @@
 #include <jessl/data/subset.hpp>
 
 #include "images.hpp"
+#include "threads.hpp"
 
 namespace {
 

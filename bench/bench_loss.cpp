@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Losses, forward and backward: time, and the most memory that tensors take meanwhile.
+// Losses, forward and backward: time, and the most memory that tensors take meanwhile. Of the losses that `make bench-peers`
+// measures beside others, also how far the step is from the limit: what its matrix products alone take. threads.hpp says
+// what JESSL_BENCH_THREADS is.
 // torch
+#include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <type_traits>
 #include <vector>
@@ -13,6 +18,7 @@
 #include <jessl/loss.hpp>
 
 #include "../tests/support/peak_memory.hpp"
+#include "threads.hpp"
 
 namespace {
 
@@ -26,9 +32,58 @@ jessl::loss::StateOrNone<Loss> state_of(const Loss& loss, std::int64_t width) {
   }
 }
 
+/// Products [m, k] x [k, n], so many in a step.
+struct Products {
+  std::int64_t m, k, n, count;
+};
+
+/// For each of two views a symmetric [side, side] product of matrices [side, length], in four strips of its upper half.
+std::vector<Products> symmetric(std::int64_t side, std::int64_t length) {
+  std::vector<Products> products;
+  for (std::int64_t strip = 0; strip < 4; ++strip) products.push_back({side / 4, length, side - strip * side / 4, 2});
+  return products;
+}
+
+/// What the losses' algorithms multiply, forward and backward, for two views of N x D; nothing where no one has counted.
+template <class Loss>
+std::vector<Products> products_of(std::int64_t rows, std::int64_t width) {
+  if constexpr (std::is_same_v<Loss, jessl::loss::NTXent>) {
+    // The upper half of the tiles of similarities twice, and weights times embeddings for all of them.
+    const std::int64_t side = std::min<std::int64_t>(256, rows), blocks = 2 * rows / side;
+    return {{side, width, side, blocks * (blocks + 1)}, {side, side, width, blocks * blocks}};
+  } else if constexpr (std::is_same_v<Loss, jessl::loss::VICReg>) {
+    const std::int64_t small = std::min(rows, width), large = std::max(rows, width);
+    std::vector<Products> products = symmetric(small, large);
+    products.push_back({rows, small, width, 2});
+    return products;
+  } else if constexpr (std::is_same_v<Loss, jessl::loss::BarlowTwins>) {
+    if (2 * rows >= width) return {{width, rows, width, 1}, {rows, width, width, 2}};
+    std::vector<Products> products = symmetric(rows, width);
+    products.push_back({rows, rows, width, 2});
+    return products;
+  } else {
+    return {};
+  }
+}
+
+/// The least time of one product, in seconds, of as many as fit into a quarter of a second.
+double seconds_of(const Products& product) {
+  using Clock = std::chrono::steady_clock;
+  const auto a = torch::randn({product.m, product.k}), b = torch::randn({product.k, product.n});
+  auto result = a.mm(b);
+  double least = std::numeric_limits<double>::infinity();
+  for (const auto begin = Clock::now(); Clock::now() - begin < std::chrono::milliseconds(250);) {
+    const auto start = Clock::now();
+    at::mm_out(result, a, b);
+    least = std::min(least, std::chrono::duration<double>(Clock::now() - start).count());
+  }
+  return least;
+}
+
 /// The loss of two views of N x D embeddings in float32, with what else it asks for, and its gradient.
 template <class Loss>
 void forward_backward(benchmark::State& state, const Loss& loss) {
+  torch::set_num_threads(static_cast<int>(bench::threads()));
   torch::manual_seed(0);
   const auto random = [&] { return torch::randn({state.range(0), state.range(1)}); };
   jessl::loss::Embedded given{.views = {random().requires_grad_(), random().requires_grad_()}};
@@ -48,6 +103,14 @@ void forward_backward(benchmark::State& state, const Loss& loss) {
   const jessl::test::PeakMemory peak;
   step();
   state.counters["peak_bytes"] = static_cast<double>(peak.bytes());
+  double operations = 0.0, seconds = 0.0;
+  for (const Products& product : products_of<Loss>(state.range(0), state.range(1))) {
+    operations += 2.0 * static_cast<double>(product.m * product.k * product.n * product.count);
+    seconds += seconds_of(product) * static_cast<double>(product.count);
+  }
+  if (operations == 0.0) return;
+  state.counters["GFLOP"] = 1e-9 * operations;
+  state.counters["products_GFLOP/s"] = 1e-9 * operations / seconds;
 }
 
 /// NT-Xent with the matrix of all similarities, as PyTorch code has it.
@@ -88,9 +151,9 @@ const bool registered = [] {
     if constexpr (!std::is_same_v<L, jessl::loss::WMSE>)
       add(std::string(L::name), loss, Size{256, 2048});  // needs N > D
   });
-  add("VICReg", jessl::loss::VICReg{}, Size{256, 8192});
-  add("BarlowTwins", jessl::loss::BarlowTwins{}, Size{256, 8192});
-  add("NTXent", jessl::loss::NTXent{}, Size{16384, 128});
+  add("VICReg", jessl::loss::VICReg{}, Size{2048, 2048}, Size{256, 8192});
+  add("BarlowTwins", jessl::loss::BarlowTwins{}, Size{2048, 2048}, Size{256, 8192});
+  add("NTXent", jessl::loss::NTXent{}, Size{8192, 128}, Size{16384, 128});
   add("plain NT-Xent", plain_nt_xent, Size{256, 128}, Size{2048, 128});
   add("plain covariance of VICReg", plain_covariance, Size{256, 2048}, Size{256, 8192});
   return true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A folder of photographs to a .beton file. images.hpp says what JESSL_BENCH_IMAGES and JESSL_BENCH_THREADS are.
+// A folder of photographs to a .beton file. images.hpp says what JESSL_BENCH_IMAGES is, threads.hpp what JESSL_BENCH_THREADS.
 #include <benchmark/benchmark.h>
 
 #include <chrono>
@@ -9,6 +9,7 @@
 #include <jessl/data/pack.hpp>
 
 #include "images.hpp"
+#include "threads.hpp"
 
 namespace {
 

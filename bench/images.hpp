@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the benchmarks of the data path share: the photographs, which are the JPEG files of the folder JESSL_BENCH_IMAGES
-// or, without it, pictures of waves and noise; and the number of threads, JESSL_BENCH_THREADS (default: all).
+// or, without it, pictures of waves and noise.
 #pragma once
 
 #include <algorithm>
@@ -19,7 +19,6 @@
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
-#include <jessl/core/thread_pool.hpp>
 #include <jessl/data/beton.hpp>
 #include <jessl/data/detail/jpeg_writer.hpp>
 #include <jessl/data/image_folder.hpp>
@@ -28,11 +27,6 @@
 namespace bench {
 
 using Bytes = std::vector<std::byte>;
-
-inline std::int64_t threads() {
-  const char* const text = std::getenv("JESSL_BENCH_THREADS");
-  return text == nullptr ? jessl::hardware_threads() : std::stoll(text);
-}
 
 /// A picture with structure at all scales, as a JPEG of quality 90; every fourth one has 4:2:0, the others 4:4:4.
 inline Bytes made_up(std::int64_t width, std::int64_t height, std::uint64_t number) {

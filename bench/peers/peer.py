@@ -5,13 +5,16 @@
 
 Makes the first batch and prints {"ready": true}; then, for each line "SECONDS" that it reads, makes batches for so long and
 prints {"rate": views a second}. Each peer does the whole line, but for what LESS says that it leaves out, which is in its
-favour. Of a batch that a peer makes, nothing is read.
+favour. Of a batch that a peer makes, nothing is read. In the lines of losses a batch is one step, forward and backward, and rates
+count steps; after the first it prints {"extra_MB": number or null}, by how much the process grows in a later one.
 """
+import ctypes
 import itertools
 import json
 import os
 import pathlib
 import random
+import re
 import sys
 import time
 
@@ -413,9 +416,80 @@ def ffcv_writer(line, files, threads):
         yield len(files)
 
 
+# --- losses -------------------------------------------------------------------------------------------------------------
+
+
+def steps(losses, line, threads):
+    """Forward and backward of two views, over and over; `losses` by the name that the line has."""
+    import torch
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    _, name, size = line.split("/")
+    views = [torch.randn(*map(int, size.split("x")), requires_grad=True) for _ in range(2)]
+    while True:
+        losses[name](*views).backward()
+        for view in views:
+            view.grad = None
+        yield
+
+
+def lightly_loss(line, files, threads):
+    """lightly's modules with their own settings."""
+    from lightly.loss import BarlowTwinsLoss, NTXentLoss, VICRegLoss
+    return steps({"NTXent": NTXentLoss(), "VICReg": VICRegLoss(), "BarlowTwins": BarlowTwinsLoss()}, line, threads)
+
+
+def compiled_loss(line, files, threads):
+    """The formulas in plain PyTorch, under torch.compile. The squares off a diagonal are all without those on it, which is the
+    shortest way."""
+    import torch
+    import torch.nn.functional as F
+
+    def off_diagonal(matrix):
+        return matrix.square().sum() - matrix.diagonal().square().sum()
+
+    def nt_xent(z1, z2):
+        z = F.normalize(torch.cat([z1, z2]))
+        itself = torch.eye(len(z), dtype=torch.bool)
+        return F.cross_entropy((z @ z.T / 0.5).masked_fill(itself, -torch.inf), torch.arange(len(z)).roll(len(z1)))
+
+    def vicreg(z1, z2):
+        total = 25 * F.mse_loss(z1, z2)
+        for z in (z1, z2):
+            centred = z - z.mean(0)
+            covariance = centred.T @ centred / (len(z) - 1)
+            total = total + 25 / 2 * F.relu(1 - (z.var(0) + 1e-4).sqrt()).mean() + off_diagonal(covariance) / z.shape[1]
+        return total
+
+    def barlow_twins(z1, z2):
+        y1, y2 = (F.batch_norm(z, None, None, training=True) for z in (z1, z2))
+        correlation = y1.T @ y2 / len(z1)
+        return (1 - correlation.diagonal()).square().sum() + 0.0051 * off_diagonal(correlation)
+
+    formulas = {"NTXent": nt_xent, "VICReg": vicreg, "BarlowTwins": barlow_twins}
+    return steps({name: torch.compile(formula) for name, formula in formulas.items()}, line, threads)
+
+
+def extra_megabytes(step):
+    """By how much the process grows at most in a step; None where the kernel does not tell."""
+    def kilobytes(field):
+        return int(re.search(rf"{field}:\s+(\d+)", pathlib.Path("/proc/self/status").read_text()).group(1))
+
+    for _ in range(2):
+        step()
+    ctypes.CDLL(None).malloc_trim(0)  # else the step finds what it needs in the pages that the last one left
+    try:
+        pathlib.Path("/proc/self/clear_refs").write_text("5")  # the most of now on
+    except OSError:
+        return None
+    before = kilobytes("VmRSS")
+    step()
+    return (kilobytes("VmHWM") - before) * 1024 / 1e6
+
+
 PEERS = {"torchvision tensors": torchvision_tensors, "torchvision PIL": torchvision_pil, "lightly": lightly,
          "kornia": kornia, "DALI whole": dali_whole, "DALI regions": dali_regions, "SPDL": spdl, "ffcv": ffcv,
-         "ffcv writer": ffcv_writer}
+         "ffcv writer": ffcv_writer, "lightly's loss": lightly_loss, "PyTorch compiled": compiled_loss}
 WORKPLACE = None
 
 
@@ -430,12 +504,14 @@ def main():
     def answer(**values):
         print(json.dumps(values), file=answers, flush=True)
 
-    whole_file = name == "ffcv writer"
+    whole_file, is_loss = name == "ffcv writer", line.startswith("loss/")
     images = 256 if line.startswith("augment") else BATCH
-    views = 1 if whole_file else images * max(1, len(views_of(line)))
+    views = 1 if whole_file or is_loss else images * max(1, len(views_of(line)))
     batches = PEERS[name](line, files, int(threads))
     next(batches)
     answer(ready=True)
+    if is_loss:
+        answer(extra_MB=extra_megabytes(lambda: next(batches)))
     for seconds in map(float, sys.stdin):
         warm = time.perf_counter() + (0 if whole_file else 0.2 * seconds)
         while time.perf_counter() < warm:  # also uses up what was made while others ran

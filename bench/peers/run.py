@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs jessl's data path beside its peers' on the same images, by turns, and prints tables of rates and ratios.
+"""Runs jessl's data path and its losses beside its peers', by turns, and prints tables of rates and ratios.
 
-    make bench-peers [ARGS="--lines simclr/224,pack --peers DALI --rounds 5 --seconds 1.5"]
+    make bench-peers [ARGS="--lines simclr/224,pack,loss --peers DALI,compiled --rounds 5 --seconds 1.5"]
 
-The peers (requirements.txt) are installed into a virtual environment in the cache folder at first use: 6 GB. ffcv and SPDL also
-need Debian packages: libopencv-dev libturbojpeg0-dev pkg-config g++, and libavdevice59 libavfilter8; a peer that does not
-start is named and left out. JESSL_BENCH_IMAGES is a folder of JPEG files (without it, pictures of waves and noise are made),
-JESSL_BENCH_THREADS the number of threads or processes of each contestant (default: all).
+The peers (losses.txt, and requirements.txt where more than losses are asked for) are installed into a virtual environment in
+the cache folder at first use: 6 GB. ffcv and SPDL also need Debian packages: libopencv-dev libturbojpeg0-dev pkg-config g++, and
+libavdevice59 libavfilter8; torch.compile needs g++ and python3-dev; a peer that does not start is named and left out.
+JESSL_BENCH_IMAGES is a folder of JPEG files (without it, pictures of waves and noise are made), JESSL_BENCH_THREADS the number of
+threads or processes of each contestant (default: all).
 
 A round visits every contestant once; the tables have the medians of the rounds. jessl is jessl_bench as `make bench` builds
 it, a process a round, which makes an epoch before the clock runs. A peer is a process that lives through all rounds and is
@@ -25,40 +26,73 @@ import subprocess
 import sys
 import tempfile
 import time
+import typing
 
 HERE = pathlib.Path(__file__).resolve().parent
 DATA_LOADER = ["torchvision tensors", "torchvision PIL", "lightly"]
 PHOTOGRAPHS = DATA_LOADER + ["DALI whole", "DALI regions", "SPDL", "ffcv"]
 
-# line: jessl's benchmarks, the peers, and by which factor each benchmark should beat the fastest of them. ffcv's files are
-# made anew by its writer, which costs quality and saves time; `beton_recompressed` are such files, but with restart markers.
+LOSSES = ["lightly's loss", "PyTorch compiled"]
+
+
+class Line(typing.NamedTuple):
+    """Benchmarks of jessl_bench, the peers, by which factor each benchmark should beat the fastest of them, and how many MB
+    it should take at most beside its input."""
+    benchmarks: list
+    peers: list
+    bars: list = []
+    memory: float = None
+
+
+def loss(name, rows, width, peers=LOSSES, bars=(), memory=None):
+    """A loss of two views of rows x width, float32, forward and backward."""
+    return Line([f"loss/{name}/forward_backward/N:{rows}/D:{width}"], peers, list(bars), memory)
+
+
+# ffcv's files are made anew by its writer, which costs quality and saves time; `beton_recompressed` are such files, but with
+# restart markers.
 LINES = {
-    "simclr/224": (["loader/simclr/224/folder", "loader/simclr/224/beton", "loader/simclr/224/beton_recompressed",
-                    "decode/full/folder"], PHOTOGRAPHS, [4, 5]),
-    "simclr/160": (["loader/simclr/160/folder", "loader/simclr/160/beton"], PHOTOGRAPHS, []),
-    "simclr/96": (["loader/simclr/96/folder", "loader/simclr/96/beton"], PHOTOGRAPHS, []),
-    "rrc/224": (["loader/rrc/224/folder", "loader/rrc/224/beton", "loader/rrc/224/beton_recompressed"],
-                [p for p in PHOTOGRAPHS if p != "lightly"], [2, 2.5]),
-    "multicrop": (["loader/multicrop/2x224+6x96/beton"], DATA_LOADER + ["DALI whole", "SPDL"], []),
-    "augment/32": (["augment/simclr/32/memory"], DATA_LOADER + ["kornia", "DALI whole", "ffcv"], [10]),
-    "decode": (["decode/full/folder"], ["torchvision tensors", "torchvision PIL", "DALI whole", "SPDL"], []),
-    "pack": (["pack/jpg", "pack/jpg/recompressed"], ["ffcv writer"], [2, 2]),
+    "simclr/224": Line(["loader/simclr/224/folder", "loader/simclr/224/beton", "loader/simclr/224/beton_recompressed",
+                        "decode/full/folder"], PHOTOGRAPHS, [4, 5]),
+    "simclr/160": Line(["loader/simclr/160/folder", "loader/simclr/160/beton"], PHOTOGRAPHS),
+    "simclr/96": Line(["loader/simclr/96/folder", "loader/simclr/96/beton"], PHOTOGRAPHS),
+    "rrc/224": Line(["loader/rrc/224/folder", "loader/rrc/224/beton", "loader/rrc/224/beton_recompressed"],
+                    [p for p in PHOTOGRAPHS if p != "lightly"], [2, 2.5]),
+    "multicrop": Line(["loader/multicrop/2x224+6x96/beton"], DATA_LOADER + ["DALI whole", "SPDL"]),
+    "augment/32": Line(["augment/simclr/32/memory"], DATA_LOADER + ["kornia", "DALI whole", "ffcv"], [10]),
+    "decode": Line(["decode/full/folder"], ["torchvision tensors", "torchvision PIL", "DALI whole", "SPDL"]),
+    "pack": Line(["pack/jpg", "pack/jpg/recompressed"], ["ffcv writer"], [2, 2]),
+    "loss/NTXent/2048x128": loss("NTXent", 2048, 128, bars=[3]),
+    "loss/NTXent/8192x128": loss("NTXent", 8192, 128),
+    "loss/NTXent/16384x128": loss("NTXent", 16384, 128, peers=[], memory=200),
+    "loss/VICReg/256x8192": loss("VICReg", 256, 8192, bars=[35], memory=64),
+    "loss/VICReg/2048x2048": loss("VICReg", 2048, 2048, bars=[1]),
+    "loss/BarlowTwins/256x8192": loss("BarlowTwins", 256, 8192, bars=[25], memory=64),
+    "loss/BarlowTwins/2048x2048": loss("BarlowTwins", 2048, 2048, bars=[1]),
 }
 
 
-def environment(venv):
-    """The Python of the peers' environment, made at first use."""
-    pins = HERE / "requirements.txt"
+def is_loss(line):
+    return line.startswith("loss/")
+
+
+def environment(venv, lines):
+    """The Python of the environment of these lines' peers, made at first use."""
+    pins = [HERE / "losses.txt"]
+    photographs = not all(map(is_loss, lines))
+    if photographs:
+        pins.append(HERE / "requirements.txt")
     if venv is None:
         cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "jessl"
-        venv = cache / f"peers-{hashlib.sha256(pins.read_bytes()).hexdigest()[:12]}"
+        digest = hashlib.sha256(b"".join(file.read_bytes() for file in pins)).hexdigest()[:12]
+        venv = cache / f"{'peers' if photographs else 'loss-peers'}-{digest}"
     python = venv / "bin" / "python"
     if not (venv / "complete").exists():
         print(f"bench-peers: installing the peers into {venv}", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
         install = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        subprocess.run(install + ["--requirement", pins], check=True)
-        if subprocess.run(install + ["--no-deps", "--no-build-isolation", "ffcv==1.0.2"]).returncode != 0:
+        subprocess.run(install + [f"--requirement={file}" for file in pins], check=True)
+        if photographs and subprocess.run(install + ["--no-deps", "--no-build-isolation", "ffcv==1.0.2"]).returncode != 0:
             print("bench-peers: ffcv does not build here and is left out; with Debian's libopencv-dev libturbojpeg0-dev "
                   f"pkg-config g++ it does. Delete {venv} to try again", flush=True)
         (venv / "complete").touch()
@@ -77,6 +111,7 @@ class Peer:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, start_new_session=True)
         self.alive = self.answer() is not None
         self.first_batch = time.perf_counter() - start
+        self.memory = self.answer()["extra_MB"] if self.alive and is_loss(line) else None
         if self.alive:
             os.killpg(self.process.pid, signal.SIGSTOP)  # else it makes batches ahead, in the others' time
 
@@ -109,15 +144,25 @@ class Peer:
 def jessl(settings, benchmark, threads=None):
     """The counters of a benchmark of jessl_bench."""
     done = subprocess.run(
-        [settings.jessl_bench, f"--benchmark_filter=^{re.escape(benchmark)}(/iterations:1)?$", "--benchmark_format=json",
-         f"--benchmark_min_time={settings.seconds}"],
+        [settings.jessl_bench, f"--benchmark_filter=^{re.escape(benchmark)}(/iterations:1)?(/real_time)?$",
+         "--benchmark_format=json", f"--benchmark_min_time={settings.seconds}"],
         check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         env={**os.environ, "JESSL_BENCH_IMAGES": settings.images, "JESSL_BENCH_THREADS": str(threads or settings.threads)})
     return json.loads(done.stdout)["benchmarks"][0]
 
 
 def rate(result):
-    return result.get("views_per_second") or result["images_per_second"]
+    """Views, images or, of a loss, steps a second."""
+    return result.get("views_per_second") or result.get("images_per_second") or 1000 / result["real_time"]
+
+
+def limit(benchmark, results):
+    """How near a loss is to what its matrix products alone take."""
+    operations = results[0]["GFLOP"]
+    reached = operations * statistics.median(map(rate, results))
+    products = statistics.median(result["products_GFLOP/s"] for result in results)
+    print(f"{benchmark}: {operations:.1f} GFLOP a step at {reached:.0f} GFLOP/s, {100 * reached / products:.0f} % of the "
+          f"{products:.0f} GFLOP/s of its matrix products alone", flush=True)
 
 
 def table(head, rows):
@@ -135,7 +180,7 @@ def run_line(line, settings, python):
     """One line: all contestants by turns. Returns the medians."""
     sys.path.insert(0, str(HERE))
     from peer import LESS
-    benchmarks, names, bars = LINES[line]
+    benchmarks, names, bars, most_memory = LINES[line]
     with tempfile.TemporaryDirectory(prefix="jessl-bench-peers-") as folder:
         peers, absent = [], []
         for name in names:
@@ -147,13 +192,15 @@ def run_line(line, settings, python):
             else:
                 absent.append([name, "-", "-", f"does not start: {peer.why()}"] + [""] * len(benchmarks))
                 peer.end()
+        results = {name: [] for name in benchmarks}
         rates = {name: [] for name in benchmarks + [peer.name for peer in peers]}
         try:
             for _ in range(settings.rounds):
                 # jessl's turns lie between the peers'.
                 turns = [peers[k::len(benchmarks)] for k in range(len(benchmarks))]
                 for benchmark, following in zip(benchmarks, turns):
-                    rates[benchmark].append(rate(jessl(settings, benchmark)))
+                    results[benchmark].append(jessl(settings, benchmark))
+                    rates[benchmark].append(rate(results[benchmark][-1]))
                     for peer in following:
                         rates[peer.name].append(peer.measure(settings.seconds))
         finally:
@@ -161,17 +208,24 @@ def run_line(line, settings, python):
                 peer.end()
     medians = {name: statistics.median(values) for name, values in rates.items()}
     first = {peer.name: f"{peer.first_batch:.1f} s" for peer in peers}
+    if is_loss(line):
+        head = ["ms a step", "first step", "extra MB"]
+        memory = {name: results[name][0]["peak_bytes"] / 1e6 for name in benchmarks}
+        memory |= {peer.name: peer.memory for peer in peers}
+        notes = {name: "" if value is None else f"{value:.1f}" for name, value in memory.items()}
+        shown = lambda values: [f"{1000 / value:.1f}" for value in sorted(values, reverse=True)]
+    else:
+        head = ["images/s" if line == "pack" else "views/s", "first file" if line == "pack" else "first batch", "leaves out"]
+        notes = {name: LESS.get((name, line.split("/")[0]), "") for name in rates}
+        shown = lambda values: [f"{value:.0f}" for value in sorted(values)]
 
     def row(name):
-        spread = f"{min(rates[name]):.0f} to {max(rates[name]):.0f}"
-        less = LESS.get((name, line.split("/")[0]), "")
+        spread = shown(rates[name])
         ratios = [f"{medians[b] / medians[name]:.2f}" if name not in benchmarks else "" for b in benchmarks]
-        return [name, f"{medians[name]:.0f} ({spread})", first.get(name, ""), less] + ratios
+        return [name, f"{shown([medians[name]])[0]} ({spread[0]} to {spread[-1]})", first.get(name, ""), notes[name]] + ratios
 
-    unit = "images/s" if line == "pack" else "views/s"
     print(f"\n### {line}\n")
-    table(["contestant", unit, "first file" if line == "pack" else "first batch", "leaves out"] +
-          [f"{b} / it" for b in benchmarks], [row(name) for name in rates] + absent)
+    table(["contestant"] + head + [f"{b} / it" for b in benchmarks], [row(name) for name in rates] + absent)
     if peers:
         for benchmark, wanted in zip(benchmarks, bars):
             fastest = max((peer.name for peer in peers), key=medians.get)
@@ -183,6 +237,11 @@ def run_line(line, settings, python):
                 anew = f"{benchmark}_recompressed"
                 if anew in medians:
                     verdict(f"{anew} to ffcv", medians[anew] / medians["ffcv"], wanted)
+    for benchmark in benchmarks if is_loss(line) else []:
+        limit(benchmark, results[benchmark])
+        if most_memory is not None:
+            met = "met" if memory[benchmark] < most_memory else "not met"
+            print(f"{benchmark}: {memory[benchmark]:.1f} MB beside its input, wanted below {most_memory}: {met}", flush=True)
     if line == "simclr/224":
         for benchmark in benchmarks[:2]:
             verdict(f"{benchmark} to images decoded whole, one a view", medians[benchmark] / medians["decode/full/folder"], 1.2)
@@ -207,23 +266,34 @@ def run_alone(settings):
           f"{memory['of_these_the_batch_MB']:.0f} MB, wanted below 300 MB", flush=True)
 
 
+def lines_of(text):
+    """The lines named by commas, or all whose names begin so: "simclr" is simclr/224, simclr/160 and simclr/96."""
+    lines = []
+    for part in text.split(","):
+        found = [line for line in [*LINES, "alone"] if f"{line}/".startswith(f"{part}/")]
+        if not found:
+            raise argparse.ArgumentTypeError(f"there is no line {part}, but {', '.join([*LINES, 'alone'])}")
+        lines += found
+    return lines
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = lambda text: text.split(",")
-    parser.add_argument("--lines", type=parts, default=[*LINES, "alone"], help=", ".join([*LINES, "alone"]))
-    parser.add_argument("--peers", type=parts, help="parts of the names of those to run")
+    parser.add_argument("--lines", type=lines_of, default=[*LINES, "alone"], help=", ".join([*LINES, "alone"]))
+    parser.add_argument("--peers", type=lambda text: text.split(","), help="parts of the names of those to run")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=1.5, help="a contestant's turn in a round")
     parser.add_argument("--venv", type=pathlib.Path, help="where the peers are installed")
     parser.add_argument("--jessl-bench", default="build/release/bench/jessl_bench")
     settings = parser.parse_args()
     settings.threads = int(os.environ.get("JESSL_BENCH_THREADS") or len(os.sched_getaffinity(0)))
-    python = environment(settings.venv)
+    python = environment(settings.venv, settings.lines)
     with tempfile.TemporaryDirectory(prefix="jessl-bench-peers-") as folder:
         settings.images = os.environ.get("JESSL_BENCH_IMAGES")
         if not settings.images:
             settings.images = folder
-            subprocess.run([python, "-c", "import sys, peer; peer.make_photographs(sys.argv[1])", folder], check=True, cwd=HERE)
+            if not all(map(is_loss, settings.lines)):
+                subprocess.run([python, "-c", "import sys, peer; peer.make_photographs(sys.argv[1])", folder], check=True, cwd=HERE)
         for line in settings.lines:
             if line == "alone":
                 run_alone(settings)

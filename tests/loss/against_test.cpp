@@ -247,7 +247,7 @@ TEST_CASE("Against Fixed and None: two ranks are one process on the joint batch"
 }
 
 TEST_CASE("Against: many tiles give what one matrix gives, without holding it", "[loss][against]") {
-  // 2 x 700 rows against 1300 make three tiles each way; with a gradient for the rows (Fixed) and without (Queue).
+  // 2 x 700 rows against 1300 make several tiles each way; with a gradient for the rows (Fixed) and without (Queue).
   const auto rows = unit_embeddings(1300, 6, 3);
   const auto a = embeddings(700, 6, 0).requires_grad_(), b = embeddings(700, 6, 0.5);
   const auto plain_a = a.detach().clone().requires_grad_(), plain_rows = rows.clone().requires_grad_();

@@ -64,7 +64,7 @@ TEST_CASE("MoCoV3: four views and the targets of two are twice the mean over the
 }
 
 TEST_CASE("MoCoV3: many tiles give what one matrix gives, also where two ranks share them", "[loss][moco_v3]") {
-  // 1100 images are three tiles of at most 512 rows; 550 on each rank, two.
+  // 1100 images are five tiles of at most 256 rows; 550 on each rank, three.
   const auto given = jessl::test::example<MoCoV3>(1100, 6);
   const auto plain = jessl::test::with_leaves(given), tiled = jessl::test::with_leaves(given),
              split = jessl::test::with_leaves(given);

@@ -72,21 +72,51 @@ TEST_CASE("NTXent: stays finite and exact where exp would overflow", "[loss][nt_
 }
 
 TEST_CASE("NTXent: many tiles give what one matrix gives", "[loss][nt_xent]") {
-  // 700 images make two tiles a view, of 512 and 188 rows; the plain form is one matrix [1400, 1400].
-  const auto a = embeddings(700, 6, 0).requires_grad_(), b = embeddings(700, 6, 0.5).requires_grad_();
-  const auto value = NTXent{.temperature = 0.1}(a, b);
-  value.backward();
+  // 700 images make three tiles a view, of 256, 256 and 188 rows; the plain form is one matrix [1400, 1400]. At temperature
+  // 1/64 the exponentials are summed as they are for the last time, beyond that with a running maximum.
+  for (const double temperature : {0.1, 1.0 / 64, 1.0 / 65}) {
+    const auto a = embeddings(700, 6, 0).requires_grad_(), b = embeddings(700, 6, 0.5).requires_grad_();
+    const auto value = NTXent{.temperature = temperature}(a, b);
+    value.backward();
 
-  const auto plain_a = a.detach().clone().requires_grad_(), plain_b = b.detach().clone().requires_grad_();
-  const auto z = torch::cat({plain_a, plain_b});
-  const auto y = z / z.norm(2, 1, true);
-  auto logits = y.mm(y.t()) / 0.1;
-  logits = logits.masked_fill(torch::eye(1400, torch::kBool), -INFINITY);
-  const auto plain = (logits.logsumexp(1) - (y * y.roll(700, 0)).sum(1) / 0.1).mean();
-  plain.backward();
-  CHECK(value.item<double>() == Approx(plain.item<double>()).epsilon(1e-12));
-  CHECK(jessl::test::relative_error(a.grad(), plain_a.grad()) < 1e-11);
-  CHECK(jessl::test::relative_error(b.grad(), plain_b.grad()) < 1e-11);
+    const auto plain_a = a.detach().clone().requires_grad_(), plain_b = b.detach().clone().requires_grad_();
+    const auto z = torch::cat({plain_a, plain_b});
+    const auto y = z / z.norm(2, 1, true);
+    auto logits = y.mm(y.t()) / temperature;
+    logits = logits.masked_fill(torch::eye(1400, torch::kBool), -INFINITY);
+    const auto plain = (logits.logsumexp(1) - (y * y.roll(700, 0)).sum(1) / temperature).mean();
+    plain.backward();
+    CHECK(value.item<double>() == Approx(plain.item<double>()).epsilon(1e-12));
+    CHECK(jessl::test::relative_error(a.grad(), plain_a.grad()) < 1e-11);
+    CHECK(jessl::test::relative_error(b.grad(), plain_b.grad()) < 1e-11);
+  }
+}
+
+TEST_CASE("NTXent: opposite embeddings at the lowest temperature of plain exponentials stay exact in float32",
+          "[loss][nt_xent]") {
+  // The two views of an image agree and the images are opposite: all logits are +-64. exp(-64) is all there is in the sum of
+  // negatives, and the loss is log(1 + 2 exp(-128)), 0 to rounding, with a finite gradient.
+  const auto a = torch::tensor({{1.0F, 0.0F}, {-1.0F, 0.0F}}).requires_grad_();
+  const auto value = NTXent{.temperature = 1.0 / 64}(a, a.detach());
+  value.backward();
+  CHECK(value.item<double>() < 1e-30);
+  CHECK(a.grad().isfinite().all().item<bool>());
+  // The other way round the positive is -64 and one of the two negatives 64: the loss is 128.
+  const auto swapped = NTXent{.temperature = 1.0 / 64}(a, -a.detach());
+  swapped.backward();
+  CHECK(swapped.item<double>() == Approx(128).epsilon(1e-5));
+  CHECK(a.grad().isfinite().all().item<bool>());
+}
+
+TEST_CASE("NTXent: a gradient taken under autocast is that of float32", "[loss][nt_xent]") {
+  const auto gradient = [](jessl::Precision precision) {
+    const auto a = embeddings(40, 6, 0).to(torch::kFloat32).requires_grad_();
+    const auto value = NTXent{}(a, embeddings(40, 6, 0.5).to(torch::kFloat32));
+    const jessl::Autocast autocast(torch::kCPU, precision);
+    value.backward();
+    return a.grad();
+  };
+  CHECK(jessl::test::relative_error(gradient(jessl::Precision::bfloat16), gradient(jessl::Precision::float32)) < 1e-6);
 }
 
 TEST_CASE("NTXent: tiles of two ranks give what one rank gives", "[loss][nt_xent]") {

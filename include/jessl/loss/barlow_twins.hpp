@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include <jessl/core/autocast.hpp>
@@ -50,16 +51,12 @@ struct BarlowTwins {
 
     std::vector<torch::Tensor> standardised;  // V x [W*N, D]
     for (const torch::Tensor& z : detail::in_full_precision(views)) {
-      const auto all = group.all_gather(z);
-      const auto centred = all - all.mean(0);
-      standardised.push_back(centred * (centred.square().mean(0) + epsilon).rsqrt());
+      standardised.push_back(std::get<0>(at::native_batch_norm(group.all_gather(z), {}, {}, {}, {}, true, 0, epsilon)));
     }
     return detail::mean_over_pairs(views.size(), [&](std::size_t a, std::size_t b) {
-      const torch::Tensor &y1 = standardised[a], &y2 = standardised[b];
-      const auto rows = static_cast<double>(y1.size(0));
-      const auto diagonal = (y1 * y2).sum(0) / rows;  // [D]
-      const auto others = detail::squared_off_diagonal(y1, y2) / (rows * rows);
-      return (1 - diagonal).square().sum() + lambda * others;
+      const auto rows = static_cast<double>(standardised[a].size(0));
+      const auto product = detail::split_product(standardised[a], standardised[b]);
+      return (1 - product.diagonal / rows).square().sum() + lambda / (rows * rows) * product.off_squares;
     });
   }
 

@@ -49,8 +49,8 @@ struct SpectralContrastive {
     const auto all = detail::gathered(local, group);  // V x [W*N, D]
     return detail::mean_over_pairs(views.size(), [&](std::size_t a, std::size_t b) {
       const auto positive = (local[a] * local[b]).sum(1);  // [N]
-      const auto squares =
-          detail::squared_off_diagonal(local[a].t(), all[b].t(), group.rank() * positive.size(0));  // of other images
+      const auto squares = detail::split_product(local[a].t(), all[b].t(), group.rank() * positive.size(0))
+                               .off_squares;  // of other images
       const auto pairs = static_cast<double>(local[a].size(0) * (all[b].size(0) - 1));
       return mu * mu / pairs * squares - 2 * mu * positive.mean();
     });

@@ -57,7 +57,8 @@ struct VIbCReg {
       // A view's share in the mean over pairs: it is in V - 1 of V (V - 1) / 2.
       const auto all = group.all_gather(view);  // [W*N, D]
       const auto share = 2 / static_cast<double>(z.size());
-      total = total + share * variance * detail::deviation_hinge(all, epsilon) + share * covariance * correlation(all);
+      total = total + share * variance * detail::deviation_hinge(all.var(0), epsilon) +
+              share * covariance * correlation(all);
     }
     return total;
   }
@@ -80,7 +81,7 @@ struct VIbCReg {
   [[nodiscard]] static torch::Tensor correlation(const torch::Tensor& all) {
     const auto columns = detail::unit_rows((all - all.mean(0)).t()).t();  // [W*N, D]
     const auto width = static_cast<double>(all.size(1));
-    return detail::squared_off_diagonal(columns, columns) / (width * width);
+    return detail::split_product(columns, columns).off_squares / (width * width);
   }
 };
 

@@ -55,14 +55,19 @@ struct VICReg {
 
     const auto z = detail::in_full_precision(views);  // V x [N, D]
     torch::Tensor total = invariance * detail::mean_over_pairs(z.size(), [&](std::size_t a, std::size_t b) {
-                            return (z[a] - z[b]).square().mean();
+                            return at::mse_loss(z[a], z[b]);
                           });
     const auto count = static_cast<double>(z.size());
     for (const torch::Tensor& view : z) {
       // A view's share in the mean over pairs: half the hinge and all the covariance, in V - 1 of V (V - 1) / 2 pairs.
       const auto all = group.all_gather(view);  // [W*N, D]
-      total = total + variance / count * detail::deviation_hinge(all, epsilon) +
-              covariance * 2 / count * squared_covariance(all);
+      // The gradient to the means is 0: of a function of centred^T centred it is a sum of centred columns.
+      const auto centred = all - all.mean(0).detach();  // [W*N, D]
+      const auto freedom = static_cast<double>(all.size(0) - 1);
+      // The covariances times `freedom`: the variances are their diagonal.
+      const auto product = detail::split_product(centred, centred);
+      total = total + variance / count * detail::deviation_hinge(product.diagonal / freedom, epsilon) +
+              covariance * 2 / count / (freedom * freedom * static_cast<double>(all.size(1))) * product.off_squares;
     }
     return total;
   }
@@ -78,14 +83,6 @@ struct VICReg {
     jessl::detail::check_setting(variance >= 0, "loss", name, "variance", variance, "a finite number >= 0");
     jessl::detail::check_setting(covariance >= 0, "loss", name, "covariance", covariance, "a finite number >= 0");
     jessl::detail::check_setting(epsilon > 0, "loss", name, "epsilon", epsilon, "a finite number > 0");
-  }
-
- private:
-  /// c(Z): the squared covariances of different dimensions, per dimension.
-  [[nodiscard]] static torch::Tensor squared_covariance(const torch::Tensor& all) {
-    const auto centred = all - all.mean(0);  // [W*N, D]
-    const auto freedom = static_cast<double>(all.size(0) - 1);
-    return detail::squared_off_diagonal(centred, centred) / (freedom * freedom * static_cast<double>(all.size(1)));
   }
 };
 

@@ -6,10 +6,9 @@
 
 namespace jessl::loss::detail {
 
-/// How far the standard deviations of the columns of [M, D] fall short of 1, on average.
-[[nodiscard]] inline torch::Tensor deviation_hinge(const torch::Tensor& all, double epsilon) {
-  const auto deviation = (all.var(/*dim=*/0, /*unbiased=*/true) + epsilon).sqrt();  // [D]
-  return torch::relu(1 - deviation).mean();
+/// How far the standard deviations of the columns fall short of 1, on average; of their variances, [D].
+[[nodiscard]] inline torch::Tensor deviation_hinge(const torch::Tensor& variances, double epsilon) {
+  return torch::relu(1 - (variances + epsilon).sqrt()).mean();
 }
 
 }  // namespace jessl::loss::detail

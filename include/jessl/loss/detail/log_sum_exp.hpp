@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <numbers>
 #include <vector>
 
+#include <jessl/core/autocast.hpp>
 #include <jessl/core/tensor.hpp>
 
 namespace jessl::loss::detail {
@@ -18,10 +20,12 @@ enum class Excluded : std::uint8_t {
   nothing      ///< no candidate is of the anchor's image
 };
 
-/// log sum_j exp(scale <anchor_i, candidate_j>) over all candidates that are not excluded.
+/// log sum_j exp(scale <anchor_i, candidate_j>) over all candidates that are not excluded, of rows of length 1 or 0.
 ///
-/// Similarities are computed in tiles, forward and again backward, and summed with a running maximum: memory is O(N D)
-/// and nothing overflows. Where the candidates are the anchors, the matrix is symmetric and half of the tiles do for all.
+/// Similarities are computed in tiles, forward and again backward: memory is O(N D). Where the candidates are the anchors, the
+/// matrix is symmetric and half of the tiles do for all. No similarity is beyond +-scale: up to a scale of 64 float32 holds the
+/// exponentials themselves, and a tile's are taken once for its rows and its columns. Beyond that the sums have a running
+/// maximum, so that nothing overflows.
 ///
 /// `anchors` V x [N, D] of this rank, `candidates` U x [M, D] of all ranks, N of which, from `first` on, are of the anchors'
 /// images: the anchors themselves, or what a teacher makes of them. Returns [V, N]. Each anchor must have a candidate that
@@ -31,8 +35,16 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& anchors,
                                const torch::Tensor& candidates, double scale, std::int64_t first, Excluded excluded) {
     const Matrix matrix{anchors, candidates, scale, first, excluded};
-    auto result = torch::full({anchors.size(0), anchors.size(1)}, -infinity, anchors.options().requires_grad(false));
+    const auto options = anchors.options().requires_grad(false);
+    auto result =
+        torch::full({anchors.size(0), anchors.size(1)}, matrix.bounded() ? 0.0 : -infinity, options);  // [V, N]
     matrix.for_each_tile([&](const Tile& tile) {
+      if (matrix.bounded()) {
+        tile.logits.exp2_();
+        tile.rows.of(result).add_(tile.logits.sum(1));
+        if (tile.mirrored) tile.columns.of(result).add_(tile.logits.sum(0));
+        return;
+      }
       const auto add = [&](const Block& block, std::int64_t axis) {
         const auto part = block.of(result);
         part.copy_(at::logaddexp(part, tile.logits.logsumexp(axis)));
@@ -40,6 +52,7 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
       add(tile.rows, 1);
       if (tile.mirrored) add(tile.columns, 0);
     });
+    if (matrix.bounded()) result.log_();
     context->save_for_backward({anchors, candidates, result});
     context->saved_data["scale"] = scale;
     context->saved_data["first"] = first;
@@ -51,10 +64,12 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
                                                  const torch::autograd::variable_list& gradients) {
     const auto saved = context->get_saved_variables();
     const torch::Tensor& sums = saved[2];  // [V, N]
+    const Autocast full_precision(sums.device().type(), Precision::float32);
     const Matrix matrix{saved[0], saved[1], context->saved_data["scale"].toDouble(),
                         context->saved_data["first"].toInt(),
                         static_cast<Excluded>(context->saved_data["excluded"].toInt())};
-    const auto gradient = gradients[0] * matrix.scale;  // [V, N]
+    const auto gradient = gradients[0] * matrix.scale;                                          // [V, N]
+    const auto of_exponential = matrix.bounded() ? gradient * (-sums).exp() : torch::Tensor();  // [V, N]
     // Neither a teacher's candidates nor a queue's rows have a gradient.
     auto to_anchors = context->needs_input_grad(0) ? torch::zeros_like(matrix.anchors) : torch::Tensor();
     const bool wanted = !matrix.symmetric() && context->needs_input_grad(1);
@@ -63,8 +78,14 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
                                             : torch::Tensor();
     matrix.for_each_tile([&](const Tile& tile) {
       // The softmax over each row of the matrix, times that row's gradient; a mirrored tile stands in its columns' rows too.
-      auto weights = (tile.logits - tile.rows.of(sums).unsqueeze(1)).exp_().mul_(tile.rows.of(gradient).unsqueeze(1));
-      if (tile.mirrored) weights.add_((tile.logits - tile.columns.of(sums)).exp_().mul_(tile.columns.of(gradient)));
+      torch::Tensor weights;
+      if (matrix.bounded()) {
+        const auto of_rows = tile.rows.of(of_exponential).unsqueeze(1);
+        weights = tile.logits.exp2_().mul_(tile.mirrored ? of_rows + tile.columns.of(of_exponential) : of_rows);
+      } else {
+        weights = (tile.logits - tile.rows.of(sums).unsqueeze(1)).exp_().mul_(tile.rows.of(gradient).unsqueeze(1));
+        if (tile.mirrored) weights.add_((tile.logits - tile.columns.of(sums)).exp_().mul_(tile.columns.of(gradient)));
+      }
       if (to_anchors.defined()) tile.rows.of(to_anchors).addmm_(weights, tile.columns.of(matrix.candidates));
       if (to_candidates.defined()) tile.columns.of(to_candidates).addmm_(weights.t(), tile.rows.of(matrix.anchors));
     });
@@ -73,7 +94,7 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
 
  private:
   static constexpr double infinity = std::numeric_limits<double>::infinity();
-  static constexpr std::int64_t side = 512;  // a float32 tile takes 1 MiB: it stays in a core's cache
+  static constexpr std::int64_t side = 256;  // a float32 tile takes 256 KiB: it stays in a core's cache
 
   /// Some rows of one view.
   struct Block {
@@ -86,7 +107,7 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
   struct Tile {
     Block rows, columns;
     bool mirrored;         // it also stands for the tile with rows and columns exchanged
-    torch::Tensor logits;  // [rows, columns], -infinity where excluded
+    torch::Tensor logits;  // [rows, columns], -infinity where excluded; to base 2, whose power is faster, where bounded
   };
 
   struct Matrix {
@@ -95,6 +116,7 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
     std::int64_t first;
     Excluded excluded;
 
+    [[nodiscard]] bool bounded() const { return scale <= 64; }
     [[nodiscard]] bool symmetric() const { return anchors.is_same(candidates); }
 
     template <class Visit>
@@ -108,12 +130,13 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
 
     template <class Visit>
     void for_each_tile(const Visit& visit) const {
+      const auto scaled = anchors * (bounded() ? scale * std::numbers::log2e : scale);
       for_each_block(anchors, [&](const Block& rows) {
         for_each_block(candidates, [&](const Block& columns) {
           const bool diagonal = rows.view == columns.view && rows.begin == columns.begin;
           const bool below = columns.view < rows.view || (columns.view == rows.view && columns.begin < rows.begin);
           if (symmetric() && below) return;
-          auto logits = rows.of(anchors).mm(columns.of(candidates).t()).mul_(scale);
+          auto logits = rows.of(scaled).mm(columns.of(candidates).t());
           const auto shift = first + rows.begin - columns.begin;  // the column of row 0's image
           const bool crosses = shift > -rows.size && shift < columns.size;
           if (crosses &&
