@@ -49,8 +49,9 @@ inline Bytes made_up(std::int64_t width, std::int64_t height, std::uint64_t numb
     }
   }
   jessl::data::detail::JPEGWriter writer;
-  const auto file = writer.write(image.view(), 90, /*full_chroma=*/number % 4 != 0);
-  return {file.begin(), file.end()};
+  Bytes file;
+  writer.write(image.view(), 90, /*full_chroma=*/number % 4 != 0, /*restart_interval=*/0, file);
+  return file;
 }
 
 /// The JPEG files, in the order of their paths; read or made once.

@@ -30,6 +30,7 @@
 #include <jessl/data/decode_region.hpp>
 #include <jessl/data/detail/area_resize.hpp>
 #include <jessl/data/detail/jpeg_header.hpp>
+#include <jessl/data/detail/jpeg_segmenter.hpp>
 #include <jessl/data/detail/jpeg_writer.hpp>
 #include <jessl/data/detail/pack_progress.hpp>
 #include <jessl/data/restart_markers.hpp>
@@ -149,13 +150,13 @@ class Packer {
     if (!as_jpeg(extent_of(pixels), i, options)) return store_raw(pixels, out);
     const bool full_chroma = options.chroma == Chroma::full;
     const std::int64_t interval = options.restart_markers ? restart_interval(pixels, full_chroma) : 0;
-    store(ImageFormat::jpg, extent_of(pixels),
-          jpeg_.write(pixels, static_cast<int>(options.quality), full_chroma, interval), out);
+    jpeg_.write(pixels, static_cast<int>(options.quality), full_chroma, interval, out.bytes);
+    describe(ImageFormat::jpg, extent_of(pixels), out);
   }
 
  private:
-  static void store(ImageFormat format, const Extent& extent, std::span<const std::byte> bytes, PackedImage& out) {
-    out.bytes.assign(bytes.begin(), bytes.end());
+  /// Says what out.bytes are.
+  static void describe(ImageFormat format, const Extent& extent, PackedImage& out) {
     out.image = {format, extent.width, extent.height, format == ImageFormat::raw ? 3 : 0, out.bytes};
     out.kept = false;
   }
@@ -165,11 +166,13 @@ class Packer {
   void keep(const EncodedImage& source, const Extent& extent, std::int64_t channels, const PackOptions& options,
             PackedImage& out) {
     if (options.restart_markers) {
-      store(ImageFormat::jpg, extent, add_restart_markers(source.bytes), out);
+      add_restart_markers(source.bytes, {}, segmenter_, out.bytes);
+      describe(ImageFormat::jpg, extent, out);
       static_cast<void>(decode_region(out.image, {.height = 1, .width = 1}, channels, decoder_));
     } else {
       static_cast<void>(data::decode(source, channels, decoded_));
-      store(ImageFormat::jpg, extent, source.bytes, out);
+      out.bytes.assign(source.bytes.begin(), source.bytes.end());
+      describe(ImageFormat::jpg, extent, out);
     }
     out.kept = true;
   }
@@ -182,10 +185,14 @@ class Packer {
 
   /// As RGB, which is all that a .beton file knows.
   void store_raw(const ImageView& pixels, PackedImage& out) {
-    if (pixels.channels == 3) return store(ImageFormat::raw, extent_of(pixels), std::as_bytes(pixels.pixels), out);
-    colour_.resize(pixels.width, pixels.height, 3);
-    for (std::size_t i = 0; i < pixels.pixels.size(); ++i) std::fill_n(&colour_.pixels[3 * i], 3, pixels.pixels[i]);
-    store(ImageFormat::raw, extent_of(pixels), std::as_bytes(std::span(colour_.pixels)), out);
+    const auto bytes = std::as_bytes(pixels.pixels);
+    if (pixels.channels == 3) {
+      out.bytes.assign(bytes.begin(), bytes.end());
+    } else {
+      out.bytes.resize(3 * bytes.size());
+      for (std::size_t i = 0; i < bytes.size(); ++i) std::fill_n(&out.bytes[3 * i], 3, bytes[i]);
+    }
+    describe(ImageFormat::raw, extent_of(pixels), out);
   }
 
   [[nodiscard]] static Extent extent_of(const ImageView& pixels) { return {pixels.height, pixels.width}; }
@@ -226,9 +233,9 @@ class Packer {
   Image decoded_{};
   Decoder decoder_{};
   Image shrunk_{};
-  Image colour_{};
   AreaResize resize_{};
   JPEGWriter jpeg_{};
+  JPEGSegmenter segmenter_{};
 };
 
 inline void check_pack_options(const PackOptions& options, std::int64_t size) {
