@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <exception>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,6 +30,7 @@
 #include <jessl/data/decode.hpp>
 #include <jessl/data/decode_region.hpp>
 #include <jessl/data/detail/area_resize.hpp>
+#include <jessl/data/detail/in_order.hpp>
 #include <jessl/data/detail/jpeg_header.hpp>
 #include <jessl/data/detail/jpeg_segmenter.hpp>
 #include <jessl/data/detail/jpeg_writer.hpp>
@@ -313,9 +315,8 @@ PackReport pack(const D& dataset, const std::filesystem::path& path, const PackO
 
   ThreadPool pool(options.threads);
   std::vector<detail::Packer> packers(static_cast<std::size_t>(pool.size()));
-  const std::int64_t block = 16 * pool.size();
-  std::vector<detail::PackedImage> ready(static_cast<std::size_t>(block));
-  std::vector<detail::PackedImage> coming(static_cast<std::size_t>(block));
+  std::vector<detail::PackedImage> images(static_cast<std::size_t>(32 * pool.size()));
+  detail::InOrder in_order(std::ssize(images));
   PackReport report;
   detail::PackProgress progress(options.progress, dataset.size());
 
@@ -331,25 +332,14 @@ PackReport pack(const D& dataset, const std::filesystem::path& path, const PackO
       out.failure = std::current_exception();
     }
   };
-  const auto append = [&](std::int64_t first, std::int64_t count) {
-    for (std::int64_t k = 0; k < count; ++k) {
-      detail::append_packed(writer, ready[static_cast<std::size_t>(k)], dataset.describe(first + k), labels, options,
-                            report);
-    }
-    progress.report(first + count, report.bytes);
-  };
-  // One thread appends a block, in order, while all of them make the next.
-  std::int64_t waiting = 0;
-  for (std::int64_t first = 0; first < dataset.size(); first += block) {
-    const std::int64_t count = std::min(block, dataset.size() - first);
-    pool.parallel_for(count + 1, [&](std::int64_t job, std::int64_t worker) {
-      if (job == 0) return append(first - waiting, waiting);
-      encode(first + job - 1, packers[static_cast<std::size_t>(worker)], coming[static_cast<std::size_t>(job - 1)]);
-    });
-    ready.swap(coming);
-    waiting = count;
-  }
-  append(dataset.size() - waiting, waiting);
+  pool.parallel_for(dataset.size(), [&](std::int64_t i, std::int64_t worker) {
+    in_order.add(
+        i, [&](std::size_t place) { encode(i, packers[static_cast<std::size_t>(worker)], images[place]); },
+        [&](std::int64_t number, std::size_t place) {
+          detail::append_packed(writer, images[place], dataset.describe(number), labels, options, report);
+          progress.report(number + 1, report.bytes);
+        });
+  });
   JESSL_CHECK(report.samples > 0, DataError, "jessl::data::pack: all ", report.skipped,
               " images of the data set are damaged; ", path.string(), " is not written");
   writer.commit();
