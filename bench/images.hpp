@@ -11,9 +11,11 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <numeric>
 #include <span>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <jessl/core/draw.hpp>
@@ -24,6 +26,7 @@
 #include <jessl/data/detail/jpeg_writer.hpp>
 #include <jessl/data/image_folder.hpp>
 #include <jessl/data/pack.hpp>
+#include <jessl/data/subset.hpp>
 
 namespace bench {
 
@@ -79,6 +82,17 @@ inline const std::vector<Bytes>& jpegs() {
     return result;
   }();
   return all;
+}
+
+/// The images over and over, 512 at least, so that the ends of epochs, where threads wait for each other, are few.
+template <class D>
+auto repeated(const D& dataset) {
+  std::vector<std::int64_t> indices;
+  while (indices.size() < 512) {
+    indices.resize(indices.size() + static_cast<std::size_t>(dataset.size()));
+    std::iota(indices.end() - static_cast<std::ptrdiff_t>(dataset.size()), indices.end(), std::int64_t{0});
+  }
+  return jessl::data::subset(dataset, std::move(indices));
 }
 
 /// A folder for temporary files, which goes with the program.
