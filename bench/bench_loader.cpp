@@ -9,11 +9,9 @@
 #include <cstdint>
 #include <ctime>
 #include <fstream>
-#include <numeric>
 #include <span>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <malloc.h>
 #include <unistd.h>
@@ -24,7 +22,6 @@
 #include <jessl/core/views.hpp>
 #include <jessl/data/array_dataset.hpp>
 #include <jessl/data/loader.hpp>
-#include <jessl/data/subset.hpp>
 
 #include "images.hpp"
 #include "threads.hpp"
@@ -88,23 +85,15 @@ struct FromWhole {
   }
 };
 
-/// The images over and over, 512 at least, so that the ends of epochs, where threads wait for each other, are few.
-template <class D>
-auto repeated(const D& dataset) {
-  std::vector<std::int64_t> indices;
-  while (indices.size() < 512) {
-    indices.resize(indices.size() + static_cast<std::size_t>(dataset.size()));
-    std::iota(indices.end() - static_cast<std::ptrdiff_t>(dataset.size()), indices.end(), std::int64_t{0});
-  }
-  return data::subset(dataset, std::move(indices));
-}
-
 /// One epoch after another; the first, in which memory is taken, is not counted.
 template <class D, class A>
-void run(benchmark::State& state, const D& dataset, const A& maker, std::int64_t batch_size) {
+void run(benchmark::State& state, const D& dataset, const A& maker, std::int64_t batch_size,
+         data::Decoding decoding = data::Decoding::exact) {
   // The calling thread is one of the workers: Google Benchmark counts its time, and would run for ages while it slept.
   data::Loader loader{
-      dataset, maker, {.batch_size = batch_size, .workers = bench::threads(), .ahead = 0, .drop_last = false}};
+      dataset,
+      maker,
+      {.batch_size = batch_size, .workers = bench::threads(), .ahead = 0, .drop_last = false, .decoding = decoding}};
   std::int64_t epoch = 0;
   std::int64_t views = 0;
   const auto make_all = [&] {
@@ -125,8 +114,9 @@ void run(benchmark::State& state, const D& dataset, const A& maker, std::int64_t
 }
 
 template <class D, class A>
-void run_stored(benchmark::State& state, const D& dataset, const A& maker) {
-  run(state, repeated(dataset), maker, 64);
+void run_stored(benchmark::State& state, const D& dataset, const A& maker,
+                data::Decoding decoding = data::Decoding::exact) {
+  run(state, bench::repeated(dataset), maker, 64, decoding);
 }
 
 /// 32x32 RGB images in memory, of random pixels.
@@ -153,7 +143,8 @@ double seconds_since_start() {
 /// where this is all that the program runs, and the photographs need not be made.
 void first_batch(benchmark::State& state) {
   for (auto step : state) {
-    data::Loader loader{repeated(bench::folder()), simclr(224), {.batch_size = 256, .workers = bench::threads()}};
+    data::Loader loader{
+        bench::repeated(bench::folder()), simclr(224), {.batch_size = 256, .workers = bench::threads()}};
     benchmark::DoNotOptimize((*loader.epoch(0).begin()).views[0].data());
     state.counters["seconds_since_start"] = seconds_since_start();
   }
@@ -169,17 +160,18 @@ double own_memory() {
 }
 
 /// An epoch of batches of 256, made when they are asked for; the memory that the loader takes beside the mapped file.
-void memory(benchmark::State& state) {
-  const auto dataset = repeated(bench::beton());
+void memory(benchmark::State& state, data::Element element) {
+  const auto dataset = bench::repeated(bench::beton());
   malloc_trim(0);  // what packing left free would serve the loader unseen
   const double before = own_memory();
   double most = before;
   double batch_bytes = 0.0;
   for (auto step : state) {
-    data::Loader loader{dataset, simclr(224), {.batch_size = 256, .workers = bench::threads(), .ahead = 0}};
+    data::Loader loader{
+        dataset, simclr(224), {.batch_size = 256, .workers = bench::threads(), .ahead = 0, .element = element}};
     for (const data::Batch& batch : loader.epoch(0)) {
       most = std::max(most, own_memory());
-      batch_bytes = static_cast<double>(2 * batch.views[0].size_bytes());
+      batch_bytes = static_cast<double>(2 * batch.bytes(0).size());
     }
   }
   state.counters["loader_MB"] = most - before;
@@ -196,6 +188,10 @@ void memory(benchmark::State& state) {
     add(name + "/beton", [size](benchmark::State& state) { run_stored(state, bench::beton(), simclr(size)); });
     add(name + "/beton_recompressed",
         [size](benchmark::State& state) { run_stored(state, bench::recompressed_beton(), simclr(size)); });
+    add(name + "/folder_fast",
+        [size](benchmark::State& state) { run_stored(state, bench::folder(), simclr(size), data::Decoding::fast); });
+    add(name + "/beton_fast",
+        [size](benchmark::State& state) { run_stored(state, bench::beton(), simclr(size), data::Decoding::fast); });
     add(name + "/beton_decoded_whole",
         [size](benchmark::State& state) { run_stored(state, bench::beton(), FromWhole{simclr(size)}); });
   }
@@ -206,7 +202,12 @@ void memory(benchmark::State& state) {
   add("loader/multicrop/2x224+6x96/beton",
       [](benchmark::State& state) { run_stored(state, bench::beton(), augment::swav()); });
   add("loader/first_batch/simclr/224/folder", first_batch)->Iterations(1);
-  add("loader/memory/simclr/224/beton", memory)->Iterations(1);
+  add("loader/memory/simclr/224/beton", [](benchmark::State& state) {
+    memory(state, data::Element::float32);
+  })->Iterations(1);
+  add("loader/memory/simclr/224/beton/bfloat16", [](benchmark::State& state) {
+    memory(state, data::Element::bfloat16);
+  })->Iterations(1);
   add("augment/simclr/32/memory", [](benchmark::State& state) { run(state, small_images(), simclr_small(32), 256); });
   add("decode/full/folder", [](benchmark::State& state) { run_stored(state, bench::folder(), Whole{}); });
   return true;

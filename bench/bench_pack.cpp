@@ -17,7 +17,7 @@ namespace data = jessl::data;
 
 /// JPEGs as they are, with restart markers added; or decoded and made anew, as ffcv's writer does.
 void pack(benchmark::State& state, bool recompress) {
-  const data::ImageFolder images = bench::folder();
+  const auto images = bench::repeated(bench::folder());
   const std::filesystem::path path = bench::workplace() / "packed.beton";
   std::int64_t packed = 0;
   // Google Benchmark's rates go by the time of the calling thread, unless the name says otherwise.

@@ -11,9 +11,11 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <numeric>
 #include <span>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <jessl/core/draw.hpp>
@@ -23,6 +25,7 @@
 #include <jessl/data/detail/jpeg_writer.hpp>
 #include <jessl/data/image_folder.hpp>
 #include <jessl/data/pack.hpp>
+#include <jessl/data/subset.hpp>
 
 namespace bench {
 
@@ -43,8 +46,9 @@ inline Bytes made_up(std::int64_t width, std::int64_t height, std::uint64_t numb
     }
   }
   jessl::data::detail::JPEGWriter writer;
-  const auto file = writer.write(image.view(), 90, /*full_chroma=*/number % 4 != 0);
-  return {file.begin(), file.end()};
+  Bytes file;
+  writer.write(image.view(), 90, /*full_chroma=*/number % 4 != 0, /*restart_interval=*/0, file);
+  return file;
 }
 
 /// The JPEG files, in the order of their paths; read or made once.
@@ -72,6 +76,17 @@ inline const std::vector<Bytes>& jpegs() {
     return result;
   }();
   return all;
+}
+
+/// The images over and over, 512 at least, so that the ends of epochs, where threads wait for each other, are few.
+template <class D>
+auto repeated(const D& dataset) {
+  std::vector<std::int64_t> indices;
+  while (indices.size() < 512) {
+    indices.resize(indices.size() + static_cast<std::size_t>(dataset.size()));
+    std::iota(indices.end() - static_cast<std::ptrdiff_t>(dataset.size()), indices.end(), std::int64_t{0});
+  }
+  return jessl::data::subset(dataset, std::move(indices));
 }
 
 /// A folder for temporary files, which goes with the program.

@@ -49,7 +49,8 @@ inline std::vector<JPEGKind> jpeg_kinds() {
           {.name = "YCCK", .factors = {2, 2, 1, 1, 1, 1, 2, 2}, .components = 4},
           {.name = "progressive 4:4:4", .progressive = true},
           {.name = "progressive 4:2:0", .factors = {2, 2, 1, 1, 1, 1, 1, 1}, .progressive = true},
-          {.name = "not interleaved", .factors = {2, 2, 1, 1, 1, 1, 1, 1}, .interleaved = false}};
+          {.name = "not interleaved", .factors = {2, 2, 1, 1, 1, 1, 1, 1}, .interleaved = false},
+          {.name = "tables of its own", .factors = {2, 2, 1, 1, 1, 1, 1, 1}, .optimize = true}};
 }
 
 }  // namespace data_test

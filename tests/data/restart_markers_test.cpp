@@ -43,6 +43,16 @@ Bytes with_marker(const Bytes& jpeg, unsigned code, std::string_view payload) {
   return result;
 }
 
+/// The markers that define Huffman tables before the first scan.
+int count_tables(const Bytes& jpeg) {
+  data::detail::JPEGMarkers markers(jpeg);
+  data::detail::JPEGMarker marker;
+  int count = 0;
+  while (markers.next(marker) && marker.code != data::detail::jpeg_code::start_of_scan)
+    count += marker.code == data::detail::jpeg_code::huffman_tables ? 1 : 0;
+  return count;
+}
+
 bool holds(const Bytes& bytes, std::string_view text) {
   const auto wanted = std::as_bytes(std::span(text));
   return std::search(bytes.begin(), bytes.end(), wanted.begin(), wanted.end()) != bytes.end();
@@ -58,6 +68,7 @@ TEST_CASE("add_restart_markers: the pixels stay, and the segments are found", "[
         INFO(kind.name << ", width " << width << ", segments " << segments);
         const Bytes after = data::add_restart_markers(before, {.segments_per_row = segments});
         CHECK(data::decode(stored(after)).pixels == data::decode(stored(before)).pixels);
+        CHECK(data::add_restart_markers(after, {.segments_per_row = segments}) == after);
         const data::ImageHeader header = data::peek(stored(after));
         if (!header.jpeg.regular) continue;
         CHECK(header.jpeg.segment_columns() ==
@@ -111,6 +122,31 @@ TEST_CASE("add_restart_markers: metadata stay or go as told, names of colour spa
   CHECK(data::decode(stored(data::add_restart_markers(cmyk))).pixels == data::decode(stored(cmyk)).pixels);
 }
 
+TEST_CASE("add_restart_markers: where there were markers before does not matter", "[data][restart_markers]") {
+  for (JPEGKind kind : data_test::jpeg_kinds()) {
+    if (kind.optimize) continue;  // whose tables would be others
+    const jessl::Image image = data_test::rough_picture(90, 33, kind.components);
+    const Bytes without = data::add_restart_markers(data_test::make_jpeg(image, kind));
+    for (const unsigned interval : {1U, 2U, 5U, 7U, 40U, 1000U}) {
+      INFO(kind.name << ", interval " << interval);
+      kind.restart_interval = interval;
+      CHECK(data::add_restart_markers(data_test::make_jpeg(image, kind)) == without);
+    }
+  }
+}
+
+TEST_CASE("add_restart_markers: the bits of the coefficients stay, and tables without the codes that are needed go",
+          "[data][restart_markers]") {
+  for (const bool optimize : {false, true}) {
+    INFO("optimize " << optimize);
+    // A smooth picture, whose own tables have no codes for differences from zero.
+    const Bytes before = data_test::make_jpeg(data_test::picture(200, 80, 3), {.optimize = optimize, .quality = 75});
+    const Bytes after = data::add_restart_markers(before);
+    CHECK(data::decode(stored(after)).pixels == data::decode(stored(before)).pixels);
+    CHECK(count_tables(after) == count_tables(before) + (optimize ? 2 : 0));  // luminance, chrominance
+  }
+}
+
 TEST_CASE("add_restart_markers: rewriting twice changes nothing more", "[data][restart_markers]") {
   const Bytes jpeg = data_test::make_jpeg(data_test::rough_picture(320, 64, 3), data_test::jpeg_kinds()[11]);
   const Bytes once = data::add_restart_markers(jpeg);
@@ -142,6 +178,8 @@ TEST_CASE("add_restart_markers: what is no JPEG, or damaged, is refused", "[data
       try {
         const Bytes after = data::add_restart_markers(damaged);
         REQUIRE(after.size() > 100);
+        // Where the bits of the coefficients are copied, damage that isn't noticed stays what it is.
+        if (name == "rgb_420.jpg") REQUIRE(data::decode(stored(after)).pixels == data::decode(stored(damaged)).pixels);
       } catch (const jessl::DataError&) {
       }
     }

@@ -68,6 +68,7 @@ struct JPEGKind {
   int components = 3;                                  ///< 1: grey, 3: YCbCr, 4: YCCK from CMYK
   bool progressive = false;
   bool interleaved = true;
+  bool optimize = false;  ///< Huffman tables made for the image
   unsigned restart_interval = 0;
   int quality = 90;
 };
@@ -102,6 +103,7 @@ inline Bytes make_jpeg(const jessl::Image& image, const JPEGKind& kind) {
     info.num_scans = kind.components;
   }
   info.restart_interval = kind.restart_interval;
+  info.optimize_coding = kind.optimize ? TRUE : FALSE;
   jpeg_start_compress(&info, TRUE);
   std::vector<std::uint8_t> pixels = image.pixels;  // libjpeg wants them mutable
   const auto stride = static_cast<std::size_t>(image.width * image.channels);

@@ -4,12 +4,14 @@
 // Usage: jessl_small_image_folder COUNT FOLDER
 
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include <jessl/core/atomic_file.hpp>
 #include <jessl/core/draw.hpp>
@@ -43,11 +45,12 @@ int main(int argc, char** argv) {
   try {
     JESSL_CHECK(argc == 3, jessl::ConfigError, "usage: jessl_small_image_folder COUNT FOLDER");
     jessl::data::detail::JPEGWriter writer;
+    std::vector<std::byte> bytes;
     for (std::int64_t i = 0; i < std::stoll(argv[1]); ++i) {
       const std::string name = i % 3 == 0 ? "rows" : i % 3 == 1 ? "columns" : "across";
       const std::filesystem::path folder = std::filesystem::path(argv[2]) / name;
       std::filesystem::create_directories(folder);
-      const auto bytes = writer.write(stripes(i).view(), 90, false);
+      writer.write(stripes(i).view(), 90, /*full_chroma=*/false, /*restart_interval=*/0, bytes);
       jessl::write_file(folder / (std::to_string(i) + ".jpg"),
                         std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
                         "jessl_small_image_folder");

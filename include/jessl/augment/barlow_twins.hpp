@@ -2,34 +2,13 @@
 // barlow_twins: the augmentation of Barlow Twins.
 #pragma once
 
-#include <array>
-#include <cstdint>
-
+#include <jessl/augment/byol.hpp>
 #include <jessl/augment/detail/asymmetric.hpp>
 
 namespace jessl::augment {
 
-/// The settings of barlow_twins(); the defaults are those of the official code.
-///
-/// Shapes     none
-/// Errors     none; barlow_twins() checks them
-/// Models     jessl::Options
-/// Source     as barlow_twins()
-struct BarlowTwinsOptions {
-  std::int64_t size = 224;       ///< pixels, >= 1: height and width of the views
-  double min_scale = 0.08;       ///< least area of a crop, fraction of the image, in (0, 1]
-  double max_scale = 1.0;        ///< greatest area of a crop
-  double flip = 0.5;             ///< probability of a horizontal flip
-  double jitter = 1.0;           ///< strength s: brightness, contrast 0.4 s, saturation 0.2 s, hue 0.1 s; in [0, 5]
-  double jitter_p = 0.8;         ///< probability that colour is jittered
-  double grayscale = 0.2;        ///< probability that colour is taken away
-  double blur = 1.0;             ///< probability of a blur in the first view
-  double solarize = 0.0;         ///< probability of solarization in the first view
-  double second_blur = 0.1;      ///< probability of a blur in the second view
-  double second_solarize = 0.2;  ///< probability of solarization in the second view
-  std::array<double, 3> mean = imagenet_mean;  ///< of the data set, as fractions of white
-  std::array<double, 3> std = imagenet_std;    ///< of the data set, > 0
-};
+/// The settings of barlow_twins(): BYOL's with BYOL's defaults, which the official code took over.
+using BarlowTwinsOptions = BYOLOptions;
 
 /// Two views that differ: the first always blurred, the second seldom, but sometimes solarized.
 ///
@@ -42,6 +21,3 @@ struct BarlowTwinsOptions {
 [[nodiscard]] inline auto barlow_twins(const BarlowTwinsOptions& options = {}) { return detail::asymmetric(options); }
 
 }  // namespace jessl::augment
-
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::BarlowTwinsOptions, size, min_scale, max_scale, flip, jitter, jitter_p,
-                        grayscale, blur, solarize, second_blur, second_solarize, mean, std);

@@ -86,6 +86,15 @@ class AtomicFile {
     size_ = std::max(size_, end);
   }
 
+  /// Has the system begin to put `bytes` from `offset` on onto the disk, without waiting for it, so that commit() finds
+  /// less to do. It is advice, which a system may not take: nothing depends on it.
+  void start_flush(std::int64_t offset, std::int64_t bytes) {
+    require_open();
+#ifdef SYNC_FILE_RANGE_WRITE
+    static_cast<void>(::sync_file_range(::fileno(file_.get()), offset, bytes, SYNC_FILE_RANGE_WRITE));
+#endif
+  }
+
   /// Reads back what write_at() wrote; less than `target` holds only at the end of the file. The number of bytes read.
   [[nodiscard]] std::size_t read_at(std::int64_t offset, std::span<std::byte> target) {
     require_open();

@@ -351,8 +351,10 @@ class BetonWriter {
   /// Writes the bytes that end at the place reached in the page.
   void flush() {
     if (pending_.empty()) return;
-    const std::uint64_t end = data_ + (pages_ - 1) * page_ + used_;
-    file_.write_at(static_cast<std::int64_t>(end - pending_.size()), pending_);
+    const auto end = static_cast<std::int64_t>(data_ + (pages_ - 1) * page_ + used_);
+    const auto size = static_cast<std::int64_t>(pending_.size());
+    file_.write_at(end - size, pending_);
+    file_.start_flush(end - size, size);
     pending_.clear();
   }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <exception>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,7 +30,9 @@
 #include <jessl/data/decode.hpp>
 #include <jessl/data/decode_region.hpp>
 #include <jessl/data/detail/area_resize.hpp>
+#include <jessl/data/detail/in_order.hpp>
 #include <jessl/data/detail/jpeg_header.hpp>
+#include <jessl/data/detail/jpeg_segmenter.hpp>
 #include <jessl/data/detail/jpeg_writer.hpp>
 #include <jessl/data/detail/pack_progress.hpp>
 #include <jessl/data/restart_markers.hpp>
@@ -149,13 +152,13 @@ class Packer {
     if (!as_jpeg(extent_of(pixels), i, options)) return store_raw(pixels, out);
     const bool full_chroma = options.chroma == Chroma::full;
     const std::int64_t interval = options.restart_markers ? restart_interval(pixels, full_chroma) : 0;
-    store(ImageFormat::jpg, extent_of(pixels),
-          jpeg_.write(pixels, static_cast<int>(options.quality), full_chroma, interval), out);
+    jpeg_.write(pixels, static_cast<int>(options.quality), full_chroma, interval, out.bytes);
+    describe(ImageFormat::jpg, extent_of(pixels), out);
   }
 
  private:
-  static void store(ImageFormat format, const Extent& extent, std::span<const std::byte> bytes, PackedImage& out) {
-    out.bytes.assign(bytes.begin(), bytes.end());
+  /// Says what out.bytes are.
+  static void describe(ImageFormat format, const Extent& extent, PackedImage& out) {
     out.image = {format, extent.width, extent.height, format == ImageFormat::raw ? 3 : 0, out.bytes};
     out.kept = false;
   }
@@ -165,11 +168,13 @@ class Packer {
   void keep(const EncodedImage& source, const Extent& extent, std::int64_t channels, const PackOptions& options,
             PackedImage& out) {
     if (options.restart_markers) {
-      store(ImageFormat::jpg, extent, add_restart_markers(source.bytes), out);
+      add_restart_markers(source.bytes, {}, segmenter_, out.bytes);
+      describe(ImageFormat::jpg, extent, out);
       static_cast<void>(decode_region(out.image, {.height = 1, .width = 1}, channels, decoder_));
     } else {
       static_cast<void>(data::decode(source, channels, decoded_));
-      store(ImageFormat::jpg, extent, source.bytes, out);
+      out.bytes.assign(source.bytes.begin(), source.bytes.end());
+      describe(ImageFormat::jpg, extent, out);
     }
     out.kept = true;
   }
@@ -182,10 +187,14 @@ class Packer {
 
   /// As RGB, which is all that a .beton file knows.
   void store_raw(const ImageView& pixels, PackedImage& out) {
-    if (pixels.channels == 3) return store(ImageFormat::raw, extent_of(pixels), std::as_bytes(pixels.pixels), out);
-    colour_.resize(pixels.width, pixels.height, 3);
-    for (std::size_t i = 0; i < pixels.pixels.size(); ++i) std::fill_n(&colour_.pixels[3 * i], 3, pixels.pixels[i]);
-    store(ImageFormat::raw, extent_of(pixels), std::as_bytes(std::span(colour_.pixels)), out);
+    const auto bytes = std::as_bytes(pixels.pixels);
+    if (pixels.channels == 3) {
+      out.bytes.assign(bytes.begin(), bytes.end());
+    } else {
+      out.bytes.resize(3 * bytes.size());
+      for (std::size_t i = 0; i < bytes.size(); ++i) std::fill_n(&out.bytes[3 * i], 3, bytes[i]);
+    }
+    describe(ImageFormat::raw, extent_of(pixels), out);
   }
 
   [[nodiscard]] static Extent extent_of(const ImageView& pixels) { return {pixels.height, pixels.width}; }
@@ -226,9 +235,9 @@ class Packer {
   Image decoded_{};
   Decoder decoder_{};
   Image shrunk_{};
-  Image colour_{};
   AreaResize resize_{};
   JPEGWriter jpeg_{};
+  JPEGSegmenter segmenter_{};
 };
 
 inline void check_pack_options(const PackOptions& options, std::int64_t size) {
@@ -306,9 +315,8 @@ PackReport pack(const D& dataset, const std::filesystem::path& path, const PackO
 
   ThreadPool pool(options.threads);
   std::vector<detail::Packer> packers(static_cast<std::size_t>(pool.size()));
-  const std::int64_t block = 16 * pool.size();
-  std::vector<detail::PackedImage> ready(static_cast<std::size_t>(block));
-  std::vector<detail::PackedImage> coming(static_cast<std::size_t>(block));
+  std::vector<detail::PackedImage> images(static_cast<std::size_t>(32 * pool.size()));
+  detail::InOrder in_order(std::ssize(images));
   PackReport report;
   detail::PackProgress progress(options.progress, dataset.size());
 
@@ -324,25 +332,14 @@ PackReport pack(const D& dataset, const std::filesystem::path& path, const PackO
       out.failure = std::current_exception();
     }
   };
-  const auto append = [&](std::int64_t first, std::int64_t count) {
-    for (std::int64_t k = 0; k < count; ++k) {
-      detail::append_packed(writer, ready[static_cast<std::size_t>(k)], dataset.describe(first + k), labels, options,
-                            report);
-    }
-    progress.report(first + count, report.bytes);
-  };
-  // One thread appends a block, in order, while all of them make the next.
-  std::int64_t waiting = 0;
-  for (std::int64_t first = 0; first < dataset.size(); first += block) {
-    const std::int64_t count = std::min(block, dataset.size() - first);
-    pool.parallel_for(count + 1, [&](std::int64_t job, std::int64_t worker) {
-      if (job == 0) return append(first - waiting, waiting);
-      encode(first + job - 1, packers[static_cast<std::size_t>(worker)], coming[static_cast<std::size_t>(job - 1)]);
-    });
-    ready.swap(coming);
-    waiting = count;
-  }
-  append(dataset.size() - waiting, waiting);
+  pool.parallel_for(dataset.size(), [&](std::int64_t i, std::int64_t worker) {
+    in_order.add(
+        i, [&](std::size_t place) { encode(i, packers[static_cast<std::size_t>(worker)], images[place]); },
+        [&](std::int64_t number, std::size_t place) {
+          detail::append_packed(writer, images[place], dataset.describe(number), labels, options, report);
+          progress.report(number + 1, report.bytes);
+        });
+  });
   JESSL_CHECK(report.samples > 0, DataError, "jessl::data::pack: all ", report.skipped,
               " images of the data set are damaged; ", path.string(), " is not written");
   writer.commit();

@@ -20,7 +20,10 @@
 #include <jessl/core/options.hpp>
 #include <jessl/data/detail/channels.hpp>
 #include <jessl/data/detail/format.hpp>
+#include <jessl/data/detail/jpeg_layout.hpp>
 #include <jessl/data/detail/jpeg_reader.hpp>
+#include <jessl/data/detail/jpeg_segmenter.hpp>
+#include <jessl/data/detail/jpeg_target.hpp>
 
 namespace jessl::data {
 
@@ -78,17 +81,9 @@ namespace detail {
 /// One JPEG image being rewritten.
 class JPEGRewriter {
  public:
-  JPEGRewriter() {
+  explicit JPEGRewriter(const RestartMarkers& options) : options_(options) {
     errors_.listen_to(input_);
     errors_.listen_to(output_);
-    destination_.owner = this;
-    destination_.init_destination = [](j_compress_ptr info) { rewind(*info); };
-    destination_.empty_output_buffer = [](j_compress_ptr info) -> boolean {
-      take(*info, chunk);  // the count that libjpeg keeps is not to be trusted here, its manual says
-      rewind(*info);
-      return TRUE;
-    };
-    destination_.term_destination = [](j_compress_ptr info) { take(*info, chunk - info->dest->free_in_buffer); };
   }
   JPEGRewriter(const JPEGRewriter&) = delete;
   JPEGRewriter& operator=(const JPEGRewriter&) = delete;
@@ -97,78 +92,88 @@ class JPEGRewriter {
     jpeg_destroy_decompress(&input_);
   }
 
-  [[nodiscard]] std::vector<std::byte> rewrite(std::span<const std::byte> bytes, const RestartMarkers& options) {
-    const auto attempt = [this](const auto& step) {
-      errors_.attempt(step, "jessl::data::add_restart_markers: damaged or unsupported JPEG");
-    };
+  /// `out` becomes the new file; its memory is used again.
+  void rewrite(std::span<const std::byte> bytes, JPEGSegmenter& segmenter, std::vector<std::byte>& out) {
     attempt([&] {
       jpeg_create_decompress(&input_);
-      jpeg_create_compress(&output_);
       jpeg_mem_src(&input_, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
-      if (options.metadata != Metadata::drop) save_markers(options.metadata);
+      if (options_.metadata != Metadata::drop) save_markers();
       jpeg_read_header(&input_, TRUE);
     });
     check_image_size(input_.image_width, input_.image_height, "JPEG");
     const std::int64_t unit = input_.num_components == 1 ? 8 : 8 * std::int64_t{input_.max_h_samp_factor};
     const std::int64_t units = (std::int64_t{input_.image_width} + unit - 1) / unit;
-    const std::int64_t interval = units_per_segment(units, options.segments_per_row);
+    const std::int64_t interval = units_per_segment(units, options_.segments_per_row);
+    JPEGMarker start;
+    const bool bits_stay =
+        !options_.optimize && copy_header(bytes, start, out) && start.end == bytes.size() - input_.src->bytes_in_buffer;
+    if (bits_stay && segmenter.cut(bytes, start, input_, interval, out)) return;
     attempt([&] {
       jvirt_barray_ptr* const coefficients = jpeg_read_coefficients(&input_);
+      jpeg_create_compress(&output_);
       jpeg_copy_critical_parameters(&input_, &output_);
       output_.restart_interval = static_cast<unsigned>(interval);
-      output_.optimize_coding = options.optimize ? TRUE : FALSE;
-      output_.dest = &destination_;
+      output_.optimize_coding = options_.optimize ? TRUE : FALSE;
+      target_.take(output_, out);
       jpeg_write_coefficients(&output_, coefficients);
       write_saved_markers();
       jpeg_finish_compress(&output_);
       jpeg_finish_decompress(&input_);
     });
-    return std::move(bytes_);
   }
 
  private:
-  static constexpr std::size_t chunk = 1 << 16U;
+  static constexpr std::string_view jfif = "JFIF";
+  static constexpr std::string_view adobe = "Adobe";
 
-  struct Destination : jpeg_destination_mgr {
-    JPEGRewriter* owner = nullptr;
-  };
-
-  static void rewind(jpeg_compress_struct& info) {
-    info.dest->next_output_byte = static_cast<Destination*>(info.dest)->owner->buffer_.data();
-    info.dest->free_in_buffer = chunk;
+  template <class Step>
+  void attempt(const Step& step) {
+    errors_.attempt(step, "jessl::data::add_restart_markers: damaged or unsupported JPEG");
   }
 
-  /// Takes over what libjpeg has written. No exception may pass through libjpeg.
-  static void take(jpeg_compress_struct& info, std::size_t count) {
-    JPEGRewriter& self = *static_cast<Destination*>(info.dest)->owner;
-    bool out_of_memory = false;
-    try {
-      const auto* const begin = reinterpret_cast<const std::byte*>(self.buffer_.data());
-      self.bytes_.insert(self.bytes_.end(), begin, begin + count);
-    } catch (const std::exception&) {
-      out_of_memory = true;
+  // ---- A header that stays, because the coefficients are not coded anew.
+
+  /// The header up to the start of the scan; false where it has something that libjpeg would not write.
+  [[nodiscard]] bool copy_header(std::span<const std::byte> bytes, JPEGMarker& start,
+                                 std::vector<std::byte>& out) const {
+    out.assign({std::byte{0xFF}, static_cast<std::byte>(jpeg_code::start_of_image)});
+    JPEGMarkers markers(bytes);
+    while (markers.next(start)) {
+      if (start.code == jpeg_code::start_of_scan) return true;
+      const bool is_jfif = start.code == jpeg_code::application && starts_with(start.payload, jfif);
+      if (is_jfif && start.payload.size() != 14) return false;  // with a thumbnail
+      const bool names_colours = is_jfif || (start.code == jpeg_code::adobe && starts_with(start.payload, adobe));
+      const bool codes_pixels = is_start_of_frame(start.code) || start.code == jpeg_code::quantization_tables ||
+                                start.code == jpeg_code::huffman_tables;
+      if (names_colours || codes_pixels || is_kept(start.code)) {
+        const auto part = bytes.subspan(start.begin, start.end - start.begin);
+        out.insert(out.end(), part.begin(), part.end());
+      }
     }
-    if (!out_of_memory) return;
-    info.err->msg_code = JERR_OUT_OF_MEMORY;
-    info.err->msg_parm.i[0] = 0;
-    (*info.err->error_exit)(reinterpret_cast<j_common_ptr>(&info));
+    return false;
   }
 
-  void save_markers(Metadata metadata) {
+  /// Whether markers of this code are metadata that stay.
+  [[nodiscard]] bool is_kept(int code) const {
+    if (options_.metadata == Metadata::drop) return false;
+    const bool is_metadata = code == JPEG_COM || (code >= JPEG_APP0 && code < JPEG_APP0 + 16);
+    return is_metadata && (options_.metadata == Metadata::keep || code == jpeg_code::colour_profile);
+  }
+
+  // ---- One that libjpeg writes.
+
+  void save_markers() {
     constexpr unsigned whole = 0xFFFF;
-    constexpr int colour_profile = 2;
-    for (int application = 0; application < 16; ++application) {
-      if (metadata == Metadata::keep || application == colour_profile)
-        jpeg_save_markers(&input_, JPEG_APP0 + application, whole);
+    for (int code = JPEG_APP0; code <= JPEG_COM; ++code) {
+      if (is_kept(code)) jpeg_save_markers(&input_, code, whole);
     }
-    if (metadata == Metadata::keep) jpeg_save_markers(&input_, JPEG_COM, whole);
   }
 
   void write_saved_markers() {
     for (jpeg_saved_marker_ptr marker = input_.marker_list; marker != nullptr; marker = marker->next) {
       // libjpeg writes those that name the colour space itself.
-      if (output_.write_JFIF_header != FALSE && begins_with(*marker, JPEG_APP0, "JFIF")) continue;
-      if (output_.write_Adobe_marker != FALSE && begins_with(*marker, JPEG_APP0 + 14, "Adobe")) continue;
+      if (output_.write_JFIF_header != FALSE && begins_with(*marker, JPEG_APP0, jfif)) continue;
+      if (output_.write_Adobe_marker != FALSE && begins_with(*marker, JPEG_APP0 + 14, adobe)) continue;
       jpeg_write_marker(&output_, marker->marker, marker->data, marker->data_length);
     }
   }
@@ -178,13 +183,23 @@ class JPEGRewriter {
            std::memcmp(marker.data, text.data(), text.size()) == 0;
   }
 
+  RestartMarkers options_;
   jpeg_decompress_struct input_{};
   jpeg_compress_struct output_{};
   JPEGErrors errors_;
-  Destination destination_{};
-  std::array<JOCTET, chunk> buffer_{};
-  std::vector<std::byte> bytes_{};
+  JPEGTarget target_;
 };
+
+/// As the public add_restart_markers, with memory that is used again.
+inline void add_restart_markers(std::span<const std::byte> jpeg, const RestartMarkers& options,
+                                JPEGSegmenter& segmenter, std::vector<std::byte>& out) {
+  JESSL_CHECK(options.segments_per_row >= 1, ConfigError, "jessl::data::add_restart_markers: segments_per_row is ",
+              options.segments_per_row, ", expected >= 1");
+  JESSL_CHECK(starts_with(jpeg, "\xFF\xD8"), DataError,
+              "jessl::data::add_restart_markers: not a JPEG image: the first bytes are ", first_bytes(jpeg),
+              ", expected ff d8");
+  JPEGRewriter(options).rewrite(jpeg, segmenter, out);
+}
 
 }  // namespace detail
 
@@ -202,12 +217,10 @@ class JPEGRewriter {
 /// Source     ITU-T T.81 (JPEG), section B.1.1.3 and E.1.4
 [[nodiscard]] inline std::vector<std::byte> add_restart_markers(std::span<const std::byte> jpeg,
                                                                 const RestartMarkers& options = {}) {
-  JESSL_CHECK(options.segments_per_row >= 1, ConfigError, "jessl::data::add_restart_markers: segments_per_row is ",
-              options.segments_per_row, ", expected >= 1");
-  JESSL_CHECK(detail::starts_with(jpeg, "\xFF\xD8"), DataError,
-              "jessl::data::add_restart_markers: not a JPEG image: the first bytes are ", detail::first_bytes(jpeg),
-              ", expected ff d8");
-  return detail::JPEGRewriter().rewrite(jpeg, options);
+  detail::JPEGSegmenter segmenter;
+  std::vector<std::byte> out;
+  detail::add_restart_markers(jpeg, options, segmenter, out);
+  return out;
 }
 
 }  // namespace jessl::data

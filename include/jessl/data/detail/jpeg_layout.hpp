@@ -30,8 +30,9 @@ inline constexpr std::uint8_t end_of_image = 0xD9;
 inline constexpr std::uint8_t start_of_scan = 0xDA;
 inline constexpr std::uint8_t quantization_tables = 0xDB;
 inline constexpr std::uint8_t restart_interval = 0xDD;
-inline constexpr std::uint8_t application = 0xE0;  // APP0, JFIF; up to APP15
-inline constexpr std::uint8_t adobe = 0xEE;        // APP14
+inline constexpr std::uint8_t application = 0xE0;     // APP0, JFIF; up to APP15
+inline constexpr std::uint8_t colour_profile = 0xE2;  // APP2
+inline constexpr std::uint8_t adobe = 0xEE;           // APP14
 }  // namespace jpeg_code
 
 [[nodiscard]] inline unsigned byte_at(std::span<const std::byte> bytes, std::size_t place) {
