@@ -33,6 +33,8 @@ DATA_LOADER = ["torchvision tensors", "torchvision PIL", "lightly"]
 PHOTOGRAPHS = DATA_LOADER + ["DALI whole", "DALI regions", "SPDL", "ffcv"]
 
 LOSSES = ["lightly's loss", "PyTorch compiled"]
+# glibc keeps freed memory, as in a run of jessl's trainer: else up to a fifth of a step is the kernel's, which clears the pages.
+KEPT_MEMORY = {"GLIBC_TUNABLES": f"glibc.malloc.mmap_threshold={2**25}:glibc.malloc.trim_threshold={2**31 - 1}"}
 
 
 class Line(typing.NamedTuple):
@@ -76,6 +78,11 @@ def is_loss(line):
     return line.startswith("loss/")
 
 
+def variables(line, **more):
+    """What a contestant's environment is at a line."""
+    return {**os.environ, **(KEPT_MEMORY if is_loss(line) else {}), **more}
+
+
 def environment(venv, lines):
     """The Python of the environment of these lines' peers, made at first use."""
     pins = [HERE / "losses.txt"]
@@ -108,7 +115,7 @@ class Peer:
         start = time.perf_counter()
         self.process = subprocess.Popen(
             [python, HERE / "peer.py", name, line, settings.images, str(settings.threads), place], text=True, bufsize=1,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, start_new_session=True)
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, start_new_session=True, env=variables(line))
         self.alive = self.answer() is not None
         self.first_batch = time.perf_counter() - start
         self.memory = self.answer()["extra_MB"] if self.alive and is_loss(line) else None
@@ -147,7 +154,7 @@ def jessl(settings, benchmark, threads=None):
         [settings.jessl_bench, f"--benchmark_filter=^{re.escape(benchmark)}(/iterations:1)?(/real_time)?$",
          "--benchmark_format=json", f"--benchmark_min_time={settings.seconds}"],
         check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        env={**os.environ, "JESSL_BENCH_IMAGES": settings.images, "JESSL_BENCH_THREADS": str(threads or settings.threads)})
+        env=variables(benchmark, JESSL_BENCH_IMAGES=settings.images, JESSL_BENCH_THREADS=str(threads or settings.threads)))
     return json.loads(done.stdout)["benchmarks"][0]
 
 

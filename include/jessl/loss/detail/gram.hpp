@@ -74,11 +74,11 @@ class SplitProductFunction : public torch::autograd::Function<SplitProductFuncti
 
     torch::Tensor to_a, to_b;
     if (context->needs_input_grad(0)) {
-      to_a = (by_gram ? saved[3].mm(a) : b.mm(saved[2].t())).mul_(scale);  // [K, P]
+      to_a = by_gram ? (scale * saved[3]).mm(a) : b.mm(saved[2].t()).mul_(scale);  // [K, P]
       to_a.addcmul_(b.narrow(1, shift, a.size(1)), of_diagonal);
     }
     if (context->needs_input_grad(1) && !symmetric) {
-      to_b = (by_gram ? saved[2].mm(b) : a.mm(saved[2])).mul_(scale);  // [K, Q]
+      to_b = by_gram ? (scale * saved[2]).mm(b) : a.mm(saved[2]).mul_(scale);  // [K, Q]
       to_b.narrow(1, shift, a.size(1)).addcmul_(a, of_diagonal);
     }
     return {to_a, to_b, {}};
