@@ -18,6 +18,7 @@
 
 #include <jessl/augment.hpp>
 #include <jessl/core/draw.hpp>
+#include <jessl/core/element.hpp>
 #include <jessl/core/image.hpp>
 #include <jessl/core/views.hpp>
 #include <jessl/data/array_dataset.hpp>
@@ -160,7 +161,7 @@ double own_memory() {
 }
 
 /// An epoch of batches of 256, made when they are asked for; the memory that the loader takes beside the mapped file.
-void memory(benchmark::State& state, data::Element element) {
+void memory(benchmark::State& state, jessl::Element element) {
   const auto dataset = bench::repeated(bench::beton());
   malloc_trim(0);  // what packing left free would serve the loader unseen
   const double before = own_memory();
@@ -203,10 +204,10 @@ void memory(benchmark::State& state, data::Element element) {
       [](benchmark::State& state) { run_stored(state, bench::beton(), augment::swav()); });
   add("loader/first_batch/simclr/224/folder", first_batch)->Iterations(1);
   add("loader/memory/simclr/224/beton", [](benchmark::State& state) {
-    memory(state, data::Element::float32);
+    memory(state, jessl::Element::float32);
   })->Iterations(1);
   add("loader/memory/simclr/224/beton/bfloat16", [](benchmark::State& state) {
-    memory(state, data::Element::bfloat16);
+    memory(state, jessl::Element::bfloat16);
   })->Iterations(1);
   add("augment/simclr/32/memory", [](benchmark::State& state) { run(state, small_images(), simclr_small(32), 256); });
   add("decode/full/folder", [](benchmark::State& state) { run_stored(state, bench::folder(), Whole{}); });

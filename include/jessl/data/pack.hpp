@@ -284,8 +284,8 @@ inline void append_packed(BetonWriter& writer, const PackedImage& packed, const 
 /// An image larger than max_resolution is first shrunk by area averaging, to floor(m/s * width) x floor(m/s * height) for
 /// a longest side s. `mode` then says whether it is stored as pixels or as JPEG. A source that is a JPEG of 8-bit grey or
 /// colour already, baseline or progressive, and was not shrunk keeps its coefficients, unless `recompress` is set; all
-/// others are encoded with `quality` and `chroma`. Every image is decoded, to its coefficients at least, so that a damaged one
-/// is found here.
+/// others are encoded with `quality` and `chroma`. Every image is decoded, or read code by code where its bits are copied, so
+/// that a damaged one is found here.
 ///
 /// With `restart_markers` each JPEG has restart segments (add_restart_markers), so that decode_region reads those under a
 /// box and no others; a JPEG that is kept is rewritten without loss. Without, it is kept byte by byte, and one that is
@@ -296,7 +296,7 @@ inline void append_packed(BetonWriter& writer, const PackedImage& packed, const 
 ///
 /// Shapes     none
 /// Units      max_resolution: pixels; smart_threshold, page_size: bytes
-/// Cost       a decode an image, an encode where one is made, 1.3 decodes where one is rewritten; memory for 32 stored
+/// Cost       a decode and an encode of an image that is made, 0.7 decodes of one that is rewritten; memory for 32 stored
 ///            images a thread
 /// Randomness proportion mode: Purpose::packing, by (seed, index)
 /// Errors     ConfigError for settings out of range or an empty data set; DataError for a damaged image (unless
