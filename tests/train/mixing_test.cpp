@@ -53,9 +53,9 @@ TEST_CASE("mix: tensors are mixed as spans are, on the same draws", "[train][mix
 }
 
 TEST_CASE("mix: keeps the type of the images, and lets gradients through", "[train][mixing]") {
-  const augment::Mixing half{.partner = {1, 0}, .lambda = {0.5, 0.5}};
+  const augment::Mixing evenly{.partner = {1, 0}, .lambda = {0.5, 0.5}};
   const torch::Tensor images = torch::ones({2, 1, 2, 2}, torch::kBFloat16).requires_grad_();
-  const torch::Tensor mixed = train::mix(images, half);
+  const torch::Tensor mixed = train::mix(images, evenly);
   CHECK(mixed.scalar_type() == torch::kBFloat16);
   mixed.sum().backward();
   CHECK(torch::equal(images.grad(), torch::ones_like(images)));

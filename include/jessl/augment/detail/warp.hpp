@@ -46,9 +46,9 @@ struct WarpRow {
     std::array<double, 3> at{};
     for (std::size_t i = 0; i < 3; ++i) at[i] = 0.5 * matrix[3 * i] + middle * matrix[3 * i + 1] + matrix[3 * i + 2];
     for (std::size_t i = 0; i < 3; ++i) {
-      const double half = i < 2 ? 0.5 : 0.0;  // from middles at halves to middles at whole numbers: less 0.5 w
-      begin[i] = static_cast<float>(at[i] - half * at[2]);
-      step[i] = static_cast<float>(matrix[3 * i] - half * matrix[6]);
+      const double middles = i < 2 ? 0.5 : 0.0;  // from middles at halves to middles at whole numbers: less 0.5 w
+      begin[i] = static_cast<float>(at[i] - middles * at[2]);
+      step[i] = static_cast<float>(matrix[3 * i] - middles * matrix[6]);
     }
   }
 };
