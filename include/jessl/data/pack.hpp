@@ -296,7 +296,7 @@ inline void append_packed(BetonWriter& writer, const PackedImage& packed, const 
 ///
 /// Shapes     none
 /// Units      max_resolution: pixels; smart_threshold, page_size: bytes
-/// Cost       a decode and an encode of an image that is made, 0.7 decodes of one that is rewritten; memory for 32 stored
+/// Cost       a decode and an encode of an image that is made, 0.6 decodes of one that is rewritten; memory for 32 stored
 ///            images a thread
 /// Randomness proportion mode: Purpose::packing, by (seed, index)
 /// Errors     ConfigError for settings out of range or an empty data set; DataError for a damaged image (unless
