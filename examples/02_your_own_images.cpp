@@ -58,13 +58,15 @@ int run(const Settings& settings) {
                   optim::AdamW{.lr = 1e-3, .weight_decay = 1e-4}};
   // [/trainer]
 
+  const bool resume = settings.resume && std::filesystem::exists(checkpoint);
+  if (settings.resume && !resume) std::cout << "there is no " << checkpoint.string() << " yet: the run starts anew\n";
   // [fit]
   trainer.fit(train,
               {.epochs = settings.epochs,
                .batch_size = settings.batch_size,
                .seed = settings.seed,
                .precision = Precision::automatic,
-               .resume = settings.resume ? checkpoint.string() : ""},
+               .resume = resume ? checkpoint.string() : ""},
               train::Progress{}, train::JSONLines{out / "metrics.jsonl"}, train::CheckpointEvery{.path = checkpoint});
   // [/fit]
 

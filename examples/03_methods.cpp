@@ -24,6 +24,7 @@
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
+#include <limits>
 #include <map>
 #include <sstream>
 #include <string>
@@ -206,6 +207,7 @@ void compare(const M& published, const Images& images, const Settings& settings,
     };
     FitOptions options = method.fit;
     options.seed = static_cast<std::uint64_t>(seed);
+    trainer.check(images.train, options);  // a mistake is told now, not after the first evaluation
     trainer.initialise(options.seed);
     if (static_cast<std::int64_t>(rows[0].runs.size()) < seed) rows[0].runs.push_back(scores("the untrained encoder"));
     const FitResult fitted = trainer.fit(images.train, options, train::Progress{});
@@ -217,10 +219,29 @@ void compare(const M& published, const Images& images, const Settings& settings,
   rows.push_back(std::move(row));
 }
 
+/// A setting out of range is told before any image is read.
+void check(const Settings& settings) {
+  const auto at_least = [](std::int64_t least, const char* setting, std::int64_t value) {
+    JESSL_CHECK(value >= least, ConfigError, setting, " is ", value, ", expected at least ", least);
+  };
+  at_least(1, "images_per_class", settings.images_per_class);
+  at_least(1, "test_images", settings.test_images);
+  at_least(1, "width", settings.width);
+  at_least(1, "seeds", settings.seeds);
+  JESSL_CHECK(Json::accept(settings.change), ConfigError, "change is ", settings.change,
+              ", expected JSON like {\"optimizer\": {\"lr\": 0.1}}");
+}
+
 int run(const Settings& settings) {
+  check(settings);
   const std::filesystem::path out = settings.out;
   io::make_folder(out);
   const Images images = load(settings);
+  JESSL_CHECK(images.train.classes() == images.test.classes(), DataError, "the training images have ",
+              images.train.classes(), " classes, the test images ", images.test.classes());
+  JESSL_CHECK(images.train.size() >= most_neighbours, ConfigError, "there are ", images.train.size(),
+              " images to train on, expected at least ", most_neighbours,
+              ", the neighbours of the k-NN; take more images_per_class");
   std::cout << images.train.size() << " images to train on, " << images.test.size() << " to test on\n";
   std::vector<std::string> names;
   hana::for_each(method::All, [&](auto type) { names.emplace_back(decltype(type)::type::name); });

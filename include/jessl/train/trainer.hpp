@@ -464,7 +464,7 @@ class Trainer {
     (void)attached();  // checks its settings
     const double warmup = warmup_epochs(options);
     require(warmup >= 0.0 && warmup <= static_cast<double>(options.epochs), "warmup_epochs is ", warmup,
-            ", expected 0 to epochs = ", options.epochs);
+            ", expected 0 to epochs = ", options.epochs, "; set fewer, or leave it unset");
     (void)detail::resolve(options.device);
     require(start_weights_.keeps("backbone") || tells_loaded_weights_ || !options.resume.empty(),
             "the backbone came with weights that its initialise(0) does not give: perhaps loaded ones. Call "
@@ -865,9 +865,19 @@ class Trainer {
     JESSL_CHECK(record.contains("configuration") && record.contains("steps_taken") &&
                     record["steps_taken"].is_number_unsigned(),
                 DataError, who, " holds weights, but no run to resume; use load_weights()");
-    const Json& there = record["configuration"];
-    const std::string differences =
-        detail::differences(without_unread(there, configuration), without_unread(configuration, there));
+    Json there = without_unread(record["configuration"], configuration);
+    Json here = without_unread(configuration, record["configuration"]);
+    // Sixteen hashes would tell nobody more than that they differ.
+    const Json::json_pointer fingerprint("/run/fingerprint");
+    const bool other_images =
+        !there.contains(fingerprint) || !Json::diff(there[fingerprint], here[fingerprint]).empty();
+    for (Json* document : {&there, &here}) {
+      if (document->contains("run")) (*document)["run"].erase("fingerprint");
+    }
+    std::string differences = detail::differences(there, here);
+    if (other_images)
+      differences +=
+          concat(differences.empty() ? "" : "; ", "the images or their labels are others (/run/fingerprint)");
     JESSL_CHECK(differences.empty(), ConfigError, who, " belongs to another run: ", differences,
                 "; resume with the same settings, or use load_weights()");
     check_modules(checkpoint, path, every_module);

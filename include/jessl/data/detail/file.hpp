@@ -75,8 +75,10 @@ class GzFile {
     int code = Z_OK;
     const char* reason = gzerror(file_.get(), &code);
     if (code == Z_OK || code == Z_STREAM_END) return;
-    fail<DataError>(who_, ": ", path_, " is damaged near byte ", offset_,
-                    " (decompressed): ", code == Z_ERRNO ? std::strerror(errno) : reason);
+    const bool compressed = gzdirect(file_.get()) == 0;
+    fail<DataError>(who_, ": ", path_, compressed ? " is damaged near byte " : " cannot be read near byte ", offset_,
+                    compressed ? " (decompressed): " : ": ", code == Z_ERRNO ? std::strerror(errno) : reason,
+                    compressed ? "; fetch it anew" : "");
   }
 
   std::string path_;
