@@ -19,7 +19,6 @@
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
-#include <span>
 #include <sstream>
 #include <string>
 #include <utility>

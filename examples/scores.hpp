@@ -4,7 +4,6 @@
 
 #include <jessl/jessl.hpp>
 
-#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

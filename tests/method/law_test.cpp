@@ -51,8 +51,14 @@ TEST_CASE("every method models the concept, and its settings go through JSON", "
   for_each_method([](const auto& method) {
     using M = std::remove_cvref_t<decltype(method)>;
     static_assert(Method<M>);
-    const Json document = to_json(method);
+    M changed = method;
+    changed.augmentation.size = 48;
+    changed.projector.widths = "7-5";
+    changed.optimizer.lr = 0.125;
+    changed.fit.epochs = 17;
+    const Json document = to_json(changed);
     CHECK(document["name"] == M::name);
+    CHECK(document != to_json(method));
     CHECK(to_json(from_json<M>(document)) == document);
   });
 }
@@ -63,14 +69,28 @@ TEST_CASE("every method: the page shows the settings that the code has", "[metho
     const std::string row = row_of(std::string(M::name));
     INFO(row);
     CHECK(row.find("`" + method.projector.widths + "`") != std::string::npos);
-    CHECK(row.find(concat(decltype(method.optimizer)::name, " ", written(method.optimizer.lr), ", ",
-                          written(method.optimizer.weight_decay))) != std::string::npos);
+    CHECK(row.find(concat("| ", decltype(method.optimizer)::name, " ", written(method.optimizer.lr), ", ",
+                          written(method.optimizer.weight_decay), " |")) != std::string::npos);
+    const auto says = [&](const std::string& text) { CHECK_THAT(row, Catch::Contains(text)); };
+    const auto& loss = method.loss;
+    if constexpr (requires { loss.queue_size; }) {
+      if (loss.queue_size > 0) says(concat("queue ", loss.queue_size));
+    }
+    if constexpr (requires { loss.prototypes; }) says(concat(loss.prototypes, " prototypes"));
+    if constexpr (requires { loss.sub_batch; }) says(concat("sub-batches of ", loss.sub_batch));
+    if constexpr (requires { loss.teacher; }) says("teacher " + written(loss.teacher.momentum));
+    says(method.projector.output_norm == projector::OutputNorm::none ? "`" : "with an output norm");
+    const auto views = method.views();
+    std::int64_t large = 0;
+    while (large < views.views && views.shape(large, 3).height == method.augmentation.size) ++large;
+    says(large == views.views ? concat("| ", large, ", ")
+                              : concat("| ", large, " and ", views.views - large, " small, "));
+    CHECK(views.shape(0, 3).height == 224);
     CHECK(row.find(concat("| ", method.fit.batch_size, " x ", method.fit.epochs, " |")) != std::string::npos);
   });
 }
 
-TEST_CASE("every method learns with what it was published with, on views of the shapes that it was published with",
-          "[method][law]") {
+TEST_CASE("every method takes steps with its own kinds of policies, on its own number of views", "[method][law]") {
   for_each_method([](auto method) {
     constexpr std::int64_t images = 8;
     constexpr std::int64_t most = 24;  // width of a layer, for the time of the test
@@ -84,6 +104,7 @@ TEST_CASE("every method learns with what it was published with, on views of the 
       method.projector.widths = "24-3";
       method.loss.sub_batch = images;
     }
+    method.optimizer.weight_decay = 0.0;  // which would move the weights by itself
     const auto views = method.views();
     std::vector<torch::Tensor> batch;
     for (std::int64_t v = 0; v < views.views; ++v) {
@@ -104,6 +125,7 @@ TEST_CASE("every method learns with what it was published with, on views of the 
 }
 
 TEST_CASE("FFCV-SSL's settings have another learning rate for small batches", "[method][law]") {
+  static_assert(Method<method::ffcv_ssl::SimCLR> && Method<method::ffcv_ssl::VICReg>);
   CHECK(method::ffcv_ssl::SimCLR::batch_256().optimizer.lr == 1.0);
   CHECK(method::ffcv_ssl::SimCLR::batch_256().fit.batch_size == 256);
   CHECK(method::ffcv_ssl::SimCLR::batch_2048().optimizer.lr == 0.5);
@@ -118,8 +140,9 @@ TEST_CASE("a method is changed like any settings", "[method][law]") {
   jessl::method::SimCLR simclr;
   simclr.augmentation.size = 96;
   simclr.loss.temperature = 0.2;
-  simclr.fit.epochs = 200;
+  simclr.optimizer.lr = 0.85;  // what its page advises for batches of 512
   simclr.fit.batch_size = 512;
+  simclr.fit.epochs = 200;
   auto trainer = jessl::method::make_trainer(simclr, jessl::backbone::resnet18({.width = 4}));
   // [/simclr]
   CHECK(trainer.configuration()["loss"]["temperature"] == 0.2);
@@ -128,10 +151,11 @@ TEST_CASE("a method is changed like any settings", "[method][law]") {
 TEST_CASE("a method may be given other views than its own", "[method][law]") {
   // [other_views]
   jessl::method::SwAV swav;
-  swav.fit.epochs = 200;
+  swav.augmentation.size = 32;
+  swav.augmentation.blur = 0.0;
   auto trainer =
       jessl::method::make_trainer(swav, jessl::backbone::resnet18({.stem = jessl::backbone::Stem::small, .width = 4}),
-                                  jessl::augment::swav<0>({.size = 32, .blur = 0.0}));  // two views, none of them small
+                                  jessl::augment::swav<0>(swav.augmentation));  // two views, none of them small
   // [/other_views]
   CHECK(trainer.configuration()["augmentation"]["views"].size() == 2);
   CHECK(trainer.configuration()["loss"]["name"] == "SwAV");

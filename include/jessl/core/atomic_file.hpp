@@ -88,8 +88,9 @@ class AtomicFile {
 
   /// Has the system begin to put `bytes` from `offset` on onto the disk, without waiting for it, so that commit() finds
   /// less to do. It is advice, which a system may not take: nothing depends on it.
-  void start_flush(std::int64_t offset, std::int64_t bytes) {
+  void start_flush([[maybe_unused]] std::int64_t offset, [[maybe_unused]] std::int64_t bytes) {
     require_open();
+    if (bytes <= 0) return;  // 0 would be up to the end of the file
 #ifdef SYNC_FILE_RANGE_WRITE
     static_cast<void>(::sync_file_range(::fileno(file_.get()), offset, bytes, SYNC_FILE_RANGE_WRITE));
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Buffers of a module as they were, to put back.
+// Copies of some tensors, by which they can be put back to what they were.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,9 @@
 
 namespace jessl {
 
-/// Some tensors as they are now, to put back.
+/// Copies of some tensors, by which they can be put back to what they were.
+///
+/// The tensors are shared: one that its module replaces by another is not put back.
 ///
 /// Shapes     none
 /// Cost       a copy of each
@@ -20,6 +22,7 @@ namespace jessl {
 class KeptBuffers {
  public:
   explicit KeptBuffers(std::vector<torch::Tensor> buffers) : buffers_(std::move(buffers)) {
+    const torch::NoGradGuard no_gradient;
     for (const torch::Tensor& buffer : buffers_) copies_.push_back(buffer.clone());
   }
 

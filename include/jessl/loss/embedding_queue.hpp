@@ -72,12 +72,15 @@ class EmbeddingQueueImpl : public torch::nn::Cloneable<EmbeddingQueueImpl> {
     position.copy_((begin + count).remainder(size_));
   }
 
-  /// The queue as it was, to put back: only the rows that enqueue() replaces while this lives are copied.
+  /// The queue as it was, to put back: only the rows that enqueue() replaces while this lives are copied. It lives no longer
+  /// than the queue, and one at a time: a later one takes over the rows.
   class Kept {
    public:
     explicit Kept(EmbeddingQueueImpl& queue) : queue_(queue), position_(queue.position.clone()) {
       queue.replaced_ = replaced_;
     }
+    Kept(const Kept&) = delete;
+    Kept& operator=(const Kept&) = delete;
 
     void put_back() {
       const torch::NoGradGuard no_gradient;

@@ -16,8 +16,6 @@ namespace jessl::method {
 
 /// Barlow Twins on ImageNet: the cross-correlation of the two views' dimensions close to the identity.
 ///
-/// A ResNet starts with zero_init_residual.
-///
 /// Shapes     two views [C, 224, 224]
 /// Errors     none; the policies check themselves
 /// Models     jessl::Method (docs/method/README.md), jessl::Options

@@ -17,14 +17,15 @@ namespace jessl::method {
 /// BYOL on ImageNet: predict what a slow teacher makes of the other view.
 ///
 /// Shorter runs in the official code: for 300 epochs a learning rate of 0.3, for 100 of 0.45, both with weight decay 1e-6 and
-/// the teacher's momentum from 0.99. A ResNet starts with zero_init_residual.
+/// the teacher's momentum from 0.99.
 ///
 /// Shapes     two views [C, 224, 224]
 /// Errors     none; the policies check themselves
 /// Models     jessl::Method (docs/method/README.md), jessl::Options
 /// Source     Grill et al., Bootstrap Your Own Latent, NeurIPS 2020, arXiv 2006.07733, section 3.3; deepmind-research/byol,
 ///            configs/byol.py, utils/
-/// Differs    see augment::byol; the teacher starts as the student, not with weights of its own
+/// Differs    see augment::byol; brightness multiplies (there it adds); the teacher starts as the student, not with weights of
+///            its own
 struct BYOL {
   static constexpr std::string_view name = "BYOL";
 

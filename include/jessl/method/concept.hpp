@@ -47,17 +47,17 @@ constexpr void require_method() {
 
 namespace method {
 
-/// A trainer of the method's policies and a backbone, on views of another kind than the method's own.
+/// A trainer of the method's policies and a backbone, on other views than the method's own, whose `augmentation` is not read.
 ///
 ///     jessl::method::SwAV swav;
-///     auto trainer = jessl::method::make_trainer(swav, jessl::backbone::resnet18(), jessl::augment::swav<0>());
+///     auto trainer = jessl::method::make_trainer(swav, jessl::backbone::resnet18(), jessl::augment::swav<0>(swav.augmentation));
 ///     trainer.fit(train, swav.fit);
 ///
 /// Errors     as Trainer's constructor
-template <class M, Backbone B, ViewMaker A>
+template <class M, class B, class A>
 [[nodiscard]] auto make_trainer(const M& method, B backbone, A views) {
   require_method<M>();
-  if constexpr (Method<M>)  // so that the message stands alone
+  if constexpr (Method<M>)  // so that the members that it lacks are not missed one by one
     return Trainer{std::move(views), std::move(backbone), method.projector, method.loss, method.optimizer};
 }
 
@@ -69,7 +69,7 @@ template <class M, Backbone B, ViewMaker A>
 ///     trainer.fit(train, simclr.fit);
 ///
 /// Errors     as Trainer's constructor; those of the augmentation's settings
-template <class M, Backbone B>
+template <class M, class B>
 [[nodiscard]] auto make_trainer(const M& method, B backbone) {
   require_method<M>();
   if constexpr (Method<M>) return make_trainer(method, std::move(backbone), method.views());

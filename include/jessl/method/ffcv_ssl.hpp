@@ -33,7 +33,9 @@ struct SimCLR {
   optim::LARS optimizer{.lr = 0.5, .weight_decay = 1e-6};
   FitOptions fit{.epochs = 100, .batch_size = 2048, .warmup_epochs = 10.0, .end_ratio = 0.001};
 
+  /// For batches of 2048: the defaults.
   [[nodiscard]] static SimCLR batch_2048() { return {}; }
+  /// For batches of 256, with twice the learning rate per image.
   [[nodiscard]] static SimCLR batch_256() {
     SimCLR method;
     method.optimizer.lr = 1.0;
@@ -61,7 +63,9 @@ struct VICReg {
   optim::LARS optimizer{.lr = 0.5, .weight_decay = 1e-4};
   FitOptions fit{.epochs = 100, .batch_size = 2048, .warmup_epochs = 10.0, .end_ratio = 0.001};
 
+  /// For batches of 2048: the defaults.
   [[nodiscard]] static VICReg batch_2048() { return {}; }
+  /// For batches of 256, with three times the learning rate per image.
   [[nodiscard]] static VICReg batch_256() {
     VICReg method;
     method.optimizer.lr = 1.5;

@@ -16,14 +16,15 @@ namespace jessl::method {
 
 /// LeJEPA on ImageNet with a ResNet: views close to the image's mean, embeddings distributed as a Gaussian.
 ///
-/// The official README gives the optimizer, the views and the loss; the projector, the batch and the warm-up are those of
-/// runs that its users report. Other numbers of small views, or none: make_trainer(method, backbone, augment::dino<0>(...)).
+/// The official README gives the optimizer, the views and the loss's slices and points. lambda, the batch, and the projector's
+/// depth and width are those of a user's run on ImageNet-100, its hidden widths MINIMAL.md's, and the warm-up is ours. The
+/// official code computes in bfloat16: set fit.precision.
 ///
 /// Shapes     two views [C, 224, 224], six [C, 98, 98]
 /// Errors     none; the policies check themselves
 /// Models     jessl::Method (docs/method/README.md), jessl::Options
 /// Source     Balestriero and LeCun, LeJEPA, 2025, arXiv 2511.08544; rbalestr-lab/lejepa, README.md, MINIMAL.md
-/// Differs    see augment::dino; small views are not solarized; the mean is that of all views
+/// Differs    see augment::dino; small views are not solarized; distances are to the mean of all views, not of the large ones
 struct LeJEPA {
   static constexpr std::string_view name = "LeJEPA";
 

@@ -16,7 +16,7 @@ namespace jessl::method {
 
 /// MMCR on ImageNet: the mean embeddings of the images fill as many dimensions as they can.
 ///
-/// A ResNet starts with zero_init_residual. The paper also has four and eight views.
+/// The paper also has four and eight views.
 ///
 /// Shapes     two views [C, 224, 224]
 /// Errors     none; the policies check themselves

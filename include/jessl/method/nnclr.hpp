@@ -16,13 +16,14 @@ namespace jessl::method {
 
 /// NNCLR on ImageNet: an embedding's nearest neighbour among earlier ones stands for it.
 ///
-/// There is no official code.
+/// There is no official code, and the figures were not checked against one: the queue's size, learning rate, weight decay and
+/// batch are the paper's as they are commonly given, the head is as lightly quotes it.
 ///
 /// Shapes     two views [C, 224, 224]
 /// Errors     none; the policies check themselves
 /// Models     jessl::Method (docs/method/README.md), jessl::Options
-/// Source     Dwibedi et al., With a Little Help from My Friends, ICCV 2021, arXiv 2104.14548, sections 3.3 and 4; the
-///            predictor's bias and the augmentation as in solo-learn
+/// Source     Dwibedi et al., With a Little Help from My Friends, ICCV 2021, arXiv 2104.14548; the predictor's bias
+///            and the augmentation as in solo-learn
 /// Differs    see augment::byol
 struct NNCLR {
   static constexpr std::string_view name = "NNCLR";

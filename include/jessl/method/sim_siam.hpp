@@ -16,8 +16,6 @@ namespace jessl::method {
 
 /// SimSiam on ImageNet: predict the other view's embedding, through which no gradient goes.
 ///
-/// A ResNet starts with zero_init_residual.
-///
 /// Shapes     two views [C, 224, 224]
 /// Errors     none; the policies check themselves
 /// Models     jessl::Method (docs/method/README.md), jessl::Options

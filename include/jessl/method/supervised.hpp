@@ -16,7 +16,7 @@ namespace jessl::method {
 
 /// A classifier of ImageNet, learned from labels on crops and flips: what methods without labels are compared with.
 ///
-/// The projector's width is the number of classes. A ResNet starts with zero_init_residual.
+/// The projector's width is the number of classes.
 ///
 /// Shapes     one view [C, 224, 224]
 /// Errors     none; the policies check themselves

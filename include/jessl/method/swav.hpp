@@ -17,7 +17,7 @@ namespace jessl::method {
 /// SwAV on ImageNet: predict to which prototypes the other large view of an image was assigned, from views of two sizes.
 ///
 /// For batches of 256 the official code takes 200 or 400 epochs, no warm-up, a learning rate of 0.6 and a queue of 3840 from
-/// epoch 15. Other numbers of small views, or none: make_trainer(method, backbone, augment::swav<0>(...)).
+/// epoch 15.
 ///
 /// Shapes     two views [C, 224, 224], six [C, 96, 96]
 /// Errors     none; the policies check themselves

@@ -16,8 +16,7 @@ namespace jessl::method {
 
 /// VICReg on ImageNet: views close, each dimension spread, no two dimensions alike.
 ///
-/// For 100 epochs the official code takes batches of 512 and a learning rate of 0.3. A ResNet starts with
-/// zero_init_residual. The augmentation is that of the official code, Barlow Twins'; augment::vicreg has the paper's.
+/// For 100 epochs the official code takes batches of 512 and a learning rate of 0.3. The augmentation is that of the official code, Barlow Twins'; augment::vicreg has the paper's.
 ///
 /// Shapes     two views [C, 224, 224]
 /// Errors     none; the policies check themselves

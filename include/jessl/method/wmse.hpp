@@ -16,8 +16,8 @@ namespace jessl::method {
 
 /// W-MSE on ImageNet-100 with a ResNet-18: whitened views of an image close.
 ///
-/// For CIFAR-10 the official code takes "1024-64", a sub-batch of 128, a learning rate of 3e-3, 1000 epochs, and views with
-/// min_scale 0.2, jitter 0.5, grayscale 0.1 and no blur.
+/// For CIFAR-10 the official code takes "1024-64", a sub-batch of 128, a learning rate of 3e-3, 1000 epochs with a warm-up of
+/// about 5, and views with min_scale 0.2, jitter 0.5, grayscale 0.1 and no blur.
 ///
 /// Shapes     two views [C, 224, 224]
 /// Errors     none; the policies check themselves

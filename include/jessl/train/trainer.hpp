@@ -869,10 +869,10 @@ class Trainer {
     Json here = without_unread(configuration, record["configuration"]);
     // Sixteen hashes would tell nobody more than that they differ.
     const Json::json_pointer fingerprint("/run/fingerprint");
-    const bool other_images =
-        !there.contains(fingerprint) || !Json::diff(there[fingerprint], here[fingerprint]).empty();
-    for (Json* document : {&there, &here}) {
-      if (document->contains("run")) (*document)["run"].erase("fingerprint");
+    const bool compared = there.contains(fingerprint) && here.contains(fingerprint);
+    const bool other_images = compared && !Json::diff(there[fingerprint], here[fingerprint]).empty();
+    if (compared) {
+      for (Json* document : {&there, &here}) (*document)["run"].erase("fingerprint");
     }
     std::string differences = detail::differences(there, here);
     if (other_images)

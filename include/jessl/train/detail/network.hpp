@@ -314,7 +314,7 @@ class Network {
   [[nodiscard]] auto keep_state() {
     if constexpr (!StatefulLoss<L>) {
       return KeptBuffers({});
-    } else if constexpr (requires { state_->keep(); }) {
+    } else if constexpr (requires { state_->keep().put_back(); }) {
       return state_->keep();
     } else {
       return KeptBuffers(state_->buffers());
