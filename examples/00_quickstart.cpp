@@ -4,7 +4,7 @@
 // Run        make quickstart
 //            make quickstart ARGS="epochs=2 images=10000 out=out/short"    (any setting below, as name=value)
 // Ends with  a table of accuracies on the test images, and the folder it wrote
-// Time       8 to 11 minutes on 2 cores with AVX-512, 18 on two processors of one core with AVX2
+// Time       5 to 11 minutes on 2 cores with AVX-512, 18 on two processors of one core with AVX2
 // test: epochs=2 images=512 test_images=200 batch_size=64 out=quickstart_output
 // expect: results are in
 
