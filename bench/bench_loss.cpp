@@ -49,7 +49,7 @@ template <class Loss>
 std::vector<Products> products_of(std::int64_t rows, std::int64_t width) {
   if constexpr (std::is_same_v<Loss, jessl::loss::NTXent>) {
     // The upper half of the tiles of similarities twice, and weights times embeddings for all of them.
-    const std::int64_t side = std::min<std::int64_t>(256, rows), blocks = 2 * rows / side;
+    const std::int64_t side = std::min(jessl::loss::detail::LogSumExp::side, rows), blocks = 2 * rows / side;
     return {{side, width, side, blocks * (blocks + 1)}, {side, side, width, blocks * blocks}};
   } else if constexpr (std::is_same_v<Loss, jessl::loss::VICReg>) {
     const std::int64_t small = std::min(rows, width), large = std::max(rows, width);

@@ -24,7 +24,6 @@
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
-#include <limits>
 #include <map>
 #include <sstream>
 #include <string>
@@ -58,31 +57,35 @@ struct Images {
   std::int64_t side = 0;
 };
 
+/// Images of one size, decoded; where there are more than `most`, as many that are spread over all of them.
 template <Dataset D>
-data::ArrayDataset in_memory(const D& data, std::int64_t per_class, std::int64_t most) {
-  std::map<std::int64_t, std::int64_t> taken;
-  const auto chosen = data::filter(
-      data, [&](std::int64_t, std::int64_t label) { return per_class == 0 || taken[label]++ < per_class; });
+data::ArrayDataset in_memory(const D& data, std::int64_t most) {
   data::ImageArray array{.channels = data.channels(), .classes = data.classes()};
   Image scratch;
   std::vector<std::byte> storage;
-  // Spread over all classes, whatever their order.
-  const std::int64_t count = std::min(most, chosen.size());
+  const std::int64_t count = std::min(most, data.size());
   for (std::int64_t k = 0; k < count; ++k) {
-    const std::int64_t i = k * chosen.size() / count;
-    const ImageView image = data::decode(chosen.read(i, storage), data.channels(), scratch);
-    array.height = image.height;
-    array.width = image.width;
+    const std::int64_t i = k * data.size() / count;
+    const ImageView image = data::decode(data.read(i, storage), data.channels(), scratch);
+    if (k == 0) {
+      array.height = image.height;
+      array.width = image.width;
+    }
+    JESSL_CHECK(image.height == array.height && image.width == array.width, DataError, data.describe(i), " is ",
+                image.width, " x ", image.height, " pixels, the images before it ", array.width, " x ", array.height,
+                "; this program compares images of one size");
     array.pixels.insert(array.pixels.end(), image.pixels.begin(), image.pixels.end());
-    array.labels.push_back(chosen.label(i));
+    array.labels.push_back(data.label(i));
   }
   return data::ArrayDataset(std::move(array));
 }
 
 template <Dataset D>
 Images images_of(const D& train, const D& test, const Settings& settings) {
-  constexpr std::int64_t all = std::numeric_limits<std::int64_t>::max();
-  Images images{in_memory(train, settings.images_per_class, all), in_memory(test, 0, settings.test_images), {}, 0};
+  std::map<std::int64_t, std::int64_t> taken;
+  const auto first_ones =
+      data::filter(train, [&](std::int64_t, std::int64_t label) { return taken[label]++ < settings.images_per_class; });
+  Images images{in_memory(first_ones, first_ones.size()), in_memory(test, settings.test_images), {}, 0};
   images.statistics = data::channel_statistics(images.train);
   std::vector<std::byte> storage;
   images.side = images.train.read(0, storage).height;

@@ -312,3 +312,27 @@ TEST_CASE("every loss's state is a function of the seed, and a call changes its 
     }
   });
 }
+
+TEST_CASE("every loss's state that keeps what calls change puts all of it back", "[loss][law]") {
+  int keeping = 0;
+  for_each_loss([&]<class L>(const L& loss) {
+    if constexpr (jessl::StatefulLoss<L>) {
+      auto state = jessl::test::used_state(loss, 4, torch::kFloat32);
+      if constexpr (requires { state->keep(); }) {
+        ++keeping;
+        std::vector<torch::Tensor> before;
+        for (const torch::Tensor& buffer : state->buffers()) before.push_back(buffer.clone());
+        auto kept = state->keep();
+        for (int call = 0; call < 3; ++call)  // more rows than a queue has
+          (void)value_of(loss, example<L>(12, 4, 2, call, torch::kFloat32), state);
+        kept.put_back();
+        for (std::size_t i = 0; i < before.size(); ++i) CHECK(torch::equal(state->buffers()[i], before[i]));
+        bool changed = false;  // by a call, else this would show nothing
+        (void)value_of(loss, example<L>(12, 4, 2, 9, torch::kFloat32), state);
+        for (std::size_t i = 0; i < before.size(); ++i) changed |= !torch::equal(state->buffers()[i], before[i]);
+        CHECK(changed);
+      }
+    }
+  });
+  CHECK(keeping >= 5);  // the losses with a queue, and DINO
+}

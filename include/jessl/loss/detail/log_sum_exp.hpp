@@ -32,6 +32,8 @@ enum class Excluded : std::uint8_t {
 /// isn't excluded. What has no gradient costs a third less on the way back.
 class LogSumExp : public torch::autograd::Function<LogSumExp> {
  public:
+  static constexpr std::int64_t side = 256;  ///< of a tile, which takes 256 KiB in float32: it stays in a core's cache
+
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& anchors,
                                const torch::Tensor& candidates, double scale, std::int64_t first, Excluded excluded) {
     const Matrix matrix{anchors, candidates, scale, first, excluded};
@@ -94,7 +96,6 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
 
  private:
   static constexpr double infinity = std::numeric_limits<double>::infinity();
-  static constexpr std::int64_t side = 256;  // a float32 tile takes 256 KiB: it stays in a core's cache
 
   /// Some rows of one view.
   struct Block {
