@@ -123,6 +123,25 @@ TEST_CASE("AtomicFile: a full disk is an IOError for bytes at offsets too", "[co
   CHECK(folder.entries() == 0);
 }
 
+TEST_CASE("AtomicFile: room that the disk has not is an IOError before anything is written", "[core][atomic_file]") {
+  const TemporaryFolder folder;
+  jessl::write_file(folder / "a.bin", "old");
+  const std::string error = [&] {
+    const FileSizeLimit full(4096);
+    AtomicFile(folder / "b.bin").reserve(4096);
+    return message_of<IOError>([&] { AtomicFile(folder / "a.bin").reserve(4097); });
+  }();
+  CHECK_THAT(error, Contains("cannot set 4097 bytes aside for") && Contains("Free some space"));
+  CHECK(content(folder / "a.bin") == "old");
+  CHECK(folder.entries() == 1);
+  AtomicFile file(folder / "a.bin");
+  file.reserve(3);
+  CHECK(file.size() == 3);
+  file.reserve(0);
+  file.commit();
+  CHECK(content(folder / "a.bin") == std::string(3, '\0'));
+}
+
 TEST_CASE("AtomicFile: a name without a folder means the current folder", "[core][atomic_file]") {
   const TemporaryFolder folder;
   const fs::path before = fs::current_path();

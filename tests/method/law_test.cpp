@@ -7,6 +7,7 @@
 #include <regex>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -14,6 +15,24 @@
 
 #include <jessl/backbone.hpp>
 #include <jessl/method.hpp>
+
+// [archetype]
+/// A method of one's own: what the concept asks for, and nothing else.
+struct MethodArchetype {
+  static constexpr std::string_view name = "MethodArchetype";
+
+  jessl::augment::RandomResizedCrop augmentation{};
+  jessl::projector::MLP projector{.widths = "512-128"};
+  jessl::loss::NTXent loss{};
+  jessl::optim::SGD optimizer{};
+  jessl::FitOptions fit{};
+
+  [[nodiscard]] auto views() const {
+    return jessl::augment::two_views(jessl::augment::compose(augmentation, jessl::augment::Normalize{}));
+  }
+};
+BOOST_HANA_ADAPT_STRUCT(MethodArchetype, augmentation, projector, loss, optimizer, fit);
+// [/archetype]
 
 namespace {
 
@@ -29,11 +48,11 @@ void for_each_of(const List& list, const Body& body) {
   });
 }
 
-/// For every method, and those that FFCV-SSL has settings of its own for.
+/// For every method, those that FFCV-SSL has settings of its own for, and the archetype.
 template <class Body>
 void for_each_method(const Body& body) {
   for_each_of(method::All, body);
-  for_each_of(hana::tuple_t<method::ffcv_ssl::SimCLR, method::ffcv_ssl::VICReg>, body);
+  for_each_of(hana::tuple_t<method::ffcv_ssl::SimCLR, method::ffcv_ssl::VICReg, MethodArchetype>, body);
 }
 
 /// A number as pages write it: 0.3, 1e-06 as 1e-6.

@@ -64,6 +64,15 @@ struct DiskFullAfter {
   [[nodiscard]] State start(const train::Run&) const { return {step}; }
 };
 
+/// Takes down how large a checkpoint is at least.
+struct LeastBytes {
+  std::int64_t* bytes = nullptr;
+  [[nodiscard]] CallbackArchetype::State start(const train::Run& run) const {
+    *bytes = run.least_checkpoint_bytes;
+    return {};
+  }
+};
+
 /// New files can't be opened again while the guard lives: by nobody, root apart, which the process then is not.
 class NewFilesLocked {
  public:
@@ -338,6 +347,25 @@ TEST_CASE("CheckpointEvery: a disk that fills up costs a warning in mid-run and 
     CHECK(torch::equal(tensor, module_state(*trainer.backbone()).at(name)));
 }
 
+TEST_CASE("CheckpointEvery: a disk without room for the weights is known before the first step", "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  auto trainer = fixtures::small_trainer();
+  {
+    const jessl::test::FileSizeLimit full(1024);
+    CHECK_THROWS_WITH(
+        trainer.fit(fixtures::stripes(), fixtures::small_run(), train::JSONLines{folder / "metrics.jsonl"},
+                    train::CheckpointEvery{folder / "checkpoint.pt"}),
+        Contains("bytes aside for") && Contains("Free some space"));
+  }
+  CHECK_FALSE(std::filesystem::exists(folder / "metrics.jsonl"));
+  std::int64_t least = 0;
+  trainer.fit(fixtures::stripes(), fixtures::small_run(), train::CheckpointEvery{folder / "checkpoint.pt"},
+              LeastBytes{&least});
+  CHECK(least > 1024);
+  CHECK(least <= static_cast<std::int64_t>(std::filesystem::file_size(folder / "checkpoint.pt")));
+}
+
 TEST_CASE("JSONLines: lines that a full disk refuses are written when it has room again", "[train][callbacks]") {
   const fixtures::CapturedLog log;
   const fixtures::TemporaryFolder folder;
@@ -487,4 +515,17 @@ TEST_CASE("Progress: says where the run is in plain lines when the output is no 
   CHECK_THAT(caught.str(), Contains("epoch 1/1  step 1/2  loss 1.0000") && Contains("step 2/2") &&
                                Contains("images/s") && Contains("left"));
   CHECK_THAT(caught.str(), !Contains("\r"));
+}
+
+TEST_CASE("Progress: a resumed run smooths the loss on from the checkpoint's", "[train][callbacks]") {
+  std::ostringstream caught;
+  std::streambuf* const terminal = std::cerr.rdbuf(caught.rdbuf());
+  {
+    train::Run run = run_of(2, 1);
+    run.resumed_loss = 4.5;
+    auto state = train::Progress{.log_interval = 0.0}.start(run);
+    state.after_step(record_of(2));  // its loss is 0.5
+  }
+  std::cerr.rdbuf(terminal);
+  CHECK_THAT(caught.str(), Contains("step 2/2  loss 4.3000"));
 }

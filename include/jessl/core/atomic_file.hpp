@@ -86,6 +86,16 @@ class AtomicFile {
     size_ = std::max(size_, end);
   }
 
+  /// Has the disk set `bytes` aside for the file, so that a lack of room is an IOError now and not in the midst of writing.
+  /// The file is then that long, of zeros.
+  void reserve(std::int64_t bytes) {
+    require_open();
+    if (bytes <= size_) return;
+    const int reason = ::posix_fallocate(::fileno(file_.get()), 0, bytes);
+    if (reason != 0) give_up(concat("set ", bytes, " bytes aside for"), reason);
+    size_ = bytes;
+  }
+
   /// Has the system begin to put `bytes` from `offset` on onto the disk, without waiting for it, so that commit() finds
   /// less to do. It is advice, which a system may not take: nothing depends on it.
   void start_flush([[maybe_unused]] std::int64_t offset, [[maybe_unused]] std::int64_t bytes) {

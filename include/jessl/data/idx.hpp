@@ -43,19 +43,19 @@ struct IDXArray {
   std::array<std::uint8_t, 4> magic{};
   const std::size_t magic_got = file.read(magic.data(), magic.size());
   JESSL_CHECK(magic_got == magic.size(), DataError, who, ": ", path, " ends at byte ", magic_got,
-              ", inside its header of ", 4 + 4 * axes, " bytes");
+              ", inside its header of ", 4 + 4 * axes, " bytes; download it again");
   JESSL_CHECK(magic[0] == 0 && magic[1] == 0, DataError, who, ": ", path, " is no IDX file: bytes 0 and 1 are ",
-              int{magic[0]}, " and ", int{magic[1]}, ", expected 0 and 0");
+              int{magic[0]}, " and ", int{magic[1]}, ", expected 0 and 0; name a file in that format, plain or gzipped");
   JESSL_CHECK(magic[2] == unsigned_bytes, DataError, who, ": ", path, " has elements of type ", int{magic[2]},
               " (byte 2), expected ", unsigned_bytes, ": unsigned bytes");
   JESSL_CHECK(magic[3] == axes, DataError, who, ": ", path, " has ", int{magic[3]}, " axes (byte 3), expected ", axes,
-              axes == 1 ? ": [N] labels" : ": [N, H, W] images");
+              axes == 1 ? ": [N] labels" : ": [N, H, W] images", "; were images and labels swapped?");
 
   IDXArray array;
   for (std::size_t axis = 0; axis < axes; ++axis) {
     std::array<std::uint8_t, 4> big_endian{};
     JESSL_CHECK(file.read(big_endian.data(), 4) == 4, DataError, who, ": ", path, " ends at byte ", file.offset(),
-                ", inside its header of ", 4 + 4 * axes, " bytes");
+                ", inside its header of ", 4 + 4 * axes, " bytes; download it again");
     std::int64_t extent = 0;
     for (const std::uint8_t byte : big_endian) extent = extent * 256 + byte;
     array.extents.push_back(extent);
@@ -76,11 +76,11 @@ struct IDXArray {
     got += count;
     JESSL_CHECK(count == wanted, DataError, who, ": ", path, " is truncated: it ends at byte ", file.offset(),
                 " (decompressed), ", Shape(array.extents), " needs ",
-                static_cast<std::int64_t>(4 + 4 * axes) + expected);
+                static_cast<std::int64_t>(4 + 4 * axes) + expected, "; download it again");
   }
   std::uint8_t beyond = 0;
   JESSL_CHECK(file.read(&beyond, 1) == 0, DataError, who, ": ", path, " goes on after byte ", file.offset() - 1,
-              " (decompressed), where ", Shape(array.extents), " ends");
+              " (decompressed), where ", Shape(array.extents), " ends; download it again");
   return array;
 }
 
@@ -171,7 +171,8 @@ class IDX {
     if (!labels_path.empty()) {
       const detail::IDXArray labels = detail::read_idx(labels_path, 1);
       JESSL_CHECK(labels.extents[0] == stored->count, DataError, "jessl::data::IDX: ", labels_path, " has ",
-                  labels.extents[0], " labels, expected ", stored->count, ", one for each image of ", images_path);
+                  labels.extents[0], " labels, expected ", stored->count, ", one for each image of ", images_path,
+                  "; name the labels of the same images");
       stored->labels.assign(labels.values.begin(), labels.values.end());
       stored->classes = detail::count_classes(stored->labels);
     }

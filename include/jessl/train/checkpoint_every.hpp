@@ -34,8 +34,8 @@ namespace jessl::train {
 /// Units      steps, epochs: 0 turns that rhythm off
 /// Cost       one copy of the state to the disk, flushed
 /// Randomness none
-/// Errors     IOError before the first step when the folder cannot be written, or another run writes the same file; IOError
-///            at the end as above; ConfigError for a negative rhythm
+/// Errors     IOError before the first step when the folder cannot be written, the disk has no room for the weights, or another
+///            run writes the same file; IOError at the end as above; ConfigError for a negative rhythm
 /// Models     jessl::Callback (docs/train/README.md)
 /// Source     none
 struct CheckpointEvery {
@@ -59,7 +59,9 @@ struct CheckpointEvery {
                   " and steps is ", settings.steps, ", expected both >= 0");
       if (path_.has_parent_path()) io::make_folder(path_.parent_path());
       lock_.emplace(path_, who);
-      AtomicFile probe(path_, std::string(who));  // An unwritable place is known before the first step.
+      // An unwritable place, and a disk without room for even one, are known before the first step.
+      AtomicFile probe(path_, std::string(who));
+      probe.reserve(run.least_checkpoint_bytes);
     }
 
     void save_point(const StepRecord& record) {

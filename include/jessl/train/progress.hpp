@@ -42,11 +42,12 @@ struct Progress {
           first_step_(run.first_step),
           total_steps_(run.total_steps()),
           begin_(Clock::now()),
-          shown_(begin_) {}
+          shown_(begin_),
+          smooth_loss_(run.resumed_loss) {}
 
     void after_step(const StepRecord& record) {
       images_ += record.images;
-      smooth_loss_ = record.step == first_step_ + 1 ? record.loss : 0.95 * smooth_loss_ + 0.05 * record.loss;
+      smooth_loss_ = std::isnan(smooth_loss_) ? record.loss : 0.95 * smooth_loss_ + 0.05 * record.loss;
       const auto now = Clock::now();
       if (seconds(shown_, now) < interval_ && record.step != total_steps_) return;
       shown_ = now;
@@ -96,7 +97,7 @@ struct Progress {
     Clock::time_point begin_;
     Clock::time_point shown_;
     std::int64_t images_ = 0;
-    double smooth_loss_ = 0.0;
+    double smooth_loss_;  // NaN before the first step of a new run
   };
 
   [[nodiscard]] State start(const Run& run) const {

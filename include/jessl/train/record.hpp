@@ -41,8 +41,9 @@ struct Run {
   std::int64_t first_step = 0;           ///< steps already taken by the run that this one resumes; 0 for a new run
   std::filesystem::path resumed_from{};  ///< checkpoint that this run goes on from; empty for a new run
   double resumed_loss = std::numeric_limits<double>::quiet_NaN();  ///< of step first_step; NaN where it is not known
-  Json configuration{};  ///< every policy's settings and those of the run that decide its numbers
-  Resolved resolved{};   ///< what the settings of the run left open
+  Json configuration{};                     ///< every policy's settings and those of the run that decide its numbers
+  Resolved resolved{};                      ///< what the settings of the run left open
+  std::int64_t least_checkpoint_bytes = 0;  ///< the weights; the optimizer's state comes to them
 
   /// Writes a checkpoint of the run as it stands; throws IOError. Valid until the run ends.
   std::function<void(const std::filesystem::path&)> save{};

@@ -665,6 +665,7 @@ class Trainer {
                      .workers = chosen.workers,
                      .warmup_epochs = warmup_epochs(options),
                      .version = std::string(version)},
+        .least_checkpoint_bytes = weight_bytes(),
         .save = [&](const std::filesystem::path& path) { save(path, configuration, run_seconds(), last_loss); }};
     const double lr_scale = options.scale_lr ? static_cast<double>(options.batch_size) / 256.0 : 1.0;
     const optim::WarmupCosine schedule{.base_lr = optimizer_->lr() * lr_scale,
@@ -813,6 +814,14 @@ class Trainer {
       warn("this process may use ", hardware_threads(),
            " cores: more threads than cores make a step many times slower");
     }
+  }
+
+  [[nodiscard]] std::int64_t weight_bytes() const {
+    std::size_t bytes = 0;
+    network_.for_each([&](std::string_view, const auto& module) {
+      for (const auto& [name, tensor] : module_state(*module)) bytes += tensor.nbytes();
+    });
+    return static_cast<std::int64_t>(bytes);
   }
 
   void save(const std::filesystem::path& path, const Json& configuration, double run_seconds, double loss) const {
