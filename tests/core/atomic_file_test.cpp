@@ -128,18 +128,20 @@ TEST_CASE("AtomicFile: room that the disk has not is an IOError before anything 
   jessl::write_file(folder / "a.bin", "old");
   const std::string error = [&] {
     const FileSizeLimit full(4096);
-    AtomicFile(folder / "b.bin").reserve(4096);
-    return message_of<IOError>([&] { AtomicFile(folder / "a.bin").reserve(4097); });
+    AtomicFile(folder / "b.bin").require_room(4096);
+    return message_of<IOError>([&] { AtomicFile(folder / "a.bin").require_room(4097); });
   }();
-  CHECK_THAT(error, Contains("cannot set 4097 bytes aside for") && Contains("Free some space"));
+  CHECK_THAT(error, Contains("cannot find room for 4097 bytes in") && Contains("Free some space"));
   CHECK(content(folder / "a.bin") == "old");
   CHECK(folder.entries() == 1);
+
   AtomicFile file(folder / "a.bin");
-  file.reserve(3);
+  file.write("ne");
+  file.require_room(100);
+  file.write("w");
   CHECK(file.size() == 3);
-  file.reserve(0);
   file.commit();
-  CHECK(content(folder / "a.bin") == std::string(3, '\0'));
+  CHECK(content(folder / "a.bin") == "new");
 }
 
 TEST_CASE("AtomicFile: a name without a folder means the current folder", "[core][atomic_file]") {

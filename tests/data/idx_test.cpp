@@ -124,11 +124,13 @@ TEST_CASE("IDX: a file cut off anywhere is an error with the offset", "[data][id
     INFO("cut to " << size);
     const std::string path = folder.write("cut", whole.substr(0, size));
     CHECK_THROWS_AS(IDX(path), jessl::DataError);
-    CHECK_THROWS_WITH(IDX(path), Catch::Contains(path) && Catch::Contains("ends at byte " + std::to_string(size)));
+    CHECK_THROWS_WITH(IDX(path), Catch::Contains(path) && Catch::Contains("ends at byte " + std::to_string(size)) &&
+                                     Catch::Contains("; fetch it anew"));
   }
   const std::string path = folder.write("cut", whole.substr(0, 20));
-  CHECK_THROWS_WITH(
-      IDX(path), "jessl::data::IDX: " + path + " is truncated: it ends at byte 20 (decompressed), [2, 2, 3] needs 28");
+  CHECK_THROWS_WITH(IDX(path),
+                    "jessl::data::IDX: " + path +
+                        " is truncated: it ends at byte 20 (decompressed), [2, 2, 3] needs 28; fetch it anew");
 }
 
 TEST_CASE("IDX: a gzipped file cut off or damaged is an error", "[data][idx]") {
@@ -152,8 +154,8 @@ TEST_CASE("IDX: trailing bytes are an error", "[data][idx]") {
   const TemporaryFolder folder;
   const std::string path = folder.write("images", images_file() + "x");
   CHECK_THROWS_AS(IDX(path), jessl::DataError);
-  CHECK_THROWS_WITH(IDX(path),
-                    "jessl::data::IDX: " + path + " goes on after byte 28 (decompressed), where [2, 2, 3] ends");
+  CHECK_THROWS_WITH(IDX(path), "jessl::data::IDX: " + path +
+                                   " goes on after byte 28 (decompressed), where [2, 2, 3] ends; fetch it anew");
 }
 
 TEST_CASE("IDX: another magic, type or number of axes is an error", "[data][idx]") {
@@ -163,12 +165,18 @@ TEST_CASE("IDX: another magic, type or number of axes is an error", "[data][idx]
     bytes[place] = value;
     return folder.write("images", bytes);
   };
-  CHECK_THROWS_WITH(IDX(with(0, 'P')), Catch::Contains("is no IDX file: bytes 0 and 1 are 80 and 0, expected 0 and 0"));
+  CHECK_THROWS_WITH(IDX(with(0, 'P')), Catch::Contains("is no IDX file: bytes 0 and 1 are 80 and 0, expected 0 and 0; "
+                                                       "name a file in that format, plain or gzipped"));
   CHECK_THROWS_WITH(IDX(with(2, 0x0D)),
-                    Catch::Contains("has elements of type 13 (byte 2), expected 8: unsigned bytes"));
-  CHECK_THROWS_WITH(IDX(with(3, 1)), Catch::Contains("has 1 axes (byte 3), expected 3: [N, H, W] images"));
+                    Catch::Contains("has elements of type 13 (byte 2), expected 8: unsigned bytes; write it as these"));
+  CHECK_THROWS_WITH(
+      IDX(with(3, 1)),
+      Catch::Contains("has 1 axes (byte 3), expected 3: [N, H, W] images; images and labels are swapped"));
+  CHECK_THROWS_WITH(IDX(with(3, 4)),
+                    Catch::Contains("has 4 axes (byte 3), expected 3: [N, H, W] images; write grey images"));
   const std::string images = folder.write("good", images_file());
-  CHECK_THROWS_WITH(IDX(images, images), Catch::Contains("has 3 axes (byte 3), expected 1: [N] labels"));
+  CHECK_THROWS_WITH(IDX(images, images),
+                    Catch::Contains("has 3 axes (byte 3), expected 1: [N] labels; images and labels are swapped"));
 }
 
 TEST_CASE("IDX: a header that claims more than the file has takes no memory for it", "[data][idx]") {
@@ -188,8 +196,9 @@ TEST_CASE("IDX: as many labels as images are needed", "[data][idx]") {
   const std::string images = folder.write("images", images_file());
   const std::string labels = folder.write("labels", labels_file("abc"));
   CHECK_THROWS_AS(IDX(images, labels), jessl::DataError);
-  CHECK_THROWS_WITH(IDX(images, labels),
-                    "jessl::data::IDX: " + labels + " has 3 labels, expected 2, one for each image of " + images);
+  CHECK_THROWS_WITH(IDX(images, labels), "jessl::data::IDX: " + labels +
+                                             " has 3 labels, expected 2, one for each image of " + images +
+                                             "; name the labels of the same images");
 }
 
 TEST_CASE("IDX: fashion_mnist finds its folder by argument and by environment", "[data][idx]") {

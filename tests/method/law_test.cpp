@@ -16,10 +16,10 @@
 #include <jessl/backbone.hpp>
 #include <jessl/method.hpp>
 
-// [archetype]
-/// A method of one's own: what the concept asks for, and nothing else.
-struct MethodArchetype {
-  static constexpr std::string_view name = "MethodArchetype";
+// [own_method]
+/// A method of one's own.
+struct OwnMethod {
+  static constexpr std::string_view name = "OwnMethod";
 
   jessl::augment::RandomResizedCrop augmentation{};
   jessl::projector::MLP projector{.widths = "512-128"};
@@ -31,8 +31,8 @@ struct MethodArchetype {
     return jessl::augment::two_views(jessl::augment::compose(augmentation, jessl::augment::Normalize{}));
   }
 };
-BOOST_HANA_ADAPT_STRUCT(MethodArchetype, augmentation, projector, loss, optimizer, fit);
-// [/archetype]
+BOOST_HANA_ADAPT_STRUCT(OwnMethod, augmentation, projector, loss, optimizer, fit);
+// [/own_method]
 
 namespace {
 
@@ -48,11 +48,11 @@ void for_each_of(const List& list, const Body& body) {
   });
 }
 
-/// For every method, those that FFCV-SSL has settings of its own for, and the archetype.
+/// For every method, those that FFCV-SSL has settings of its own for, and one of one's own.
 template <class Body>
 void for_each_method(const Body& body) {
   for_each_of(method::All, body);
-  for_each_of(hana::tuple_t<method::ffcv_ssl::SimCLR, method::ffcv_ssl::VICReg, MethodArchetype>, body);
+  for_each_of(hana::tuple_t<method::ffcv_ssl::SimCLR, method::ffcv_ssl::VICReg, OwnMethod>, body);
 }
 
 /// A number as pages write it: 0.3, 1e-06 as 1e-6.

@@ -86,14 +86,21 @@ class AtomicFile {
     size_ = std::max(size_, end);
   }
 
-  /// Has the disk set `bytes` aside for the file, so that a lack of room is an IOError now and not in the midst of writing.
-  /// The file is then that long, of zeros.
-  void reserve(std::int64_t bytes) {
+  /// Whether a file of `bytes` would find room now: an IOError where not. The file stays as it is, and nothing is kept free for
+  /// it. A system that cannot tell says nothing.
+  void require_room([[maybe_unused]] std::int64_t bytes) {
     require_open();
     if (bytes <= size_) return;
-    const int reason = ::posix_fallocate(::fileno(file_.get()), 0, bytes);
-    if (reason != 0) give_up(concat("set ", bytes, " bytes aside for"), reason);
-    size_ = bytes;
+#ifdef __linux__
+    int failed = 0;
+    do {
+      failed = ::fallocate(::fileno(file_.get()), 0, 0, bytes);
+    } while (failed != 0 && errno == EINTR);
+    const int reason = failed != 0 ? errno : 0;
+    if (reason == ENOSPC || reason == EDQUOT || reason == EFBIG)
+      give_up(concat("find room for ", bytes, " bytes in"), reason);
+    if (::ftruncate(::fileno(file_.get()), size_) != 0) give_up("resize", errno);
+#endif
   }
 
   /// Has the system begin to put `bytes` from `offset` on onto the disk, without waiting for it, so that commit() finds

@@ -43,19 +43,22 @@ struct IDXArray {
   std::array<std::uint8_t, 4> magic{};
   const std::size_t magic_got = file.read(magic.data(), magic.size());
   JESSL_CHECK(magic_got == magic.size(), DataError, who, ": ", path, " ends at byte ", magic_got,
-              ", inside its header of ", 4 + 4 * axes, " bytes; download it again");
+              ", inside its header of ", 4 + 4 * axes, " bytes; fetch it anew");
   JESSL_CHECK(magic[0] == 0 && magic[1] == 0, DataError, who, ": ", path, " is no IDX file: bytes 0 and 1 are ",
-              int{magic[0]}, " and ", int{magic[1]}, ", expected 0 and 0; name a file in that format, plain or gzipped");
+              int{magic[0]}, " and ", int{magic[1]},
+              ", expected 0 and 0; name a file in that format, plain or gzipped");
   JESSL_CHECK(magic[2] == unsigned_bytes, DataError, who, ": ", path, " has elements of type ", int{magic[2]},
-              " (byte 2), expected ", unsigned_bytes, ": unsigned bytes");
-  JESSL_CHECK(magic[3] == axes, DataError, who, ": ", path, " has ", int{magic[3]}, " axes (byte 3), expected ", axes,
-              axes == 1 ? ": [N] labels" : ": [N, H, W] images", "; were images and labels swapped?");
+              " (byte 2), expected ", unsigned_bytes, ": unsigned bytes; write it as these");
+  JESSL_CHECK(
+      magic[3] == axes, DataError, who, ": ", path, " has ", int{magic[3]}, " axes (byte 3), expected ", axes,
+      axes == 1 ? ": [N] labels" : ": [N, H, W] images",
+      magic[3] + axes == 4 ? "; images and labels are swapped" : "; write grey images, and whole numbers as labels");
 
   IDXArray array;
   for (std::size_t axis = 0; axis < axes; ++axis) {
     std::array<std::uint8_t, 4> big_endian{};
     JESSL_CHECK(file.read(big_endian.data(), 4) == 4, DataError, who, ": ", path, " ends at byte ", file.offset(),
-                ", inside its header of ", 4 + 4 * axes, " bytes; download it again");
+                ", inside its header of ", 4 + 4 * axes, " bytes; fetch it anew");
     std::int64_t extent = 0;
     for (const std::uint8_t byte : big_endian) extent = extent * 256 + byte;
     array.extents.push_back(extent);
@@ -76,11 +79,11 @@ struct IDXArray {
     got += count;
     JESSL_CHECK(count == wanted, DataError, who, ": ", path, " is truncated: it ends at byte ", file.offset(),
                 " (decompressed), ", Shape(array.extents), " needs ",
-                static_cast<std::int64_t>(4 + 4 * axes) + expected, "; download it again");
+                static_cast<std::int64_t>(4 + 4 * axes) + expected, "; fetch it anew");
   }
   std::uint8_t beyond = 0;
   JESSL_CHECK(file.read(&beyond, 1) == 0, DataError, who, ": ", path, " goes on after byte ", file.offset() - 1,
-              " (decompressed), where ", Shape(array.extents), " ends; download it again");
+              " (decompressed), where ", Shape(array.extents), " ends; fetch it anew");
   return array;
 }
 

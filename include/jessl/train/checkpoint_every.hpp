@@ -59,9 +59,9 @@ struct CheckpointEvery {
                   " and steps is ", settings.steps, ", expected both >= 0");
       if (path_.has_parent_path()) io::make_folder(path_.parent_path());
       lock_.emplace(path_, who);
-      // An unwritable place, and a disk without room for even one, are known before the first step.
+      // An unwritable place, and a disk without room for the weights, are known before the first step.
       AtomicFile probe(path_, std::string(who));
-      probe.reserve(run.least_checkpoint_bytes);
+      probe.require_room(run.least_checkpoint_bytes);
     }
 
     void save_point(const StepRecord& record) {

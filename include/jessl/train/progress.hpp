@@ -97,7 +97,7 @@ struct Progress {
     Clock::time_point begin_;
     Clock::time_point shown_;
     std::int64_t images_ = 0;
-    double smooth_loss_;  // NaN before the first step of a new run
+    double smooth_loss_;  // NaN until one is known
   };
 
   [[nodiscard]] State start(const Run& run) const {

@@ -13,6 +13,7 @@
 #include <memory_resource>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -818,8 +819,10 @@ class Trainer {
 
   [[nodiscard]] std::int64_t weight_bytes() const {
     std::size_t bytes = 0;
+    std::set<const void*> counted;  // a checkpoint holds once what several tensors share
     network_.for_each([&](std::string_view, const auto& module) {
-      for (const auto& [name, tensor] : module_state(*module)) bytes += tensor.nbytes();
+      for (const auto& [name, tensor] : module_state(*module))
+        if (counted.insert(tensor.storage().unsafeGetStorageImpl()).second) bytes += tensor.nbytes();
     });
     return static_cast<std::int64_t>(bytes);
   }
