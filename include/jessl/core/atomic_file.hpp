@@ -88,7 +88,7 @@ class AtomicFile {
 
   /// Whether a file of `bytes` would find room now: an IOError where not. The file stays as it is, and nothing is kept free for
   /// it. A system that cannot tell says nothing.
-  void require_room([[maybe_unused]] std::int64_t bytes) {
+  void require_room(std::int64_t bytes) {
     require_open();
     if (bytes <= size_) return;
 #ifdef __linux__

@@ -32,7 +32,7 @@ namespace jessl::train {
 ///
 /// Shapes     none
 /// Units      steps, epochs: 0 turns that rhythm off
-/// Cost       one copy of the state to the disk, flushed
+/// Cost       one copy of the state to the disk, flushed; at the start the disk is asked for room for the weights, and given it back
 /// Randomness none
 /// Errors     IOError before the first step when the folder cannot be written, the disk has no room for the weights, or another
 ///            run writes the same file; IOError at the end as above; ConfigError for a negative rhythm
