@@ -44,20 +44,29 @@ std::vector<Products> symmetric(std::int64_t side, std::int64_t length) {
   return products;
 }
 
+/// Whether the loss takes products of images: where it is told to, or where they are fewer than `share` of the dimensions.
+template <class Loss>
+bool by_images(const Loss& loss, std::int64_t rows, std::int64_t width, double share) {
+  using jessl::loss::Algebra;
+  if (loss.algebra != Algebra::automatic) return loss.algebra == Algebra::images;
+  return static_cast<double>(rows) < share * static_cast<double>(width);
+}
+
 /// What the losses' algorithms multiply, forward and backward, for two views of N x D; nothing where no one has counted.
 template <class Loss>
-std::vector<Products> products_of(std::int64_t rows, std::int64_t width) {
+std::vector<Products> products_of(const Loss& loss, std::int64_t rows, std::int64_t width) {
   if constexpr (std::is_same_v<Loss, jessl::loss::NTXent>) {
     // The upper half of the tiles of similarities twice, and weights times embeddings for all of them.
-    const std::int64_t side = std::min(jessl::loss::detail::LogSumExp::side, rows), blocks = 2 * rows / side;
+    const std::int64_t side = std::min(jessl::loss::detail::LogSumExp::cpu_tile_side, rows), blocks = 2 * rows / side;
     return {{side, width, side, blocks * (blocks + 1)}, {side, side, width, blocks * blocks}};
   } else if constexpr (std::is_same_v<Loss, jessl::loss::VICReg>) {
-    const std::int64_t small = std::min(rows, width), large = std::max(rows, width);
-    std::vector<Products> products = symmetric(small, large);
-    products.push_back({rows, small, width, 2});
+    const bool images = by_images(loss, rows, width, 1.0);
+    const std::int64_t side = images ? rows : width;
+    std::vector<Products> products = symmetric(side, images ? width : rows);
+    products.push_back({rows, side, width, 2});
     return products;
   } else if constexpr (std::is_same_v<Loss, jessl::loss::BarlowTwins>) {
-    if (2 * rows >= width) return {{width, rows, width, 1}, {rows, width, width, 2}};
+    if (!by_images(loss, rows, width, 0.9)) return {{width, rows, width, 1}, {rows, width, width, 2}};
     std::vector<Products> products = symmetric(rows, width);
     products.push_back({rows, rows, width, 2});
     return products;
@@ -80,7 +89,7 @@ double seconds_of(const Products& product) {
   return least;
 }
 
-/// The loss of two views of N x D embeddings in float32, with what else it asks for, and its gradient.
+/// The loss of two views of N x D embeddings in float32, with what else it asks for (labels of 100 classes), and its gradient.
 template <class Loss>
 void forward_backward(benchmark::State& state, const Loss& loss) {
   torch::set_num_threads(static_cast<int>(bench::threads()));
@@ -88,8 +97,10 @@ void forward_backward(benchmark::State& state, const Loss& loss) {
   const auto random = [&] { return torch::randn({state.range(0), state.range(1)}); };
   jessl::loss::Embedded given{.views = {random().requires_grad_(), random().requires_grad_()}};
   if constexpr (jessl::TargetedLoss<Loss>) given.targets = {random(), random()};
+  if constexpr (jessl::SupervisedLoss<Loss>)
+    given.labels = torch::randint(std::min<std::int64_t>(100, state.range(1)), {state.range(0)}, torch::kInt64);
   const auto value = [&, kept = state_of(loss, state.range(1))] {
-    if constexpr (jessl::Loss<Loss>) {
+    if constexpr (jessl::Loss<Loss> || jessl::SupervisedLoss<Loss>) {
       return jessl::loss::evaluate(loss, given, kept, jessl::SingleProcess{});
     } else {
       return loss(given.views[0], given.views[1]);
@@ -104,13 +115,24 @@ void forward_backward(benchmark::State& state, const Loss& loss) {
   step();
   state.counters["peak_bytes"] = static_cast<double>(peak.bytes());
   double operations = 0.0, seconds = 0.0;
-  for (const Products& product : products_of<Loss>(state.range(0), state.range(1))) {
+  for (const Products& product : products_of(loss, state.range(0), state.range(1))) {
     operations += 2.0 * static_cast<double>(product.m * product.k * product.n * product.count);
     seconds += seconds_of(product) * static_cast<double>(product.count);
   }
   if (operations == 0.0) return;
   state.counters["GFLOP"] = 1e-9 * operations;
   state.counters["products_GFLOP/s"] = 1e-9 * operations / seconds;
+}
+
+/// The rate of a square matrix product that is large enough for the library's best, the yardstick of all shares.
+void matrix_product(benchmark::State& state) {
+  torch::set_num_threads(static_cast<int>(bench::threads()));
+  const auto side = state.range(0);
+  const auto a = torch::randn({side, side}), b = torch::randn({side, side});
+  auto result = a.mm(b);
+  for (auto iteration : state) at::mm_out(result, a, b);
+  state.counters["GFLOP/s"] =
+      benchmark::Counter(2e-9 * static_cast<double>(side * side * side), benchmark::Counter::kIsIterationInvariantRate);
 }
 
 /// NT-Xent with the matrix of all similarities, as PyTorch code has it.
@@ -147,6 +169,7 @@ const bool registered = [] {
     using L = typename decltype(type)::type;
     L loss;
     if constexpr (requires { loss.prototypes; }) loss.prototypes = 3000;
+    if constexpr (requires { loss.sub_batch; }) loss.sub_batch = 256;  // more images than the 128 dimensions
     add(std::string(L::name), loss, Size{2048, 128});
     if constexpr (!std::is_same_v<L, jessl::loss::WMSE>)
       add(std::string(L::name), loss, Size{256, 2048});  // needs N > D
@@ -154,6 +177,18 @@ const bool registered = [] {
   add("VICReg", jessl::loss::VICReg{}, Size{2048, 2048}, Size{256, 8192});
   add("BarlowTwins", jessl::loss::BarlowTwins{}, Size{2048, 2048}, Size{256, 8192});
   add("NTXent", jessl::loss::NTXent{}, Size{8192, 128}, Size{16384, 128});
+  add("CrossEntropy", jessl::loss::CrossEntropy{}, Size{2048, 1000});
+  const auto add_ways = [&]<class L>(L loss) {
+    for (const auto& [algebra, name] : jessl::EnumNames<jessl::loss::Algebra>::value) {
+      loss.algebra = algebra;
+      add(std::string(L::name) + "/" + std::string(name), loss, Size{512, 2048}, Size{1024, 2048}, Size{1536, 2048},
+          Size{1843, 2048}, Size{2048, 2048}, Size{3072, 2048});
+    }
+  };
+  add_ways(jessl::loss::VICReg{});
+  add_ways(jessl::loss::BarlowTwins{});
+  auto* const product = benchmark::RegisterBenchmark("loss/matrix_product", matrix_product);
+  product->ArgName("side")->Arg(4096)->Unit(benchmark::kMillisecond)->UseRealTime();
   add("plain NT-Xent", plain_nt_xent, Size{256, 128}, Size{2048, 128});
   add("plain covariance of VICReg", plain_covariance, Size{256, 2048}, Size{256, 8192});
   return true;

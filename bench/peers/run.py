@@ -293,6 +293,8 @@ def main():
     parser.add_argument("--venv", type=pathlib.Path, help="where the peers are installed")
     parser.add_argument("--jessl-bench", default="build/release/bench/jessl_bench")
     settings = parser.parse_args()
+    if settings.rounds < 1:
+        parser.error(f"--rounds is {settings.rounds}, expected 1 or more")
     settings.threads = int(os.environ.get("JESSL_BENCH_THREADS") or len(os.sched_getaffinity(0)))
     python = environment(settings.venv, settings.lines)
     with tempfile.TemporaryDirectory(prefix="jessl-bench-peers-") as folder:

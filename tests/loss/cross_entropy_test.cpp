@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tests of CrossEntropy.
 #include <cmath>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -27,6 +28,28 @@ TEST_CASE("CrossEntropy: a value worked out by hand", "[loss][cross_entropy]") {
   CHECK(value.item<double>() == Approx((std::log(4.0) + std::log(4.0 / 3)) / 2).epsilon(1e-6));
 }
 
+TEST_CASE("CrossEntropy: the gradient is that of finite differences", "[loss][cross_entropy]") {
+  const auto labels = torch::tensor({3, 0, 3, 1, 4});
+  for (const double smoothing : {0.0, 0.2}) {
+    const auto value = [&](const std::vector<torch::Tensor>& views) {
+      return CrossEntropy{.smoothing = smoothing}(views, labels);
+    };
+    CHECK(jessl::test::finite_difference_error(value, {embeddings(5, 5, 0), embeddings(5, 5, 1)}) < 1e-7);
+  }
+}
+
+TEST_CASE("CrossEntropy: is finite for scores of 1e4, for equal ones, one image and one class",
+          "[loss][cross_entropy]") {
+  for (const auto& scores :
+       {1e4 * embeddings(4, 3, 0), torch::zeros({4, 3}), torch::ones({1, 3}), torch::ones({4, 1})}) {
+    const auto leaf = scores.to(torch::kFloat32).requires_grad_();
+    const auto value = CrossEntropy{}({leaf}, torch::zeros({leaf.size(0)}, torch::kInt64));
+    CHECK(value.isfinite().item<bool>());
+    value.backward();
+    CHECK(leaf.grad().isfinite().all().item<bool>());
+  }
+}
+
 TEST_CASE("CrossEntropy: is reduced in float32 under autocast and for half precision", "[loss][cross_entropy]") {
   const auto scores = embeddings(6, 3, 0).to(torch::kBFloat16).requires_grad_();
   const auto labels = torch::tensor({0, 1, 2, 0, 1, 2});
@@ -46,6 +69,14 @@ TEST_CASE("CrossEntropy: what doesn't fit is refused", "[loss][cross_entropy]") 
   CHECK_THROWS_WITH((CrossEntropy{}({scores}, torch::zeros({4, 3}, torch::kInt64))),
                     "jessl::loss::CrossEntropy: labels are [4, 3], expected [N] = [4]");
   CHECK_THROWS_AS((CrossEntropy{}({scores}, labels.to(torch::kInt32))), jessl::ConfigError);
+  for (const int outside : {-100, -1, 3}) {  // -100 is what LibTorch leaves out by default
+    auto wrong = labels.clone();
+    wrong[2] = outside;
+    CHECK_THROWS_AS((CrossEntropy{}({scores}, wrong)), jessl::ConfigError);
+    CHECK_THROWS_WITH((CrossEntropy{}({scores}, wrong)),
+                      Catch::Contains("jessl::loss::CrossEntropy: labels are in [") &&
+                          Catch::Contains("expected in [0, K) for scores [N, K] = [4, 3]"));
+  }
   CHECK_THROWS_WITH((CrossEntropy{}(std::vector<torch::Tensor>{}, labels)),
                     "jessl::loss::CrossEntropy: there are 0 views, expected at least 1");
 }

@@ -215,9 +215,9 @@ TEST_CASE("DINO: what doesn't fit is refused", "[loss][dino]") {
   CHECK_THROWS_WITH(loss({narrow, narrow}, {narrow}, state),
                     "jessl::loss::DINO: views[0] is [6, 3], expected [N, D] with D = 4, for which the state was made");
   CHECK_THROWS_AS(loss({narrow, narrow}, {narrow}, state), jessl::ShapeError);
-  CHECK_THROWS_WITH(
-      DINO{}({z, z}, {z}, state),
-      "jessl::loss::DINO: the state has 5 prototypes, expected 65536 as in the settings; was it made by others?");
+  CHECK_THROWS_WITH(DINO{}({z, z}, {z}, state),
+                    "jessl::loss::DINO: the state has 5 prototypes, expected 65536 as in the settings; let make() of "
+                    "this loss make the state");
   CHECK_THROWS_AS(DINO{}({z, z}, {z}, state), jessl::ConfigError);
   CHECK_THROWS_AS(loss({z, z}, {narrow}, state), jessl::ShapeError);
   CHECK_THROWS_AS(loss({z, z}, {}, state), jessl::ConfigError);

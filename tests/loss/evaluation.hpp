@@ -15,13 +15,14 @@
 
 namespace jessl::test {
 
-/// The default of a loss, but what it keeps from step to step is small.
+/// The default of a loss, but what it keeps from step to step is small, and so are random draws.
 template <class L>
 [[nodiscard]] L small_loss() {
   L loss;
   if constexpr (requires { loss.queue_size; }) loss.queue_size = 24;  // twice and four times the batches of the laws
   if constexpr (requires { loss.queue_epoch; }) loss.queue_epoch = 1;
   if constexpr (requires { loss.prototypes; }) loss.prototypes = 7;
+  if constexpr (requires { loss.slices; }) loss.slices = 16;
   return loss;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -11,6 +13,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <torch/csrc/autograd/autograd.h>
 #include <boost/hana/for_each.hpp>
 
 #include <jessl/core/autocast.hpp>
@@ -19,6 +22,7 @@
 #include <loss/pair_of_ranks.hpp>
 #include <loss/reference.hpp>
 #include <support/peak_memory.hpp>
+#include <support/skip.hpp>
 
 using jessl::test::embeddings;
 using jessl::test::example;
@@ -40,10 +44,19 @@ void for_each_loss(const Body& body) {
 template <class L, class... Others>
 inline constexpr bool is_one_of = (std::is_same_v<L, Others> || ...);
 
-/// Whether the gradient leaves out by definition how a part of the value depends on the views: the loss's own cases hold
+/// Whether the gradient leaves out by definition how a part of the value depends on the views: the loss's own tests hold
 /// that part fixed and differentiate the rest.
 template <class L>
 inline constexpr bool stops_gradient = is_one_of<L, jessl::loss::DCLW, jessl::loss::SwAV, jessl::loss::TiCo>;
+
+/// Whether the loss is of the embeddings' directions alone.
+template <class L>
+inline constexpr bool ignores_lengths = !is_one_of<L, jessl::loss::BarlowTwins, jessl::loss::SIGReg,
+                                                   jessl::loss::VIbCReg, jessl::loss::VICReg, jessl::loss::WMSE>;
+
+/// Whether the loss stays the same where every dimension is stretched by a factor of its own.
+template <class L>
+inline constexpr bool ignores_units = is_one_of<L, jessl::loss::WMSE>;
 
 /// Whether the first view plays another part than the others.
 template <class L>
@@ -78,7 +91,9 @@ TEST_CASE("every loss of two views is called with two embeddings, or with two pr
 TEST_CASE("every loss: autograd's gradient is that of finite differences", "[loss][law]") {
   for_each_loss([]<class L>(const L& loss) {
     if constexpr (!stops_gradient<L>) {
-      for (auto given : {example<L>(4, 3), example<L>(3, 2, 3)}) {
+      for (auto given : {example<L>(4, 3), example<L>(3, 2, 3), example<L>(3, 8)}) {
+        if (is_one_of<L, jessl::loss::WMSE> && given.views[0].size(0) < given.views[0].size(1))
+          continue;  // needs N > D
         const auto value = [&](const std::vector<torch::Tensor>& views) {
           given.views = views;
           return value_of(loss, given);
@@ -105,6 +120,21 @@ TEST_CASE("every loss ignores the order of the batch and of its views", "[loss][
   });
 }
 
+TEST_CASE("every loss of directions ignores how long the embeddings are, and a whitening one their dimensions' units",
+          "[loss][law]") {
+  for_each_loss([]<class L>(const L& loss) {
+    const auto given = example<L>(6, 4);
+    const double value = value_of(loss, given).template item<double>();
+    const auto factors = torch::exp(embeddings(6, 1, 2));  // 0.4 to 2.7, another one for each image
+    const auto longer = jessl::test::changed(given, [&](const torch::Tensor& z) { return factors * z; });
+    const auto stretched =
+        jessl::test::changed(given, [&](const torch::Tensor& z) { return z * factors.narrow(0, 0, 4).t(); });
+    const bool same = value_of(loss, longer).template item<double>() == Approx(value).epsilon(1e-12);
+    CHECK(same == ignores_lengths<L>);
+    if (ignores_units<L>) CHECK(value_of(loss, stretched).template item<double>() == Approx(value).epsilon(1e-10));
+  });
+}
+
 TEST_CASE("every loss is finite, with a finite gradient, for embeddings that have collapsed", "[loss][law]") {
   for_each_loss([]<class L>(const L& loss) {
     if constexpr (is_one_of<L, jessl::loss::WMSE>) return;  // refuses them: its own test
@@ -128,15 +158,21 @@ TEST_CASE("every loss is reduced in float32 under autocast, and gives the gradie
     CHECK(at::autocast::is_autocast_enabled(at::kCPU));
 
     const auto cast = [&](torch::ScalarType type) { return [type](const torch::Tensor& z) { return z.to(type); }; };
-    const auto rounded = jessl::test::changed(given, cast(torch::kBFloat16));
-    const auto reduced = jessl::test::with_leaves(rounded);
-    const auto value = value_of(loss, reduced);
-    CHECK(value.scalar_type() == torch::kFloat32);
-    // With a gradient here, too: singular values come from another routine of LAPACK without one.
-    const auto same = jessl::test::with_leaves(jessl::test::changed(rounded, cast(torch::kFloat32)));
-    CHECK(value.template item<double>() == value_of(loss, same).template item<double>());
-    value.backward();
-    CHECK(reduced.views[1].grad().scalar_type() == torch::kBFloat16);
+    for (const auto half : {torch::kBFloat16, torch::kFloat16}) {
+      const auto rounded = jessl::test::changed(given, cast(half));
+      const auto reduced = jessl::test::with_leaves(rounded);
+      const auto same = jessl::test::with_leaves(jessl::test::changed(rounded, cast(torch::kFloat32)));
+      const auto value = value_of(loss, reduced), expected = value_of(loss, same);
+      CHECK(value.scalar_type() == torch::kFloat32);
+      CHECK(value.template item<double>() == expected.template item<double>());
+      value.backward();
+      expected.backward();
+      for (std::size_t v = 0; v < 2; ++v) {
+        CHECK((!reduced.views[v].grad().defined() || reduced.views[v].grad().scalar_type() == half));
+        const double rounding = half == torch::kBFloat16 ? 0x1p-8 : 0x1p-11;
+        CHECK(jessl::test::relative_error(gradient_of(reduced.views[v]), gradient_of(same.views[v])) < 2 * rounding);
+      }
+    }
   });
 }
 
@@ -174,12 +210,69 @@ TEST_CASE(
   });
 }
 
+TEST_CASE("every loss that compares the images of all ranks refuses batches of unequal sizes", "[loss][law]") {
+  for_each_loss([]<class L>(const L& loss) {
+    if constexpr (is_one_of<L, jessl::loss::AlignmentUniformity, jessl::loss::BYOL, jessl::loss::DINO,
+                            jessl::loss::SIGReg, jessl::loss::SimSiam, jessl::loss::SwAV, jessl::loss::TiCo>) {
+      return;  // what they exchange are sums
+    } else {
+      const auto given = example<L>(9, 4);
+      const std::array states{jessl::test::used_state(loss, 4), jessl::test::used_state(loss, 4)};
+      jessl::test::PairOfRanks pair;
+      CHECK_THROWS_AS(pair.run([&](const auto& rank) {
+        const auto rows = [&](const torch::Tensor& z) {
+          return z.narrow(0, 5 * rank.rank(), rank.rank() == 0 ? 5 : 4);
+        };
+        (void)value_of(loss, jessl::test::changed(given, rows), states[static_cast<std::size_t>(rank.rank())], rank);
+      }),
+                      jessl::ShapeError);
+    }
+  });
+}
+
+TEST_CASE("every loss has the right second derivatives, or says that it has none", "[loss][law]") {
+  int refused = 0;
+  for_each_loss([&]<class L>(const L& loss) {
+    auto given = example<L>(5, 3);
+    for (torch::Tensor& view : given.views) view.requires_grad_();
+    const auto slope = [&](const L& of, const jessl::loss::Embedded& at) {
+      const auto state = jessl::test::used_state(of, 3);
+      return torch::autograd::grad({value_of(of, at, state)}, at.views, {}, /*retain_graph=*/true,
+                                   /*create_graph=*/true,
+                                   /*allow_unused=*/true);
+    };
+    std::vector<torch::Tensor> gradients;
+    try {
+      gradients = slope(loss, given);
+    } catch (const jessl::ConfigError& error) {
+      CHECK_THAT(error.what(), Catch::Contains("expected first derivatives alone"));
+      ++refused;
+      return;
+    }
+    if constexpr (stops_gradient<L>) return;
+    const auto norm = [](const std::vector<torch::Tensor>& all) {
+      torch::Tensor sum = torch::zeros({}, torch::kFloat64);
+      for (const torch::Tensor& gradient : all) {
+        if (gradient.defined()) sum = sum + gradient.square().sum();
+      }
+      return sum;
+    };
+    const auto of_views = [&](const std::vector<torch::Tensor>& views) {
+      const torch::AutoGradMode with_gradients(true);
+      auto at = given;
+      at.views = views;
+      return norm(slope(loss, at));
+    };
+    if (norm(gradients).requires_grad()) CHECK(jessl::test::finite_difference_error(of_views, given.views) < 1e-5);
+  });
+  CHECK(refused >= 5);
+}
+
 TEST_CASE("every loss keeps to O(N D) memory, whichever of N and D is larger, beside as much as its state takes",
           "[loss][law]") {
   // 2048 pairs of 8 dimensions: one matrix of similarities would take 16 MB for two views' rows, 64 MB for all rows, and a
   // loss and its gradient keep a few. 8 pairs of 2048 dimensions: one D x D matrix would take 16 MB.
   for_each_loss([]<class L>(const L& loss) {
-    if constexpr (is_one_of<L, jessl::loss::SIGReg>) return;  // N x 1024 slices for each point of the integral
     for (const auto& [rows, width] : {std::pair{2048, 8}, std::pair{8, 2048}}) {
       if (is_one_of<L, jessl::loss::WMSE> && rows < width) continue;  // needs N > D
       const auto given = jessl::test::with_leaves(example<L>(rows, width, 2, 0, torch::kFloat32));
@@ -189,6 +282,40 @@ TEST_CASE("every loss keeps to O(N D) memory, whichever of N and D is larger, be
       const jessl::test::PeakMemory peak;
       value_of(loss, given, state).backward();
       CHECK(static_cast<std::size_t>(peak.bytes()) < allowed);
+    }
+  });
+}
+
+TEST_CASE("every loss on a GPU has the value, the gradients and the state that it has on a CPU",
+          "[loss][law][cuda][outside]") {
+  if (!torch::cuda::is_available()) {
+    JESSL_SKIP("there is no CUDA device here");
+    return;
+  }
+  for_each_loss([]<class L>(const L& loss) {
+    for (const auto& [type, tolerance] : {std::pair{torch::kFloat64, 1e-9}, std::pair{torch::kFloat32, 2e-4}}) {
+      for (const auto& [rows, width] : {std::pair{12, 5}, std::pair{300, 24}, std::pair{6, 40}}) {
+        CAPTURE(rows, width, tolerance);
+        if (is_one_of<L, jessl::loss::WMSE> && rows <= width) continue;  // needs N > D
+        const auto here = jessl::test::with_leaves(example<L>(rows, width, 2, 0, type));
+        const auto there = [&](const torch::Tensor& z) { return z.detach().to(torch::kCUDA); };
+        auto copies = jessl::test::with_leaves(jessl::test::changed(here, there));
+        if (copies.images.defined()) copies.images = there(copies.images);
+        auto state = jessl::test::used_state(loss, width, type), moved = jessl::test::used_state(loss, width, type);
+        if constexpr (jessl::StatefulLoss<L>) moved->to(torch::kCUDA);
+        const auto value = value_of(loss, here, state), other = value_of(loss, copies, moved);
+        CHECK(other.is_cuda());
+        CHECK(other.template item<double>() == Approx(value.template item<double>()).epsilon(tolerance));
+        value.backward();
+        other.backward();
+        for (std::size_t v = 0; v < 2; ++v) {
+          const auto gradient = gradient_of(copies.views[v]).cpu();
+          CHECK(jessl::test::relative_error(gradient, gradient_of(here.views[v])) < tolerance);
+        }
+        const auto expected = jessl::test::tensors_of(state), held = jessl::test::tensors_of(moved);
+        for (std::size_t i = 0; i < expected.size(); ++i)
+          CHECK(jessl::test::relative_error(held[i].cpu(), expected[i]) < tolerance);
+      }
     }
   });
 }
@@ -250,16 +377,48 @@ TEST_CASE("every loss with targets takes them without gradient", "[loss][law]") 
   });
 }
 
-TEST_CASE("every loss with targets or a state is finite for one image, one dimension and embeddings of length 1e4",
-          "[loss][law]") {
-  for_each_loss([]<class L>(const L& loss) {
-    if constexpr (jessl::TargetedLoss<L> || jessl::StatefulLoss<L>) {
-      for (const auto& [rows, width, scale] : {std::tuple{1, 3, 1.0}, std::tuple{4, 1, 1.0}, std::tuple{5, 3, 1e4}}) {
-        INFO(rows << " x " << width << " times " << scale);
-        jessl::test::check_finite(
-            loss, jessl::test::changed(example<L>(rows, width, 2, 0, torch::kFloat32),
-                                       [factor = scale](const torch::Tensor& z) { return factor * z; }));
+TEST_CASE(
+    "every loss is finite for two images, one dimension, embeddings of length 1e4 and a temperature of 0.05; of one "
+    "image "
+    "it is, or says that it needs more",
+    "[loss][law]") {
+  for_each_loss([]<class L>(L loss) {
+    if constexpr (requires { loss.temperature; }) loss.temperature = 0.05;
+    if constexpr (requires { loss.loss.temperature; }) loss.loss.temperature = 0.05;
+    const auto given = [](std::int64_t rows, std::int64_t width, double scale) {
+      return jessl::test::changed(example<L>(rows, width, 2, 0, torch::kFloat32),
+                                  [scale](const torch::Tensor& z) { return scale * z; });
+    };
+    for (const auto& [rows, width, scale] :
+         {std::tuple{2, 3, 1.0}, std::tuple{4, 1, 1.0}, std::tuple{5, 3, 1e4}, std::tuple{2, 1, 1e4}}) {
+      INFO(rows << " x " << width << " times " << scale);
+      if (is_one_of<L, jessl::loss::WMSE> && rows <= width) {  // there is nothing to be whitened by
+        CHECK_THROWS_AS(value_of(loss, given(rows, width, scale)), jessl::ShapeError);
+      } else {
+        jessl::test::check_finite(loss, given(rows, width, scale));
       }
+    }
+    try {
+      jessl::test::check_finite(loss, given(1, 3, 1.0));
+    } catch (const jessl::ShapeError& error) {
+      CHECK_THAT(error.what(), Catch::Contains("jessl::loss::" + std::string(L::name) + ": ") &&
+                                   Catch::Contains("views[0] is [1, 3], expected [N, D] with N >"));
+      CHECK(!jessl::TargetedLoss<L>);
+    }
+  });
+}
+
+TEST_CASE("every loss of embeddings that are not finite is not finite, or says so: none is a number", "[loss][law]") {
+  for_each_loss([]<class L>(const L& loss) {
+    auto given = example<L>(6, 4, 2, 0, torch::kFloat32);
+    for (torch::Tensor& view : given.views) view[2][1] = std::numeric_limits<double>::quiet_NaN();
+    const auto leaves = jessl::test::with_leaves(given);
+    try {
+      const auto value = value_of(loss, leaves);
+      CHECK_FALSE(value.isfinite().template item<bool>());
+      value.backward();
+    } catch (const jessl::Error& error) {
+      CHECK_THAT(error.what(), Catch::Contains("jessl::loss::" + std::string(L::name)));
     }
   });
 }
@@ -276,7 +435,7 @@ TEST_CASE("every loss with a state refuses one that is empty, elsewhere or of an
       CHECK_THROWS_AS(value_of(loss, given, loss.make(5)), jessl::ShapeError);
       const auto elsewhere = jessl::test::changed(given, [](const torch::Tensor& z) { return z.to(torch::kMeta); });
       CHECK_THROWS_WITH(value_of(loss, elsewhere, loss.make(4)),
-                        who + ": the state is on cpu, expected meta as views[0]");
+                        who + ": the state is on cpu, expected meta as views[0]; move it by state->to(device)");
       CHECK_THROWS_AS(value_of(loss, elsewhere, loss.make(4)), jessl::ConfigError);
     }
   });

@@ -36,13 +36,15 @@ TEST_CASE("MoCo: value and gradients, also of the queue, agree with the referenc
     ++cases;
     INFO(entry["file"]);
     auto tensors = jessl::test::read_safetensors(folder + entry["file"].get<std::string>());
-    const auto q = tensors["q"].to(torch::kFloat32).requires_grad_();
-    const auto queue = tensors["queue"].to(torch::kFloat32).requires_grad_();
-    const auto value = jessl::from_json<MoCo>(entry["params"])(q, tensors["k"].to(torch::kFloat32), queue);
-    CHECK(value.item<double>() == Approx(entry["value"].get<double>()).epsilon(1e-5));
-    value.backward();
-    CHECK(jessl::test::relative_error(q.grad(), tensors["grad_q"]) < 1e-5);
-    CHECK(jessl::test::relative_error(queue.grad(), tensors["grad_queue"]) < 1e-5);
+    for (const auto& [type, tolerance] : {std::pair{torch::kFloat64, 1e-10}, std::pair{torch::kFloat32, 1e-5}}) {
+      const auto q = tensors["q"].to(type).detach().clone().requires_grad_();
+      const auto queue = tensors["queue"].to(type).detach().clone().requires_grad_();
+      const auto value = jessl::from_json<MoCo>(entry["params"])(q, tensors["k"].to(type), queue);
+      CHECK(value.item<double>() == Approx(entry["value"].get<double>()).epsilon(tolerance));
+      value.backward();
+      CHECK(jessl::test::relative_error(q.grad(), tensors["grad_q"]) < tolerance);
+      CHECK(jessl::test::relative_error(queue.grad(), tensors["grad_queue"]) < tolerance);
+    }
   }
   CHECK(cases >= 5);
 }
@@ -158,9 +160,14 @@ TEST_CASE("MoCo: settings and arguments that don't fit are refused", "[loss][moc
                     "jessl::loss::MoCo: there is a target of the first view alone, expected one of the second, which "
                     "is the key where "
                     "symmetric is false");
+  CHECK_THROWS_WITH((MoCo{.queue_size = 2}({embeddings(4, 5, 0), embeddings(4, 5, 0)}, {embeddings(4, 5, 0)},
+                                           MoCo{.queue_size = 2}.make(3))),
+                    "jessl::loss::MoCo: the queue is [2, 3], expected rows of D = 5 as views[0]");
   CHECK_THROWS_WITH(
-      MoCo{}({embeddings(4, 5, 0), embeddings(4, 5, 0)}, {embeddings(4, 5, 0)}, MoCo{.queue_size = 2}.make(3)),
-      "jessl::loss::MoCo: the queue is [2, 3], expected rows of D = 5 as views[0]");
+      MoCo{}({z, z}, {z}, MoCo{.queue_size = 2}.make(3)),
+      "jessl::loss::MoCo: the queue has 2 rows, expected 65536 as in the settings; let make() of this loss "
+      "make the queue");
+  CHECK_THROWS_AS(MoCo{}({z, z}, {z}, MoCo{.queue_size = 2}.make(3)), jessl::ConfigError);
   CHECK_THROWS_WITH(MoCo{}(z, z, torch::zeros({0, 3}, torch::kFloat64)),
                     "jessl::loss::MoCo: the negatives are [0, 3], expected [M, D] with M >= 1 and D = 3 as views[0]");
   CHECK_THROWS_AS(MoCo{}(z, z, torch::zeros({2, 3})), jessl::ConfigError);

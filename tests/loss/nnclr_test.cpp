@@ -89,6 +89,6 @@ TEST_CASE("NNCLR: settings and arguments that don't fit are refused", "[loss][nn
                     "jessl::loss::NNCLR: temperature is -1, expected a finite number > 0");
   CHECK_THROWS_WITH(NNCLR{.queue_size = 0}.make(3),
                     "jessl::loss::NNCLR: queue_size is 0, expected a whole number >= 1");
-  CHECK_THROWS_WITH(NNCLR{}({embeddings(4, 5, 0), embeddings(4, 5, 0)}, {embeddings(4, 5, 0)}, queue),
+  CHECK_THROWS_WITH((NNCLR{.queue_size = 2}({embeddings(4, 5, 0), embeddings(4, 5, 0)}, {embeddings(4, 5, 0)}, queue)),
                     "jessl::loss::NNCLR: the queue is [2, 3], expected rows of D = 5 as views[0]");
 }

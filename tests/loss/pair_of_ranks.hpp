@@ -6,6 +6,8 @@
 #include <barrier>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <mutex>
 #include <thread>
 
 #include <jessl/core/communicator.hpp>
@@ -45,12 +47,26 @@ class PairOfRanks {
     std::int64_t rank_;
   };
 
-  /// Runs body(rank) for both ranks, each in a thread of its own.
+  /// Runs body(rank) for both ranks, each in a thread of its own, and throws what the first of them threw. The other gets nothing
+  /// of it from then on.
   template <class Body>
   void run(const Body& body) {
-    std::thread other([&] { body(Rank(*this, 1)); });
-    body(Rank(*this, 0));
-    other.join();
+    std::exception_ptr error;
+    std::once_flag first;
+    const auto guarded = [&](std::int64_t rank) {
+      try {
+        body(Rank(*this, rank));
+      } catch (...) {
+        std::call_once(first, [&] { error = std::current_exception(); });
+        given_[static_cast<std::size_t>(rank)] = torch::Tensor();
+        meeting_.arrive_and_drop();
+      }
+    };
+    {
+      const std::jthread other(guarded, 1);
+      guarded(0);
+    }
+    if (error) std::rethrow_exception(error);
   }
 
  private:

@@ -71,7 +71,7 @@ void check_own_cases(const std::string& file) {
 }
 
 /// The cases of a collection, as tests/reference/README.md describes it: those in the checkout, or all of them where
-/// they are there.
+/// they are there: float64 to 1e-10, float32 to 1e-5.
 template <class L>
 void check_collection(const std::string& name, const std::string& folder, int least) {
   if (!std::filesystem::exists(folder + "index.json")) {
@@ -87,10 +87,12 @@ void check_collection(const std::string& name, const std::string& folder, int le
     auto tensors = read_safetensors(folder + entry["file"].get<std::string>());
     const auto loss = from_json<L>(entry["params"]);
     const auto read = [&](const std::string& key) { return tensors.at(key); };
-    if constexpr (SupervisedLoss<L>) {
-      check_case(loss, read, torch::kFloat32, entry["value"], 1e-5, tensors.at("labels").to(torch::kInt64));
-    } else {
-      check_case(loss, read, torch::kFloat32, entry["value"], 1e-5);
+    for (const auto& [type, tolerance] : {std::pair{torch::kFloat64, 1e-10}, std::pair{torch::kFloat32, 1e-5}}) {
+      if constexpr (SupervisedLoss<L>) {
+        check_case(loss, read, type, entry["value"], tolerance, tensors.at("labels").to(torch::kInt64));
+      } else {
+        check_case(loss, read, type, entry["value"], tolerance);
+      }
     }
   }
   CHECK(cases >= least);

@@ -93,6 +93,6 @@ TEST_CASE("ReSSL: settings and arguments that don't fit are refused", "[loss][re
                     "jessl::loss::ReSSL: queue_size is 0, expected a whole number >= 1");
   CHECK_THROWS_WITH(ReSSL{.teacher = {.final_momentum = -1}}.check(),
                     "jessl::loss::ReSSL: teacher.final_momentum is -1, expected a number in [0, 1]");
-  CHECK_THROWS_WITH(ReSSL{}({embeddings(4, 5, 0), embeddings(4, 5, 0)}, {embeddings(4, 5, 0)}, queue),
+  CHECK_THROWS_WITH((ReSSL{.queue_size = 2}({embeddings(4, 5, 0), embeddings(4, 5, 0)}, {embeddings(4, 5, 0)}, queue)),
                     "jessl::loss::ReSSL: the queue is [2, 3], expected rows of D = 5 as views[0]");
 }

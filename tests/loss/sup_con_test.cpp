@@ -3,6 +3,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -11,6 +12,7 @@
 #include <loss/pair_of_ranks.hpp>
 #include <loss/reference.hpp>
 
+using jessl::loss::PositiveMean;
 using jessl::loss::SupCon;
 using jessl::test::embeddings;
 
@@ -42,8 +44,58 @@ TEST_CASE("SupCon: value and gradients agree with the reference collection", "[l
   jessl::test::check_collection<SupCon>("sup_con", JESSL_REFERENCE_DIR "/reference/losses/", 5);
 }
 
+TEST_CASE(
+    "SupCon: with labels the gradient is that of finite differences, and that of the plain matrix of similarities",
+    "[loss][sup_con]") {
+  const auto labels = torch::tensor({1, 4, 1, 4, 2, 1});
+  const std::vector<torch::Tensor> views{embeddings(6, 3, 0), embeddings(6, 3, 1), embeddings(6, 3, 2)};
+  const auto classes = labels.repeat({3});
+  const auto itself = torch::eye(18, torch::kBool);
+  const auto positives = (classes.unsqueeze(1) == classes).logical_and(itself.logical_not());
+  for (const PositiveMean mean : {PositiveMean::out, PositiveMean::in}) {
+    for (const double temperature : {0.5, 0.01}) {  // of which the second has a running maximum
+      CAPTURE(static_cast<int>(mean), temperature);
+      const SupCon loss{.temperature = temperature, .positives = mean};
+      const auto value = [&](const std::vector<torch::Tensor>& given) { return loss(given, labels); };
+      const auto plain = [&](const std::vector<torch::Tensor>& given) {
+        const auto z = torch::cat(given), y = z / z.norm(2, 1, true);
+        const auto s = y.mm(y.t()) / temperature;
+        const auto any = s.masked_fill(itself, -INFINITY).logsumexp(1), count = positives.sum(1).to(torch::kFloat64);
+        const auto of_positives = mean == PositiveMean::out
+                                      ? s.masked_fill(positives.logical_not(), 0).sum(1) / count
+                                      : s.masked_fill(positives.logical_not(), -INFINITY).logsumexp(1) - count.log();
+        return (any - of_positives).mean();
+      };
+      if (temperature > 0.1) CHECK(jessl::test::finite_difference_error(value, views) < 1e-7);
+      auto a = views, b = views;
+      for (auto* const leaves : {&a, &b}) {
+        for (torch::Tensor& leaf : *leaves) leaf = leaf.clone().requires_grad_();
+      }
+      const auto ours = value(a), expected = plain(b);
+      CHECK(ours.item<double>() == Approx(expected.item<double>()).epsilon(1e-12));
+      ours.backward();
+      expected.backward();
+      for (std::size_t v = 0; v < 3; ++v) CHECK(jessl::test::relative_error(a[v].grad(), b[v].grad()) < 1e-11);
+    }
+  }
+}
+
+TEST_CASE("SupCon: is finite for embeddings that have collapsed, of length 1e4, and for one image", "[loss][sup_con]") {
+  for (const PositiveMean mean : {PositiveMean::out, PositiveMean::in}) {
+    for (const auto& view : {torch::zeros({4, 3}), torch::ones({4, 3}), (1e4 * embeddings(4, 3, 0)).to(torch::kFloat32),
+                             embeddings(1, 3, 0).to(torch::kFloat32)}) {
+      const auto leaf = view.clone().requires_grad_();
+      const auto labels = torch::arange(view.size(0)) / 2;
+      const auto value = SupCon{.temperature = 0.05, .positives = mean}({leaf, leaf}, labels.to(torch::kInt64));
+      CHECK(value.isfinite().item<bool>());
+      value.backward();
+      CHECK(leaf.grad().isfinite().all().item<bool>());
+    }
+  }
+}
+
 TEST_CASE("SupCon: gradients with labels, averaged over two ranks, are those of the joint batch", "[loss][sup_con]") {
-  const SupCon loss;
+  const SupCon loss{.positives = GENERATE(PositiveMean::out, PositiveMean::in)};
   const auto labels = torch::tensor({1, 4, 1, 4, 2, 1});
   const auto leaf = [](double phase) { return embeddings(6, 4, phase).requires_grad_(); };
   const auto a = leaf(0), b = leaf(1), split_a = leaf(0), split_b = leaf(1);

@@ -254,15 +254,15 @@ TEST_CASE("SwAV: what doesn't fit is refused", "[loss][swav]") {
   CHECK_THROWS_WITH(loss(torch::zeros({6, 3}), torch::zeros({6, 3}), state),
                     "jessl::loss::SwAV: views[0] is [6, 3], expected [N, D] with D = 4, for which the state was made");
   CHECK_THROWS_AS(loss(torch::zeros({6, 3}), torch::zeros({6, 3}), state), jessl::ShapeError);
-  CHECK_THROWS_WITH(
-      SwAV{}(z, z, state),
-      "jessl::loss::SwAV: the state has 5 prototypes, expected 3000 as in the settings; was it made by others?");
+  CHECK_THROWS_WITH(SwAV{}(z, z, state),
+                    "jessl::loss::SwAV: the state has 5 prototypes, expected 3000 as in the settings; let make() of "
+                    "this loss make the state");
   CHECK_THROWS_AS(SwAV{}(z, z, state), jessl::ConfigError);
   SwAV queued = loss;
   queued.queue_size = 8;
-  CHECK_THROWS_WITH(
-      queued(z, z, state),
-      "jessl::loss::SwAV: the state's queue is [], expected [2, 8, 4] as in the settings; was it made by others?");
+  CHECK_THROWS_WITH(queued(z, z, state),
+                    "jessl::loss::SwAV: the state's queue is [], expected [2, 8, 4] as in the settings; let make() of "
+                    "this loss make the state");
   CHECK_THROWS_AS(queued(z, z, state), jessl::ConfigError);
   SwAV three = loss;
   three.global_views = 3;

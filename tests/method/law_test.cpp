@@ -48,11 +48,18 @@ void for_each_of(const List& list, const Body& body) {
   });
 }
 
-/// For every method, those that FFCV-SSL has settings of its own for, and one of one's own.
+/// For every method, FFCV-SSL's settings for two sizes of batches, and one of one's own.
 template <class Body>
 void for_each_method(const Body& body) {
   for_each_of(method::All, body);
-  for_each_of(hana::tuple_t<method::ffcv_ssl::SimCLR, method::ffcv_ssl::VICReg, OwnMethod>, body);
+  INFO("ffcv_ssl, batch 256");
+  body(method::ffcv_ssl::SimCLR::batch_256());
+  body(method::ffcv_ssl::VICReg::batch_256());
+  INFO("ffcv_ssl, batch 2048");
+  body(method::ffcv_ssl::SimCLR::batch_2048());
+  body(method::ffcv_ssl::VICReg::batch_2048());
+  INFO("OwnMethod");
+  body(OwnMethod{});
 }
 
 /// A number as pages write it: 0.3, 1e-06 as 1e-6.

@@ -295,22 +295,71 @@ TEST_CASE("Trainer: a step that fails leaves the loss's memory and the teacher a
   CHECK(trainer.step(views) == undisturbed.step(views));
 }
 
-TEST_CASE("Trainer: a step that fails puts back whatever a loss keeps", "[train][network]") {
+TEST_CASE("Trainer: views that are not finite end a step of every loss in words, and what it keeps is put back",
+          "[train][network]") {
   boost::hana::for_each(loss::All, [&](auto type) {
     using L = typename decltype(type)::type;
-    if constexpr (StatefulLoss<L>) {
-      INFO(L::name);
-      Trainer trainer{two_small_views(), PlainNet(), projector::MLP{"5"}, test::small_loss<L>(), OptimizerArchetype{}};
-      std::vector<torch::Tensor> views = noise({12, 12}, 16);  // 32 rows a step, for queues of 24
-      for (torch::Tensor& view : views) view = view.to(torch::kFloat);
-      trainer.step(views);
-      const auto state = test::tensors_of(trainer.loss_state());
-      std::vector<torch::Tensor> before;
-      for (const torch::Tensor& tensor : state) before.push_back(tensor.detach().clone());
-      CHECK_THROWS_AS(trainer.step({views[1], views[0] * std::nan("")}), DivergenceError);
-      for (std::size_t i = 0; i < state.size(); ++i) CHECK(torch::equal(state[i], before[i]));
-    }
+    INFO(L::name);
+    Trainer trainer{two_small_views(), PlainNet(), projector::MLP{"5"}, test::small_loss<L>(), OptimizerArchetype{}};
+    std::vector<torch::Tensor> views = noise({12, 12}, 16);  // 32 rows a step, for queues of 24
+    for (torch::Tensor& view : views) view = view.to(torch::kFloat);
+    trainer.step(views);
+    std::vector<torch::Tensor> state, before;
+    if constexpr (StatefulLoss<L>) state = test::tensors_of(trainer.loss_state());
+    for (const torch::Tensor& tensor : state) before.push_back(tensor.detach().clone());
+    CHECK_THROWS_AS(trainer.step({views[1], views[0] * std::nan("")}), DivergenceError);
+    for (std::size_t i = 0; i < state.size(); ++i) CHECK(torch::equal(state[i], before[i]));
   });
+}
+
+TEST_CASE("Trainer: a view goes through the networks that its loss looks at alone", "[train][network]") {
+  std::vector<torch::Tensor> outputs;
+  DropNet net;
+  net->outputs = &outputs;  // the teacher's copy writes there, too, after the student
+  std::vector<torch::Tensor> views = noise({12, 12, 12});
+  for (torch::Tensor& view : views) view = view.to(torch::kFloat);
+  const auto images = [&](const auto& loss, std::int64_t micro_batch) {
+    Trainer trainer{two_small_views(), net, projector::MLP{"5"}, loss, OptimizerArchetype{}};
+    outputs.clear();
+    trainer.step(views, {.micro_batch = micro_batch});
+    std::vector<std::int64_t> counts;
+    for (const torch::Tensor& output : outputs) counts.push_back(output.size(0));
+    return counts;
+  };
+  using Counts = std::vector<std::int64_t>;
+  const loss::MoCo both{.queue_size = 24}, one{.queue_size = 24, .symmetric = false};
+  CHECK(images(both, 0) == Counts{36, 36});
+  CHECK(images(one, 0) == Counts{12, 12});
+  CHECK(images(one, 6) == Counts{6, 6, 6, 6, 6, 6});  // student, teacher, and the student with its graph
+  CHECK(images(loss::ReSSL{.queue_size = 24}, 0) == Counts{24, 12});
+}
+
+TEST_CASE("Trainer: a view that one side is spared changes neither loss nor gradient", "[train][network]") {
+  // Without batch norm an image's embedding is its own: as if the loss had been called with all of them.
+  const std::vector<torch::Tensor> views = noise({12, 12});
+  const loss::MoCo loss{.queue_size = 24, .symmetric = false};
+  Trainer trainer{two_small_views(), PlainNet(), projector::MLP{"5"}, loss, OptimizerArchetype{}};
+  trainer.initialise(7);
+  trainer.backbone()->to(torch::kFloat64);
+  trainer.projector()->to(torch::kFloat64);
+  auto queue = loss.make(5);
+  queue->rows.set_data(trainer.loss_state()->rows.to(torch::kFloat64));  // before the step puts its keys in
+  const double value = trainer.step(views);
+  const auto weight = trainer.backbone()->named_parameters()["convolution.weight"];
+  const auto gradient = weight.grad().clone();
+  weight.mutable_grad().zero_();
+
+  auto net = trainer.backbone();
+  auto head = trainer.projector();
+  std::vector<torch::Tensor> embedded, targets;
+  for (const torch::Tensor& view : views) {
+    embedded.push_back(head->forward(net->forward(view)));
+    targets.push_back(embedded.back().detach());
+  }
+  const auto expected = loss(embedded, targets, queue);
+  CHECK(value == Approx(expected.item<double>()).epsilon(1e-12));
+  expected.backward();
+  CHECK(largest_difference(gradient, weight.grad()) < 1e-12);
 }
 
 TEST_CASE("Trainer: a step copies of a long queue only what it replaces", "[train][network]") {
@@ -404,28 +453,66 @@ TEMPLATE_TEST_CASE("Trainer: a run resumes with the same losses, whatever the lo
 }
 
 TEST_CASE("Trainer: micro-batches give the gradient of the whole batch, for every loss", "[train][network]") {
+  /// What a step leaves: its value, the gradients of all that learns, and all that a loss keeps.
+  const auto step = []<class L>(const L& loss, const std::vector<torch::Tensor>& views, const StepOptions& options) {
+    Trainer trainer{two_small_views(), PlainNet(), projector::MLP{"5"}, loss, OptimizerArchetype{}};
+    trainer.initialise(7);
+    trainer.backbone()->to(torch::kFloat64);  // and with it whatever the trainer made
+    trainer.projector()->to(torch::kFloat64);
+    torch::manual_seed(0);  // for losses that draw
+    std::vector<torch::Tensor> left{torch::tensor(trainer.step(views, options), torch::kFloat64)};
+    const auto leave = [&](const torch::nn::Module& module) {
+      for (const torch::Tensor& parameter : module.parameters())
+        if (parameter.grad().defined()) left.push_back(parameter.grad().clone());
+      for (const torch::Tensor& buffer : module.buffers()) left.push_back(buffer.to(torch::kFloat64));
+    };
+    leave(*trainer.backbone());
+    leave(*trainer.projector());
+    if constexpr (PredictedLoss<L>) leave(*trainer.predictor());
+    if constexpr (StatefulLoss<L>) leave(*trainer.loss_state());
+    return left;
+  };
+  const auto compare = [&]<class L>(const L& loss, const std::vector<torch::Tensor>& views, StepOptions options = {}) {
+    const auto whole = step(loss, views, options);
+    CHECK(whole.size() >= 4);  // the value, the weight and bias of the backbone, the weight of the head
+    for (const std::int64_t micro_batch : {4, 5}) {
+      CAPTURE(micro_batch);
+      options.micro_batch = micro_batch;
+      const auto pieces = step(loss, views, options);
+      REQUIRE(pieces.size() == whole.size());
+      for (std::size_t i = 0; i < whole.size(); ++i) CHECK(largest_difference(pieces[i], whole[i]) < 1e-10);
+    }
+  };
   boost::hana::for_each(loss::All, [&](auto type) {
     using L = typename decltype(type)::type;
     INFO(L::name);
-    const std::vector<torch::Tensor> views = noise({12, 12});
-    const auto gradient = [&](std::int64_t micro_batch) {
-      Trainer trainer{two_small_views(), PlainNet(), projector::MLP{"5"}, test::small_loss<L>(), OptimizerArchetype{}};
-      trainer.initialise(7);
-      trainer.backbone()->to(torch::kFloat64);  // and with it whatever the trainer made
-      trainer.projector()->to(torch::kFloat64);
-      torch::manual_seed(0);  // for losses that draw
-      const double value = trainer.step(views, {.micro_batch = micro_batch});
-      return std::tuple{value, trainer.backbone()->named_parameters()["convolution.weight"].grad().clone(),
-                        trainer.projector()->named_parameters()["0.weight"].grad().clone()};
-    };
-    const auto [whole, whole_net, whole_head] = gradient(0);
-    for (const std::int64_t micro_batch : {4, 5}) {
-      const auto [value, net, head] = gradient(micro_batch);
-      CHECK(value == Approx(whole).epsilon(1e-12));
-      CHECK(largest_difference(net, whole_net) < 1e-10);
-      CHECK(largest_difference(head, whole_head) < 1e-10);
-    }
+    compare(test::small_loss<L>(), noise({12, 12}));
+    compare(test::small_loss<L>(), noise({12, 12, 8}));  // two large views and a small one
   });
+  const auto labels = torch::tensor({0, 3, 1, 1, 0, 4, 2, 3, 3, 0, 1, 2});
+  compare(loss::CrossEntropy{.smoothing = 0.1}, noise({12, 12}), {.labels = labels});
+  compare(loss::SupCon{}, noise({12, 12}), {.labels = labels});
+  compare(loss::NTXent{}.against(loss::Fixed{.images = noise({12}, 3)[0]}), noise({12, 12}));
+}
+
+TEST_CASE("Trainer: SimCLR learns with one patch as its only negative", "[train][network]") {
+  const fixtures::CapturedLog log;
+  // [patch]
+  torch::Tensor patch = torch::zeros({1, 1, 16, 16});  // [1, C, H, W]: grey, but for a white square in a corner
+  patch.narrow(2, 0, 6).narrow(3, 0, 6).fill_(1.0);
+  const auto loss = loss::NTXent{.temperature = 0.5}.against(loss::Fixed{.images = patch});
+  // [/patch]
+  auto trainer = smooth_trainer(two_small_views(), loss, optim::AdamW{.lr = 3e-3});
+  const fixtures::TemporaryFolder folder;
+  FitOptions options = fixtures::small_run();
+  options.epochs = 10;
+  trainer.fit(fixtures::stripes(), options, train::JSONLines{folder / "metrics"});
+  std::vector<double> losses;
+  for (const std::string& text : fixtures::losses(folder / "metrics")) losses.push_back(std::stod(text));
+  REQUIRE(losses.size() == 40);
+  const auto mean = [&](std::size_t from) { return (losses[from] + losses[from + 1] + losses[from + 2]) / 3; };
+  CHECK(mean(37) < 0.8 * mean(0));
+  CHECK(trainer.configuration()["loss"]["negatives"]["shape"] == Json({1, 1, 16, 16}));
 }
 
 TEST_CASE("Trainer: micro-batches move running statistics once for each part, and the loss's memory once",
@@ -507,6 +594,18 @@ TEST_CASE("Trainer: says before a run that a loss can't work with its batches, a
   CHECK_NOTHROW(check(two_small_views(), directed));
   CHECK_NOTHROW(check(one_large, loss::MoCo{.queue_size = 8}));
 
+  // Three epochs.
+  CHECK_THROWS_AS(check(two_small_views(), loss::SwAV{.prototypes = 7, .freeze_epochs = 3}), ConfigError);
+  CHECK_THROWS_WITH(
+      check(two_small_views(), loss::SwAV{.prototypes = 7, .freeze_epochs = 3}),
+      "jessl::loss::SwAV: freeze_epochs is 3 and the run has 3 epochs, so that the prototypes would never "
+      "learn; set freeze_epochs below that, 0 for a short run");
+  CHECK_THROWS_WITH(check(two_small_views(), loss::DINO{.prototypes = 7, .freeze_epochs = 4}),
+                    Contains("jessl::loss::DINO: freeze_epochs is 4 and the run has 3 epochs"));
+  CHECK_NOTHROW(check(two_small_views(), loss::DINO{.prototypes = 7, .freeze_epochs = 2}));
+  CHECK_THROWS_WITH(check(two_small_views(), loss::SwAV{.prototypes = 7, .queue_size = 8}),
+                    Contains("queue_epoch is 15 and the run has 3 epochs, so that the queue would never be used"));
+
   // 24 images are cut into two sub-batches of 12, or four of 6; embeddings are 6 wide.
   CHECK_NOTHROW(check(two_small_views(), loss::WMSE{.sub_batch = 12}));
   CHECK_THROWS_AS(check(two_small_views(), loss::WMSE{.sub_batch = 6}), ConfigError);
@@ -564,15 +663,48 @@ TEST_CASE("Trainer: losses with predictor, teacher and state train on a GPU", "[
   }
   const fixtures::CapturedLog log;
   FitOptions options = fixtures::small_run();
-  options.device = Device::cuda;
   const auto run = [&](const auto& loss) {
-    auto trainer = smooth_trainer(two_small_views(), loss);
-    CHECK(std::isfinite(trainer.fit(fixtures::stripes(), options, CallbackArchetype{}).loss));
+    const auto loss_of_last_step = [&](Device device) {
+      options.device = device;
+      return smooth_trainer(two_small_views(), loss).fit(fixtures::stripes(), options, CallbackArchetype{}).loss;
+    };
+    CHECK(loss_of_last_step(Device::cuda) == Approx(loss_of_last_step(Device::cpu)).epsilon(0.02));
   };
   run(test::small_loss<loss::BYOL>());
   run(test::small_loss<loss::MoCo>());
   run(test::small_loss<loss::SwAV>());
   run(test::small_loss<loss::DINO>());
+}
+
+TEST_CASE("Trainer: steps of one's own after a run are those of before it: the optimizer's learning rate, no autocast",
+          "[train][network]") {
+  const fixtures::CapturedLog log;
+  auto trainer = smooth_trainer(two_small_views(), loss::NTXent{}, optim::SGD{.lr = 0.1, .momentum = 0.0});
+  FitOptions options = fixtures::small_run();
+  options.precision = Precision::bfloat16;
+  options.end_ratio = 0.0;  // the schedule ends at a learning rate of 0
+  trainer.fit(fixtures::stripes(), options, CallbackArchetype{});
+  const auto weight = trainer.backbone()->parameters().front();
+  const auto before = weight.detach().clone();
+  std::vector<torch::Tensor> views = noise({16, 16});
+  for (torch::Tensor& view : views) view = view.to(torch::kFloat);
+  trainer.step(views);
+  CHECK(largest_difference(weight.detach(), before - 0.1 * weight.grad()) < 1e-6);
+
+  /// Sees in which type it is called.
+  struct Typed {
+    torch::ScalarType* type;
+    [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const SingleProcess&) const {
+      *type = views[0].scalar_type();
+      return (views[0] - views[1]).square().mean().to(torch::kFloat32);
+    }
+  };
+  torch::ScalarType type{};
+  auto typed = smooth_trainer(two_small_views(), Typed{&type});
+  typed.fit(fixtures::stripes(), options, CallbackArchetype{});
+  CHECK(type == torch::kBFloat16);
+  typed.step(views);
+  CHECK(type == torch::kFloat32);
 }
 
 TEST_CASE("Trainer: images of the loss that are no views are refused", "[train][network]") {

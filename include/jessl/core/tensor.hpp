@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one door through which LibTorch enters: tensors, the layers that the backbones and projectors are made of, and
-// torch::nn::functional::normalize, with which most losses begin. All of <torch/torch.h> would take a third longer to
-// compile; who wants more of it includes more.
+// The one door through which LibTorch enters: tensors, and the layers that the backbones and projectors are made of. All of
+// <torch/torch.h> would take a third longer to compile; who wants more of it includes more.
 #pragma once
 
 #include <map>
@@ -11,7 +10,6 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/cuda.h>
 #include <torch/nn/cloneable.h>
-#include <torch/nn/functional/normalization.h>
 #include <torch/nn/module.h>
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/batchnorm.h>

@@ -87,13 +87,13 @@ struct Against {
     return negatives.images;
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views,
                                          const Group& group = {}) const requires std::same_as<N, InBatch> {
     return loss(views, group);
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views,
                                          const Group& group = {}) const requires std::same_as<N, None> {
     check();
@@ -105,20 +105,20 @@ struct Against {
     return detail::contrast(loss, rows, group, [&](std::size_t, std::size_t) { return left_out; });
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const EmbeddingQueue& queue,
                                          const Group& group = {}) const requires std::same_as<N, Queue> {
     check();
     detail::check_views(name, views, 1);
-    const auto others = detail::rows_of(name, queue, views[0]);
+    const auto others = detail::rows_of(name, queue, negatives.size, views[0]);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
     const std::vector<torch::Tensor> rows = detail::unit_rows(views);
     const torch::Tensor value = contrast_with(others, rows, group);
-    for (const torch::Tensor& newest : rows) queue.ptr()->enqueue(group.all_gather(newest.detach()));
+    for (const torch::Tensor& newest : rows) queue.ptr()->enqueue(detail::gathered(newest.detach(), group));
     return value;
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const torch::Tensor& images,
                                          const Group& group = {}) const requires std::same_as<N, Fixed> {
     check();

@@ -41,10 +41,10 @@ struct AlignmentUniformity {
   double t = 2.0;           ///< how fast the repulsion of two images falls with their squared distance, > 0
   double uniformity = 1.0;  ///< weight of the uniformity, >= 0
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
     check();
-    detail::check_views(name, views, group.size() > 1 ? 1 : 2);
+    detail::check_views_of_two_images(name, views, group);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
     const auto local = detail::unit_rows(views);      // V x [N, D]
@@ -64,7 +64,7 @@ struct AlignmentUniformity {
     return total;
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
     return (*this)({z1, z2}, group);

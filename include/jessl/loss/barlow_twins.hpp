@@ -12,6 +12,7 @@
 #include <jessl/core/detail/check_setting.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
+#include <jessl/loss/algebra.hpp>
 #include <jessl/loss/concept.hpp>
 #include <jessl/loss/detail/gram.hpp>
 #include <jessl/loss/detail/views.hpp>
@@ -28,8 +29,8 @@ namespace jessl::loss {
 /// Shapes     views: V x [N, D] -> []      N images per rank, D embedding width
 /// Units      lambda: dimensionless, >= 0; epsilon: squared embedding units, > 0
 /// Precision  reduced in float32 under autocast; float64 stays
-/// Cost       O(M D min(M, D)) time with M = W N, and O(M D + min(M, D)^2) memory per pair of views: where 2 M < D, |C|^2 is
-///            taken from the two M x M Gram matrices; gathers W N D numbers per view
+/// Cost       O(M D min(M, D)) time with M = W N, and O(M D + min(M, D)^2) memory per pair of views: where M < 0.9 D, |C|^2
+///            is taken from the two M x M Gram matrices (`algebra` forces either); gathers W N D numbers per view
 /// Randomness none
 /// Errors     ConfigError for a setting out of range, fewer than two views, or views of different devices or types;
 ///            ShapeError for views of different shapes, not [N, D], or with fewer than two images over all ranks
@@ -40,27 +41,30 @@ namespace jessl::loss {
 struct BarlowTwins {
   static constexpr std::string_view name = "BarlowTwins";
 
-  double lambda = 0.0051;  ///< weight of the correlations between different dimensions, >= 0
-  double epsilon = 1e-5;   ///< added to each variance below the root, > 0
+  double lambda = 0.0051;                ///< weight of the correlations between different dimensions, >= 0
+  double epsilon = 1e-5;                 ///< added to each variance below the root, > 0
+  Algebra algebra = Algebra::automatic;  ///< which matrix the squared correlations are summed from
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
     check();
-    detail::check_views(name, views, group.size() > 1 ? 1 : 2);
+    detail::check_views_of_two_images(name, views, group);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
     std::vector<torch::Tensor> standardised;  // V x [W*N, D]
     for (const torch::Tensor& z : detail::in_full_precision(views)) {
-      standardised.push_back(std::get<0>(at::native_batch_norm(group.all_gather(z), {}, {}, {}, {}, true, 0, epsilon)));
+      standardised.push_back(
+          std::get<0>(at::native_batch_norm(detail::gathered(z, group), {}, {}, {}, {}, true, 0, epsilon)));
     }
     return detail::mean_over_pairs(views.size(), [&](std::size_t a, std::size_t b) {
-      const auto rows = static_cast<double>(standardised[a].size(0));
-      const auto product = detail::split_product(standardised[a], standardised[b]);
+      const torch::Tensor &first = standardised[a], &second = standardised[b];
+      const auto rows = static_cast<double>(first.size(0));
+      const auto product = detail::split_product(first, second, detail::by_gram(algebra, first, second));
       return (1 - product.diagonal / rows).square().sum() + lambda / (rows * rows) * product.off_squares;
     });
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
     return (*this)({z1, z2}, group);
@@ -74,4 +78,4 @@ struct BarlowTwins {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::BarlowTwins, lambda, epsilon);
+BOOST_HANA_ADAPT_STRUCT(jessl::loss::BarlowTwins, lambda, epsilon, algebra);

@@ -66,6 +66,17 @@ concept ImagesLoss = requires(const L& loss) {
   { loss.images() } -> std::convertible_to<torch::Tensor>;
 };
 
+/// Whether the loss needs but some of the views on a side: it has `bool student_sees(view)` and `bool teacher_sees(view)`, const, of
+/// the number of a view. A trainer spares the others that network, and their batch norms the others: their embeddings are zeros.
+///
+/// Errors     none
+/// Source     none
+template <class L>
+concept SelectiveLoss = requires(const L& loss, std::int64_t view) {
+  { loss.student_sees(view) } -> std::same_as<bool>;
+  { loss.teacher_sees(view) } -> std::same_as<bool>;
+};
+
 namespace loss {
 
 /// What a loss may be called with.
@@ -95,6 +106,7 @@ struct BatchShape {
   std::int64_t images = 0;       ///< in a batch, of all ranks
   std::int64_t width = 0;        ///< of the embeddings
   std::int64_t classes = 0;      ///< of the labels; 0 where there are none
+  double epochs = 0;             ///< of the run; 0 where that is not known
 };
 
 namespace detail {
@@ -199,7 +211,8 @@ template <class L, class Group>
     return given.labels.defined() ? std::apply(loss, detail::arguments<L, true>(given, state, group))
                                   : std::apply(loss, detail::arguments<L, false>(given, state, group));
   } else {
-    JESSL_CHECK(given.labels.defined(), ConfigError, "jessl::loss: the loss learns from labels, and there are none");
+    JESSL_CHECK(given.labels.defined(), ConfigError, "jessl::loss::", policy_name<L>(),
+                ": it learns from labels, and there are none; give it data with classes, or labels [N] in the step");
     return std::apply(loss, detail::arguments<L, true>(given, state, group));
   }
 }

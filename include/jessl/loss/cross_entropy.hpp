@@ -28,7 +28,7 @@ namespace jessl::loss {
 /// Cost       O(V N K) time and memory; communicates nothing
 /// Randomness none
 /// Errors     ConfigError for a setting out of range, no view, views of different devices or types, or labels that are not
-///            int64 or elsewhere; ShapeError for views of different shapes or not [N, K], or labels not [N]
+///            int64, elsewhere or, on a CPU, not in [0, K); ShapeError for views of different shapes or not [N, K], or labels not [N]
 /// Models     jessl::SupervisedLoss (docs/loss/README.md)
 /// Source     Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016, arXiv 1512.00567,
 ///            section 7, for the smoothing
@@ -37,12 +37,13 @@ struct CrossEntropy {
 
   double smoothing = 0.0;  ///< share of the target that all classes get alike, in [0, 1]
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const torch::Tensor& labels,
                                          const Group& = {}) const {
     check();
     detail::check_views(name, views, 1, 1);
     detail::check_labels(name, labels, views[0]);
+    check_range(labels, views[0].size(1));
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
     const auto scores = torch::cat(detail::in_full_precision(views));  // [V*N, K]
@@ -61,6 +62,18 @@ struct CrossEntropy {
   void check() const {
     jessl::detail::check_setting(smoothing >= 0 && smoothing <= 1, "loss", name, "smoothing", smoothing,
                                  "a number in [0, 1]");
+  }
+
+ private:
+  /// Checks that there is a score for each label. On a CPU alone: elsewhere it would wait for the device in each step, and LibTorch
+  /// fails there for labels out of range.
+  static void check_range(const torch::Tensor& labels, std::int64_t classes) {
+    if (!labels.is_cpu()) return;
+    const auto [least, largest] = at::aminmax(labels);
+    const auto low = least.item<std::int64_t>(), high = largest.item<std::int64_t>();
+    JESSL_CHECK(low >= 0 && high < classes, ConfigError, "jessl::loss::CrossEntropy: labels are in [", low, ", ", high,
+                "], expected in [0, K) for scores [N, K] = [", labels.size(0), ", ", classes,
+                "]; leave images without a label out");
   }
 };
 static_assert(SupervisedLoss<CrossEntropy>);

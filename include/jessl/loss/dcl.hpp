@@ -38,14 +38,14 @@ struct DCL {
 
   double temperature = 0.1;  ///< divides the cosine similarities; dimensionless, > 0
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
     check();
-    detail::check_views(name, views, group.size() > 1 ? 1 : 2);
+    detail::check_views_of_two_images(name, views, group);
     return detail::contrast_in_batch(*this, views, group);
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
     return (*this)({z1, z2}, group);

@@ -39,14 +39,14 @@ struct DCLW {
   double temperature = 0.1;  ///< divides the cosine similarities; dimensionless, > 0
   double sigma = 0.5;        ///< divides the cosine similarities in the weights; dimensionless, > 0
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
     check();
-    detail::check_views(name, views, group.size() > 1 ? 1 : 2);
+    detail::check_views_of_two_images(name, views, group);
     return detail::contrast_in_batch(*this, views, group);
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
     return (*this)({z1, z2}, group);
@@ -63,7 +63,7 @@ struct DCLW {
   template <class Group>
   [[nodiscard]] torch::Tensor of_pair(const torch::Tensor& positive, const torch::Tensor& negatives,
                                       const Group& group) const {
-    const auto likeness = group.all_gather(positive.detach()) * (temperature / sigma);  // [W*N]
+    const auto likeness = detail::gathered(positive.detach(), group) * (temperature / sigma);  // [W*N]
     const auto images = positive.size(0);
     const auto weights =
         (2 - static_cast<double>(likeness.size(0)) * likeness.softmax(0)).narrow(0, group.rank() * images, images);

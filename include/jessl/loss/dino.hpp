@@ -133,9 +133,15 @@ struct DINO {
     const auto learned = frozen ? state->prototypes.detach() : state->prototypes;
     const auto directions = detail::unit_rows(learned.to(type));  // [K, D]
 
-    const auto outputs = teach(targets, state, type, group);  // T x [N, K]
-    return detail::prototype_cross_entropy(student, directions, outputs, temperature);
+    const Teaching teaching = teach(targets, state, type, group);
+    const auto value = detail::prototype_cross_entropy(student, directions, teaching.outputs, temperature);
+    const torch::NoGradGuard no_gradient;
+    state->centre.lerp_(teaching.mean.to(state->centre.scalar_type()), 1 - centre_momentum);
+    return value;
   }
+
+  /// Checks that the prototypes learn within the run.
+  void check_batch(const BatchShape& batch) const { detail::check_frozen(name, freeze_epochs, batch); }
 
   /// The teacher's temperature when so many epochs have passed.
   [[nodiscard]] double temperature_at(double epoch) const {
@@ -158,24 +164,29 @@ struct DINO {
   }
 
  private:
-  /// What the teacher says of each of its views, T x [N, K]; moves the centre.
+  /// What the teacher says.
+  struct Teaching {
+    std::vector<torch::Tensor> outputs;  ///< T x [N, K], of each of its views
+    torch::Tensor
+        mean;  ///< [K]: of the outputs before the centre is taken off, over its views and the images of all ranks
+  };
+
   template <class Group>
-  [[nodiscard]] std::vector<torch::Tensor> teach(const std::vector<torch::Tensor>& targets, const DINOState& state,
-                                                 torch::ScalarType type, const Group& group) const {
+  [[nodiscard]] Teaching teach(const std::vector<torch::Tensor>& targets, const DINOState& state,
+                               torch::ScalarType type, const Group& group) const {
     const torch::NoGradGuard no_gradient;
     const auto directions = detail::unit_rows(state->teacher_prototypes.to(type));  // [K, D]
     const double sharpening = 1 / temperature_at(state->epoch());
     const auto centre = state->centre.to(type);
-    std::vector<torch::Tensor> outputs;
+    Teaching teaching;
     torch::Tensor sum;  // [D]
     for (const torch::Tensor& y : detail::unit_rows(targets)) {
-      outputs.push_back(y.mm(directions.t()).sub_(centre).mul_(sharpening).softmax(1));
+      teaching.outputs.push_back(y.mm(directions.t()).sub_(centre).mul_(sharpening).softmax(1));
       sum = sum.defined() ? sum + y.mean(0) : y.mean(0);
     }
     // The mean output is the last layer's for the mean embedding: D numbers are sent, not K.
-    const auto mean = group.all_reduce_mean(sum / static_cast<double>(targets.size()));
-    state->centre.lerp_(directions.mv(mean).to(state->centre.scalar_type()), 1 - centre_momentum);
-    return outputs;
+    teaching.mean = directions.mv(group.all_reduce_mean(sum / static_cast<double>(targets.size())));
+    return teaching;
   }
 };
 static_assert(StatefulLoss<DINO> && TaughtLoss<DINO> && Loss<DINO>);

@@ -110,10 +110,12 @@ TORCH_MODULE(EmbeddingQueue);
 
 namespace detail {
 
-/// The queue's rows, checked to be comparable with a view [N, D], in the type that the loss is computed in.
-[[nodiscard]] inline torch::Tensor rows_of(std::string_view loss, const EmbeddingQueue& queue,
+/// The queue's rows, checked to be `size` and comparable with a view [N, D], in the type that the loss is computed in.
+[[nodiscard]] inline torch::Tensor rows_of(std::string_view loss, const EmbeddingQueue& queue, std::int64_t size,
                                            const torch::Tensor& view) {
   check_state(loss, queue, view);
+  JESSL_CHECK(queue->rows.size(0) == size, ConfigError, "jessl::loss::", loss, ": the queue has ", queue->rows.size(0),
+              " rows, expected ", size, " as in the settings; let make() of this loss make the queue");
   JESSL_CHECK(queue->rows.size(1) == view.size(1), ShapeError, "jessl::loss::", loss, ": the queue is ",
               shape_of(queue->rows), ", expected rows of D = ", view.size(1), " as views[0]");
   return queue->rows.to(view.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32);

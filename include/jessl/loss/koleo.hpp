@@ -2,9 +2,6 @@
 // KoLeo: the Kozachenko-Leonenko entropy of the embeddings.
 #pragma once
 
-#include <algorithm>
-#include <cstdint>
-#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -14,6 +11,7 @@
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
+#include <jessl/loss/detail/nearest.hpp>
 #include <jessl/loss/detail/views.hpp>
 
 namespace jessl::loss {
@@ -40,24 +38,25 @@ struct KoLeo {
 
   double epsilon = 1e-8;  ///< added to the distance below the logarithm, > 0
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
     check();
-    detail::check_views(name, views, group.size() > 1 ? 1 : 2);
+    detail::check_views_of_two_images(name, views, group);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
     torch::Tensor total;
     for (const torch::Tensor& z : detail::in_full_precision(views)) {
       const auto local = detail::unit_rows(z);
-      const auto all = group.all_gather(local);
-      const auto neighbours = all.index_select(0, nearest(local.detach(), all.detach(), group.rank() * local.size(0)));
+      const auto all = detail::gathered(local, group);
+      const auto neighbours =
+          all.index_select(0, detail::nearest(local.detach(), all.detach(), group.rank() * local.size(0)));
       const auto value = -((local - neighbours).norm(2, /*dim=*/1) + epsilon).log().mean();
       total = total.defined() ? total + value : value;
     }
     return total / static_cast<double>(views.size());
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
     return (*this)({z1, z2}, group);
@@ -65,20 +64,6 @@ struct KoLeo {
 
   void check() const {
     jessl::detail::check_setting(epsilon > 0, "loss", name, "epsilon", epsilon, "a finite number > 0");
-  }
-
- private:
-  /// For each row of `local` the row of `all` closest to it that isn't itself; rows of unit length. [N]
-  [[nodiscard]] static torch::Tensor nearest(const torch::Tensor& local, const torch::Tensor& all, std::int64_t first) {
-    constexpr std::int64_t block_entries = 1 << 20;
-    const auto step = std::max<std::int64_t>(1, block_entries / all.size(0));
-    std::vector<torch::Tensor> found;
-    for (std::int64_t begin = 0; begin < local.size(0); begin += step) {
-      auto likeness = local.narrow(0, begin, std::min(step, local.size(0) - begin)).mm(all.t());
-      likeness.diagonal(first + begin).fill_(-std::numeric_limits<double>::infinity());
-      found.push_back(likeness.argmax(1));
-    }
-    return torch::cat(found);
   }
 };
 

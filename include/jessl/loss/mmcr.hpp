@@ -11,6 +11,7 @@
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
+#include <jessl/loss/detail/nuclear_norm.hpp>
 #include <jessl/loss/detail/views.hpp>
 
 namespace jessl::loss {
@@ -23,7 +24,8 @@ namespace jessl::loss {
 /// Shapes     views: V x [N, D] -> []      N images per rank, D embedding width
 /// Units      lambda: dimensionless, >= 0
 /// Precision  reduced in float32 under autocast; float64 stays
-/// Cost       O(M D min(M, D)) time with M = W N, O(M D) memory; gathers W N D numbers
+/// Cost       O(M D min(M, D)) time with M = W N, O(M D + min(M, D)^2) memory: the singular values are those of the smaller
+///            Gram matrix; gathers W N D numbers
 /// Randomness none
 /// Errors     ConfigError for a setting out of range, fewer than two views, or views of different devices or types;
 ///            ShapeError for views of different shapes, not [N, D], or with fewer than two images over all ranks
@@ -37,18 +39,18 @@ struct MMCR {
 
   double lambda = 0.0;  ///< weight of each image's own singular values; the paper's experiments leave them out, >= 0
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
     check();
-    detail::check_views(name, views, group.size() > 1 ? 1 : 2);
+    detail::check_views_of_two_images(name, views, group);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
-    const auto stacked = torch::stack(detail::unit_rows(views), 1);                   // [N, V, D]
-    const auto value = -at::linalg_svdvals(group.all_gather(stacked.mean(1))).sum();  // of [W*N, D]
-    return lambda == 0 ? value : value + lambda * at::linalg_svdvals(stacked).sum(1).mean();
+    const auto stacked = torch::stack(detail::unit_rows(views), 1);                            // [N, V, D]
+    const auto value = -detail::NuclearNorm::apply(detail::gathered(stacked.mean(1), group));  // of [W*N, D]
+    return lambda == 0 ? value : value + lambda * detail::NuclearNorm::apply(stacked).mean();  // of N x [V, D]
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
     return (*this)({z1, z2}, group);

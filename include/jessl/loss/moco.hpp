@@ -43,8 +43,7 @@ namespace jessl::loss {
 /// Source     He et al., Momentum Contrast for Unsupervised Visual Representation Learning, CVPR 2020, arXiv 1911.05722,
 ///            equation 1; Chen et al., Improved Baselines with Momentum Contrastive Learning, 2020, arXiv 2003.04297, for
 ///            the temperature (MoCo v2)
-/// Differs    symmetric unless asked otherwise, for both views go through both networks anyway; the authors' loss, of MoCo v2
-///            too, is that of symmetric = false. The mean of the directions, whose keys share one queue. Batches are not
+/// Differs    symmetric unless asked otherwise; the authors' loss, of MoCo v2 too, is that of symmetric = false. The mean of the directions, whose keys share one queue. Batches are not
 ///            shuffled between devices for batch norm
 struct MoCo {
   static constexpr std::string_view name = "MoCo";
@@ -60,7 +59,7 @@ struct MoCo {
     return EmbeddingQueue(queue_size, width);
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views,
                                          const std::vector<torch::Tensor>& targets, const EmbeddingQueue& queue,
                                          const Group& group = {}) const {
@@ -69,7 +68,7 @@ struct MoCo {
     JESSL_CHECK(symmetric || targets.size() >= 2, ConfigError,
                 "jessl::loss::MoCo: there is a target of the first view ",
                 "alone, expected one of the second, which is the key where symmetric is false");
-    const auto rows = detail::rows_of(name, queue, views[0]);
+    const auto rows = detail::rows_of(name, queue, queue_size, views[0]);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
     const auto queries = detail::unit_rows(views), keys = detail::unit_rows(detail::detached(targets));
 
@@ -84,7 +83,7 @@ struct MoCo {
         values.push_back(detail::info_nce((queries[a] * keys[b]).sum(1) / temperature, negatives));
       }
     }
-    for (std::size_t b = first_key; b < end_of_keys; ++b) queue.ptr()->enqueue(group.all_gather(keys[b]));
+    for (std::size_t b = first_key; b < end_of_keys; ++b) queue.ptr()->enqueue(detail::gathered(keys[b], group));
     return torch::stack(values).mean();
   }
 
@@ -100,6 +99,10 @@ struct MoCo {
     return detail::info_nce((unit[0] * unit[1]).sum(1) / temperature,
                             detail::log_sum_exp_of(unit[0], unit[2], 1 / temperature));
   }
+
+  /// Which views a trainer is to send through the student, and which through the teacher.
+  [[nodiscard]] bool student_sees(std::int64_t view) const { return symmetric || view == 0; }
+  [[nodiscard]] bool teacher_sees(std::int64_t view) const { return symmetric || view == 1; }
 
   /// Checks that the second view has a target where it is the only key.
   void check_batch(const BatchShape& batch) const {

@@ -48,7 +48,7 @@ struct MoCoV3 {
   Predictor predictor{.hidden = "4096"};                     ///< which makes the predictions
   Teacher teacher{.momentum = 0.99, .final_momentum = 1.0};  ///< which makes the targets
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& predictions,
                                          const std::vector<torch::Tensor>& targets, const Group& group = {}) const {
     check();
@@ -63,7 +63,7 @@ struct MoCoV3 {
            });
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& p1, const torch::Tensor& p2, const torch::Tensor& t1,
                                          const torch::Tensor& t2, const Group& group = {}) const {
     return (*this)({p1, p2}, {t1, t2}, group);

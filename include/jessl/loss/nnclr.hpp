@@ -56,23 +56,26 @@ struct NNCLR {
     return EmbeddingQueue(queue_size, width);
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views,
                                          const std::vector<torch::Tensor>& targets, const EmbeddingQueue& queue,
                                          const Group& group = {}) const {
     check();
     detail::check_views_and_targets(name, views, targets);
-    const auto rows = detail::rows_of(name, queue, views[0]);
+    const auto rows = detail::rows_of(name, queue, queue_size, views[0]);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
     const auto embeddings = detail::unit_rows(detail::detached(targets)), predictions = detail::unit_rows(views);
     const auto all = detail::gathered(predictions, group);  // V x [W*N, D]
     std::vector<torch::Tensor> neighbours;                  // T x [N, D]
-    for (const torch::Tensor& z : embeddings) neighbours.push_back(detail::nearest_rows(z, rows));
+    // A queue that was filled by hand may have rows of any length.
+    for (const torch::Tensor& z : embeddings) neighbours.push_back(detail::unit_rows(detail::nearest_rows(z, rows)));
 
-    queue.ptr()->enqueue(group.all_gather(embeddings[0]));
-    return detail::mean_over_targets(neighbours.size(), predictions.size(), [&](std::size_t t, std::size_t v) {
-      return detail::info_nce_among(neighbours[t], predictions[v], all[v], temperature, group.rank());
-    });
+    const auto value =
+        detail::mean_over_targets(neighbours.size(), predictions.size(), [&](std::size_t t, std::size_t v) {
+          return detail::info_nce_among(neighbours[t], predictions[v], all[v], temperature, group.rank());
+        });
+    queue.ptr()->enqueue(detail::gathered(embeddings[0], group));
+    return value;
   }
 
   void check() const {

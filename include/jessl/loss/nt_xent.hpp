@@ -41,7 +41,7 @@ struct NTXent {
 
   double temperature = 0.5;  ///< divides the cosine similarities; dimensionless, > 0
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
     check();
     detail::check_views(name, views, 1);
@@ -50,7 +50,7 @@ struct NTXent {
     return detail::contrast_in_batch(*this, views, group);
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
     return (*this)({z1, z2}, group);

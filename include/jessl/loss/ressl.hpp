@@ -54,13 +54,13 @@ struct ReSSL {
     return EmbeddingQueue(queue_size, width);
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views,
                                          const std::vector<torch::Tensor>& targets, const EmbeddingQueue& queue,
                                          const Group& group = {}) const {
     check();
     detail::check_views_and_targets(name, views, targets);
-    const auto rows = detail::rows_of(name, queue, views[0]);
+    const auto rows = detail::rows_of(name, queue, queue_size, views[0]);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
     const auto queries = detail::unit_rows({views.begin() + 1, views.end()});  // V-1 x [N, D]
     const auto weak = detail::unit_rows(detail::detached(targets)).front();    // [N, D]
@@ -70,9 +70,13 @@ struct ReSSL {
     const auto student = torch::cat(queries);                                       // [(V-1)*N, D]
     const auto agreement = (torch::stack(queries) * related).sum(2) / temperature;  // [V-1, N]
     const auto value = detail::log_sum_exp_of(student, rows, 1 / temperature).mean() - agreement.mean();
-    queue.ptr()->enqueue(group.all_gather(weak));
+    queue.ptr()->enqueue(detail::gathered(weak, group));
     return value;
   }
+
+  /// Which views a trainer is to send through the student, and which through the teacher.
+  [[nodiscard]] static bool student_sees(std::int64_t view) { return view != 0; }
+  [[nodiscard]] static bool teacher_sees(std::int64_t view) { return view == 0; }
 
   void check() const {
     jessl::detail::check_setting(temperature > 0, "loss", name, "temperature", temperature, "a finite number > 0");

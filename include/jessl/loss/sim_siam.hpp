@@ -40,7 +40,7 @@ struct SimSiam {
 
   Predictor predictor{.hidden = "512", .output_bias = true, .constant_lr = true};  ///< which makes the predictions
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& predictions,
                                          const std::vector<torch::Tensor>& targets, const Group& = {}) const {
     check();
@@ -49,7 +49,7 @@ struct SimSiam {
     return -detail::mean_cosine(detail::unit_rows(predictions), detail::unit_rows(detail::detached(targets)));
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& p1, const torch::Tensor& p2, const torch::Tensor& t1,
                                          const torch::Tensor& t2, const Group& group = {}) const {
     return (*this)({p1, p2}, {t1, t2}, group);

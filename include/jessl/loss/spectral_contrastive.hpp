@@ -11,6 +11,7 @@
 #include <jessl/core/detail/check_setting.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
+#include <jessl/loss/algebra.hpp>
 #include <jessl/loss/concept.hpp>
 #include <jessl/loss/detail/gram.hpp>
 #include <jessl/loss/detail/views.hpp>
@@ -26,7 +27,7 @@ namespace jessl::loss {
 /// Units      mu: squared embedding units, > 0
 /// Precision  reduced in float32 under autocast; float64 stays
 /// Cost       O(W N D min(N, D)) time, O(W N D) memory per pair of views: the squares are summed from the D x D Gram matrices
-///            where there are more images than dimensions; gathers W N D numbers per view
+///            where there are more images than dimensions (`algebra` forces either); gathers W N D numbers per view
 /// Randomness none
 /// Errors     ConfigError for a setting out of range, fewer than two views, or views of different devices or types;
 ///            ShapeError for views of different shapes, not [N, D], or with fewer than two images over all ranks
@@ -37,26 +38,29 @@ namespace jessl::loss {
 struct SpectralContrastive {
   static constexpr std::string_view name = "SpectralContrastive";
 
-  double mu = 1.0;  ///< squared length that the embeddings are given, > 0
+  double mu = 1.0;                       ///< squared length that the embeddings are given, > 0
+  Algebra algebra = Algebra::automatic;  ///< which matrix the squared similarities are summed from
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
     check();
-    detail::check_views(name, views, group.size() > 1 ? 1 : 2);
+    detail::check_views_of_two_images(name, views, group);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
     const auto local = detail::unit_rows(views);      // V x [N, D]
     const auto all = detail::gathered(local, group);  // V x [W*N, D]
     return detail::mean_over_pairs(views.size(), [&](std::size_t a, std::size_t b) {
-      const auto positive = (local[a] * local[b]).sum(1);  // [N]
-      const auto squares = detail::split_product(local[a].t(), all[b].t(), group.rank() * positive.size(0))
+      const auto positive = (local[a] * local[b]).sum(1);    // [N]
+      const auto first = local[a].t(), second = all[b].t();  // [D, N] and [D, W*N]
+      const bool by_gram = detail::by_gram(algebra, first, second, /*rows=*/Algebra::dimensions);
+      const auto squares = detail::split_product(first, second, by_gram, group.rank() * positive.size(0))
                                .off_squares;  // of other images
       const auto pairs = static_cast<double>(local[a].size(0) * (all[b].size(0) - 1));
       return mu * mu / pairs * squares - 2 * mu * positive.mean();
     });
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
     return (*this)({z1, z2}, group);
@@ -67,4 +71,4 @@ struct SpectralContrastive {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::SpectralContrastive, mu);
+BOOST_HANA_ADAPT_STRUCT(jessl::loss::SpectralContrastive, mu, algebra);

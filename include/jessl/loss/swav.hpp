@@ -16,6 +16,7 @@
 #include <jessl/core/shape.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
+#include <jessl/loss/detail/global_views.hpp>
 #include <jessl/loss/detail/prototypes.hpp>
 #include <jessl/loss/detail/sinkhorn.hpp>
 #include <jessl/loss/detail/views.hpp>
@@ -117,12 +118,12 @@ struct SwAV {
                                          const Group& group = {}) const {
     check();
     detail::check_views(name, views, 1);
-    JESSL_CHECK(views.size() >= static_cast<std::size_t>(global_views), ConfigError, "jessl::loss::SwAV: there are ",
-                views.size(), " views, expected at least global_views = ", global_views);
+    detail::check_global_views(name, global_views, views.size());
     detail::check_prototypes(name, state, prototypes, views[0]);
     const Shape queue = state->queue.defined() ? shape_of(state->queue) : Shape();
     JESSL_CHECK(queue == queue_shape(views[0].size(1)), ConfigError, "jessl::loss::SwAV: the state's queue is ", queue,
-                ", expected ", queue_shape(views[0].size(1)), " as in the settings; was it made by others?");
+                ", expected ", queue_shape(views[0].size(1)),
+                " as in the settings; let make() of this loss make the state");
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
     const std::vector<torch::Tensor> unit = detail::unit_rows(views);  // V x [N, D]
@@ -133,8 +134,9 @@ struct SwAV {
     for (std::int64_t i = 0; i < global_views; ++i) {
       assignments.push_back(assign(unit[static_cast<std::size_t>(i)], directions, i, state, group));
     }
+    const auto value = detail::prototype_cross_entropy(torch::stack(unit), directions, assignments, temperature);
     if (uses_queue(state)) enqueue(unit, state, group);
-    return detail::prototype_cross_entropy(torch::stack(unit), directions, assignments, temperature);
+    return value;
   }
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
@@ -144,10 +146,13 @@ struct SwAV {
   }
 
   /// Checks that the views that are assigned are large ones.
+  /// Also that prototypes learn, and that the queue is used, within the run.
   void check_batch(const BatchShape& batch) const {
-    JESSL_CHECK(batch.large_views >= global_views, ConfigError, "jessl::loss::SwAV: global_views is ", global_views,
-                ", but the first view and those of its size after it are ", batch.large_views, " of ", batch.views,
-                "; set global_views = ", batch.large_views, ", or let the augmentation begin with more large views");
+    detail::check_global_views(name, global_views, batch);
+    detail::check_frozen(name, freeze_epochs, batch);
+    JESSL_CHECK(queue_size == 0 || batch.epochs == 0 || queue_epoch < batch.epochs, ConfigError,
+                "jessl::loss::SwAV: queue_epoch is ", queue_epoch, " and the run has ", batch.epochs,
+                " epochs, so that the queue would never be used; set queue_epoch below that, or queue_size = 0");
   }
 
   void check() const {
@@ -198,7 +203,7 @@ struct SwAV {
     const torch::NoGradGuard no_gradient;
     for (std::int64_t i = 0; i < global_views; ++i) {
       auto kept = state->queue.select(0, i);  // [queue_size, D]
-      const auto all = group.all_gather(unit[static_cast<std::size_t>(i)].detach());
+      const auto all = detail::gathered(unit[static_cast<std::size_t>(i)].detach(), group);
       kept.copy_(torch::cat({all.to(kept.scalar_type()), kept}).narrow(0, 0, queue_size));
     }
     state->queued.add_(group.size() * unit[0].size(0)).clamp_max_(queue_size);

@@ -11,6 +11,7 @@
 #include <jessl/core/detail/check_setting.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
+#include <jessl/loss/algebra.hpp>
 #include <jessl/loss/concept.hpp>
 #include <jessl/loss/detail/deviation_hinge.hpp>
 #include <jessl/loss/detail/gram.hpp>
@@ -27,7 +28,7 @@ namespace jessl::loss {
 /// Shapes     views: V x [N, D] -> []      N images per rank, D embedding width
 /// Units      weights: dimensionless, >= 0; epsilon: squared embedding units, > 0
 /// Precision  reduced in float32 under autocast; float64 stays
-/// Cost       O(M D min(M, D)) time with M = W N, O(M D + min(M, D)^2) memory per view; gathers W N D numbers per view
+/// Cost       O(M D min(M, D)) time with M = W N, O(M D + min(M, D)^2) memory per view, as for VICReg; gathers W N D numbers per view
 /// Randomness none
 /// Errors     ConfigError for a setting out of range, fewer than two views, or views of different devices or types;
 ///            ShapeError for views of different shapes, not [N, D], or with fewer than two images over all ranks
@@ -38,15 +39,16 @@ namespace jessl::loss {
 struct VIbCReg {
   static constexpr std::string_view name = "VIbCReg";
 
-  double invariance = 25.0;   ///< weight of the squared distance between views, >= 0
-  double variance = 25.0;     ///< weight of the hinge on each dimension's standard deviation, >= 0
-  double covariance = 200.0;  ///< weight of the squared correlations, >= 0
-  double epsilon = 1e-4;      ///< added to each variance below the root, > 0
+  double invariance = 25.0;              ///< weight of the squared distance between views, >= 0
+  double variance = 25.0;                ///< weight of the hinge on each dimension's standard deviation, >= 0
+  double covariance = 200.0;             ///< weight of the squared correlations, >= 0
+  double epsilon = 1e-4;                 ///< added to each variance below the root, > 0
+  Algebra algebra = Algebra::automatic;  ///< which matrix the squared correlations are summed from
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
     check();
-    detail::check_views(name, views, group.size() > 1 ? 1 : 2);
+    detail::check_views_of_two_images(name, views, group);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
     const auto z = detail::in_full_precision(views);  // V x [N, D]
@@ -55,7 +57,7 @@ struct VIbCReg {
                           });
     for (const torch::Tensor& view : z) {
       // A view's share in the mean over pairs: it is in V - 1 of V (V - 1) / 2.
-      const auto all = group.all_gather(view);  // [W*N, D]
+      const auto all = detail::gathered(view, group);  // [W*N, D]
       const auto share = 2 / static_cast<double>(z.size());
       total = total + share * variance * detail::deviation_hinge(all.var(0), epsilon) +
               share * covariance * correlation(all);
@@ -63,7 +65,7 @@ struct VIbCReg {
     return total;
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
     return (*this)({z1, z2}, group);
@@ -78,13 +80,14 @@ struct VIbCReg {
 
  private:
   /// c(Z): the squared correlations of different dimensions, per pair of dimensions.
-  [[nodiscard]] static torch::Tensor correlation(const torch::Tensor& all) {
+  [[nodiscard]] torch::Tensor correlation(const torch::Tensor& all) const {
     const auto columns = detail::unit_rows((all - all.mean(0)).t()).t();  // [W*N, D]
     const auto width = static_cast<double>(all.size(1));
-    return detail::split_product(columns, columns).off_squares / (width * width);
+    return detail::split_product(columns, columns, detail::by_gram(algebra, columns, columns)).off_squares /
+           (width * width);
   }
 };
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::VIbCReg, invariance, variance, covariance, epsilon);
+BOOST_HANA_ADAPT_STRUCT(jessl::loss::VIbCReg, invariance, variance, covariance, epsilon, algebra);

@@ -11,6 +11,7 @@
 #include <jessl/core/detail/check_setting.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
+#include <jessl/loss/algebra.hpp>
 #include <jessl/loss/concept.hpp>
 #include <jessl/loss/detail/deviation_hinge.hpp>
 #include <jessl/loss/detail/gram.hpp>
@@ -29,10 +30,10 @@ namespace jessl::loss {
 /// Units      weights: dimensionless, >= 0; epsilon: squared embedding units, > 0
 /// Precision  reduced in float32 under autocast; float64 stays
 /// Cost       O(M D min(M, D)) time with M = W N, O(M D + min(M, D)^2) memory per view: where M < D, |C|^2 is taken from the
-///            M x M Gram matrix; gathers W N D numbers per view
+///            M x M Gram matrix (`algebra` forces either); gathers W N D numbers per view
 /// Randomness none
 /// Errors     ConfigError for a setting out of range, fewer than two views, or views of different devices or types;
-///            ShapeError for views of different shapes, not [N, D], or with N < 2
+///            ShapeError for views of different shapes, not [N, D], or with fewer than two images over all ranks
 /// Models     jessl::Loss (docs/loss/README.md)
 /// Source     Bardes, Ponce and LeCun, VICReg: Variance-Invariance-Covariance Regularization for Self-Supervised
 ///            Learning, ICLR 2022, arXiv 2105.04906, equations 1 to 6
@@ -42,15 +43,16 @@ namespace jessl::loss {
 struct VICReg {
   static constexpr std::string_view name = "VICReg";
 
-  double invariance = 25.0;  ///< weight of the squared distance between views, >= 0
-  double variance = 25.0;    ///< weight of the hinge on each dimension's standard deviation, >= 0
-  double covariance = 1.0;   ///< weight of the squared covariances, >= 0
-  double epsilon = 1e-4;     ///< added to each variance below the root, > 0
+  double invariance = 25.0;              ///< weight of the squared distance between views, >= 0
+  double variance = 25.0;                ///< weight of the hinge on each dimension's standard deviation, >= 0
+  double covariance = 1.0;               ///< weight of the squared covariances, >= 0
+  double epsilon = 1e-4;                 ///< added to each variance below the root, > 0
+  Algebra algebra = Algebra::automatic;  ///< which matrix the squared covariances are summed from
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
     check();
-    detail::check_views(name, views, 2);
+    detail::check_views_of_two_images(name, views, group);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
     const auto z = detail::in_full_precision(views);  // V x [N, D]
@@ -60,19 +62,19 @@ struct VICReg {
     const auto count = static_cast<double>(z.size());
     for (const torch::Tensor& view : z) {
       // A view's share in the mean over pairs: half the hinge and all the covariance, in V - 1 of V (V - 1) / 2 pairs.
-      const auto all = group.all_gather(view);  // [W*N, D]
+      const auto all = detail::gathered(view, group);  // [W*N, D]
       // The gradient to the means is 0: of a function of centred^T centred it is a sum of centred columns.
       const auto centred = all - all.mean(0).detach();  // [W*N, D]
       const auto freedom = static_cast<double>(all.size(0) - 1);
       // The covariances times `freedom`: the variances are their diagonal.
-      const auto product = detail::split_product(centred, centred);
+      const auto product = detail::split_product(centred, centred, detail::by_gram(algebra, centred, centred));
       total = total + variance / count * detail::deviation_hinge(product.diagonal / freedom, epsilon) +
               covariance * 2 / count / (freedom * freedom * static_cast<double>(all.size(1))) * product.off_squares;
     }
     return total;
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
     return (*this)({z1, z2}, group);
@@ -88,4 +90,4 @@ struct VICReg {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::VICReg, invariance, variance, covariance, epsilon);
+BOOST_HANA_ADAPT_STRUCT(jessl::loss::VICReg, invariance, variance, covariance, epsilon, algebra);

@@ -43,25 +43,26 @@ struct WMSE {
   std::int64_t sub_batch = 128;  ///< images whitened together, at least; more than D, the paper takes 2 D; >= 2
   double epsilon = 0.0;          ///< share of the identity in the covariance, in [0, 1]
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
     check();
     detail::check_views(name, views, 1);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
-    std::vector<torch::Tensor> white;  // V x [W*N, D]
+    std::vector<torch::Tensor> white, failed;  // V x [W*N, D]; [] for each sub-batch of each view
     for (const torch::Tensor& z : detail::in_full_precision(views)) {
-      const auto all = group.all_gather(z);
+      const auto all = detail::gathered(z, group);
       std::vector<torch::Tensor> done;
       for (const torch::Tensor& part : all.tensor_split(parts_of(all.size(0)), 0))
-        done.push_back(whiten(part, white.size()));
+        done.push_back(whiten(part, white.size(), failed));
       white.push_back(detail::unit_rows(torch::cat(done)));
     }
+    check_whitened(failed, views);
     return detail::mean_over_pairs(
         views.size(), [&](std::size_t a, std::size_t b) { return (white[a] - white[b]).square().sum(1).mean(); });
   }
 
-  template <class Group = SingleProcess>
+  template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
                                          const Group& group = {}) const {
     return (*this)({z1, z2}, group);
@@ -88,8 +89,22 @@ struct WMSE {
     return std::max<std::int64_t>(1, images / sub_batch);
   }
 
-  /// L^-1 (z - mean) of the rows of one sub-batch of view `view`.
-  [[nodiscard]] torch::Tensor whiten(const torch::Tensor& z, std::size_t view) const {
+  /// Checks that every covariance had its inverse, all at once, for that waits for the device. Where a view is not finite there
+  /// is nothing to be said of covariances: the loss is not finite.
+  void check_whitened(const std::vector<torch::Tensor>& failed, const std::vector<torch::Tensor>& views) const {
+    const auto failures =
+        torch::stack(failed).ne(0).view({static_cast<std::int64_t>(views.size()), -1}).any(1).to(torch::kCPU);
+    for (std::size_t v = 0; v < views.size(); ++v) {
+      const auto view = static_cast<std::int64_t>(v);
+      JESSL_CHECK(!failures[view].item<bool>() || !views[v].isfinite().all().item<bool>(), ConfigError,
+                  "jessl::loss::WMSE: epsilon is ", epsilon, ", and the covariance of views[", v,
+                  "] has no inverse; expected epsilon > 0, or embeddings that vary in every dimension");
+    }
+  }
+
+  /// L^-1 (z - mean) of the rows of one sub-batch of view `view`; appends to `failed` whether there is none.
+  [[nodiscard]] torch::Tensor whiten(const torch::Tensor& z, std::size_t view,
+                                     std::vector<torch::Tensor>& failed) const {
     const auto rows = z.size(0), width = z.size(1);
     JESSL_CHECK(rows > width, ShapeError, "jessl::loss::WMSE: a sub-batch of views[", view, "] is ", shape_of(z),
                 ", expected [N, D] with N > D; take a larger batch or sub_batch, or a narrower embedding");
@@ -97,11 +112,8 @@ struct WMSE {
     const auto identity = torch::eye(width, z.options().requires_grad(false));
     const auto covariance =
         centred.t().mm(centred) * ((1 - epsilon) / static_cast<double>(rows - 1)) + epsilon * identity;
-    const auto [factor, failed] = at::linalg_cholesky_ex(covariance);
-    JESSL_CHECK(failed.item<int>() == 0, ConfigError, "jessl::loss::WMSE: epsilon is ", epsilon,
-                ", and the covariance of views[", view,
-                "] has no inverse; expected epsilon > 0, or embeddings that vary in "
-                "every dimension");
+    const auto [factor, failure] = at::linalg_cholesky_ex(covariance);
+    failed.push_back(failure);
     return at::linalg_solve_triangular(factor, centred.t(), /*upper=*/false).t();
   }
 };

@@ -14,7 +14,7 @@
 
 namespace jessl::method {
 
-/// LeJEPA on ImageNet with a ResNet: views close to the image's mean, embeddings distributed as a Gaussian.
+/// LeJEPA on ImageNet with a ResNet: views close to the mean of the large ones, embeddings distributed as a Gaussian.
 ///
 /// The official README gives the optimizer, the views and the loss's slices and points. lambda, the batch, and the projector's
 /// depth and width are those of a user's run on ImageNet-100, its hidden widths MINIMAL.md's, and the warm-up is ours. The
@@ -24,7 +24,7 @@ namespace jessl::method {
 /// Errors     none; the policies check themselves
 /// Models     jessl::Method (docs/method/README.md), jessl::Options
 /// Source     Balestriero and LeCun, LeJEPA, 2025, arXiv 2511.08544; rbalestr-lab/lejepa, README.md, MINIMAL.md
-/// Differs    see augment::dino; small views are not solarized; distances are to the mean of all views, not of the large ones
+/// Differs    see augment::dino; small views are not solarized
 struct LeJEPA {
   static constexpr std::string_view name = "LeJEPA";
 

@@ -84,9 +84,10 @@ struct FitResult {
 /// Models     none
 /// Source     none
 struct StepOptions {
-  torch::Tensor labels{};                    ///< int64, for a loss that learns from them
-  std::int64_t micro_batch = 0;              ///< as FitOptions::micro_batch, but any number of images
-  std::optional<loss::Progress> progress{};  ///< how far the run is; unset: schedules of the loss stand still
+  torch::Tensor labels{};        ///< int64, for a loss that learns from them
+  std::int64_t micro_batch = 0;  ///< as FitOptions::micro_batch, but any number of images
+  std::optional<loss::Progress>
+      progress{};  ///< how far the run is; unset: as in the step before, and at its start in the first
 };
 
 namespace detail {
@@ -248,7 +249,8 @@ class Trainer {
     }
   }
 
-  /// Takes one step on views [N, C, H, W] and returns the loss. For loops of one's own: fit() calls this too.
+  /// Takes one step on views [N, C, H, W] and returns the loss. For loops of one's own: fit() calls this too. The learning rate
+  /// is the optimizer's own, and what is computed is of the weights' type, also after a run.
   ///
   /// Errors     ShapeError when there are fewer than two views (for a jessl::SupervisedLoss alone: none), one is not
   ///            [N, C, H, W] or the loss is no scalar; ConfigError when a view is not of a floating type or on another device
@@ -478,7 +480,7 @@ class Trainer {
       for (std::int64_t view = 0; view < A::views; ++view)
         views.push_back(shape_in_epoch(augmentation_, view, data.channels(), epoch));
       if constexpr (ImagesLoss<L>) network_.check_images(views.front());
-      check_batch(views, options.batch_size, data.classes());
+      check_batch(views, options.batch_size, data.classes(), static_cast<double>(options.epochs));
       for (const ViewShape& shape : views) {
         if (std::find(shapes.begin(), shapes.end(), shape) == shapes.end()) shapes.push_back(shape);
       }
@@ -490,14 +492,16 @@ class Trainer {
   }
 
   /// Asks the loss whether it can work with batches of such views of an image.
-  void check_batch(const std::vector<ViewShape>& views, std::int64_t images, std::int64_t classes) const {
+  void check_batch(const std::vector<ViewShape>& views, std::int64_t images, std::int64_t classes,
+                   double epochs) const {
     if constexpr (requires(const loss::BatchShape& batch) { network_.loss().check_batch(batch); }) {
       const auto large = std::find_if(views.begin(), views.end(), [&](const auto& view) { return view != views[0]; });
       network_.loss().check_batch({.views = static_cast<std::int64_t>(views.size()),
                                    .large_views = large - views.begin(),
                                    .images = images,
                                    .width = network_.projector()->out_features,
-                                   .classes = classes});
+                                   .classes = classes,
+                                   .epochs = epochs});
     }
   }
 
@@ -586,6 +590,7 @@ class Trainer {
   void forget_training() {
     optimizer_.reset();
     predictor_optimizer_.reset();
+    base_lr_.reset();
     network_.start_teacher();
   }
 
@@ -593,6 +598,7 @@ class Trainer {
     auto [all, predictors] = attached();
     optimizer_.emplace(std::move(all));
     predictor_optimizer_ = std::move(predictors);
+    base_lr_ = optimizer_->lr();
   }
 
   template <class Visit>
@@ -619,8 +625,26 @@ class Trainer {
     return device.is_cuda() ? &pinned : std::pmr::new_delete_resource();
   }
 
+  /// Puts back what a run sets for its steps, so that those of one's own after it are as those before it.
+  class Afterwards {
+   public:
+    explicit Afterwards(Trainer& trainer) : trainer_(trainer), precision_(trainer.precision_) {}
+    Afterwards(const Afterwards&) = delete;
+    Afterwards& operator=(const Afterwards&) = delete;
+    ~Afterwards() {
+      trainer_.precision_ = precision_;
+      if (!trainer_.base_lr_) return;  // nothing was attached
+      trainer_.for_each_optimizer([&](Attached& optimizer) { optimizer.set_lr(*trainer_.base_lr_); });
+    }
+
+   private:
+    Trainer& trainer_;
+    Precision precision_;
+  };
+
   template <class D, class R, class... C>
   FitResult run(const D& data, const FitOptions& options, const R& order, const Checked& from, const C&... callbacks) {
+    const Afterwards afterwards(*this);
     const Plan chosen = plan(options, from.resumed);
     const detail::IntraOpThreads intra_op(chosen.threads);
     if (chosen.device.is_cpu() && options.keep_freed_memory) detail::keep_freed_memory();
@@ -669,7 +693,7 @@ class Trainer {
         .least_checkpoint_bytes = weight_bytes(),
         .save = [&](const std::filesystem::path& path) { save(path, configuration, run_seconds(), last_loss); }};
     const double lr_scale = options.scale_lr ? static_cast<double>(options.batch_size) / 256.0 : 1.0;
-    const optim::WarmupCosine schedule{.base_lr = optimizer_->lr() * lr_scale,
+    const optim::WarmupCosine schedule{.base_lr = *base_lr_ * lr_scale,
                                        .warmup_steps = static_cast<std::int64_t>(
                                            std::llround(warmup_epochs(options) * static_cast<double>(steps_per_epoch))),
                                        .total_steps = info.total_steps(),
@@ -938,6 +962,7 @@ class Trainer {
   Network network_;
   std::optional<Attached> optimizer_;
   std::optional<Attached> predictor_optimizer_;
+  std::optional<double> base_lr_;  // of the optimizers as they were attached
   Precision precision_ = Precision::float32;
   std::int64_t steps_taken_ = 0;
   train::detail::StartWeights start_weights_;

@@ -142,15 +142,35 @@ def sigreg(z1, z2, slices, points, limit, **weights):
     return (1 - weights["lambda"]) * distance + weights["lambda"] * (statistic(z1) + statistic(z2)) / 2
 
 
-def sup_con(z1, z2, temperature, labels):
+def sigreg_along(views, directions, points, limit, global_views, **weights):
+    n, d = views[0].shape
+    step = limit / (points - 1)
+
+    def statistic(x):  # of the projections of n images
+        total = 0
+        for k in range(points):
+            t = k * step
+            error = abs(sum(torch.exp(1j * t * value) for value in x) / n - math.exp(-t * t / 2)) ** 2
+            total = total + (step if k in (0, points - 1) else 2 * step) * error * math.exp(-t * t / 2)
+        return n * total
+
+    a = [x / x.norm() for x in directions.T]
+    centre = sum(views[:global_views]) / global_views
+    distance = sum(((z[i] - centre[i]) ** 2).sum() for z in views for i in range(n)) / (len(views) * n * d)
+    regulariser = sum(statistic([torch.dot(z[i], x) for i in range(n)]) for z in views for x in a) / (len(views) * len(a))
+    return (1 - weights["lambda"]) * distance + weights["lambda"] * regulariser
+
+
+def sup_con(z1, z2, temperature, labels, positives="out"):
     y = torch.cat([unit(z1), unit(z2)])
     label = labels + labels
     total = 0
     for i in range(len(y)):
         everybody = sum(torch.exp(torch.dot(y[i], y[a]) / temperature) for a in range(len(y)) if a != i)
-        positives = [p for p in range(len(y)) if p != i and label[p] == label[i]]
-        total = total - sum(torch.log(torch.exp(torch.dot(y[i], y[p]) / temperature) / everybody)
-                            for p in positives) / len(positives)
+        shares = [torch.exp(torch.dot(y[i], y[p]) / temperature) / everybody
+                  for p in range(len(y)) if p != i and label[p] == label[i]]
+        total = total - (torch.log(sum(shares) / len(shares)) if positives == "in"
+                         else sum(torch.log(share) for share in shares) / len(shares))
     return total / len(y)
 
 
@@ -320,6 +340,16 @@ def against_rows_case(name, n, d, scale, rows, **settings):
             "grads": [z.grad.flatten().tolist() for z in given], "grad_negatives": negatives.grad.flatten().tolist()}
 
 
+def along_case(n, d, scale, slices, views, **settings):
+    given = [irregular(n, d, scale, 0.4 * v).requires_grad_() for v in range(views)]
+    directions = irregular(d, slices, 1.5, 1.3)
+    value = sigreg_along(given, directions, **settings)
+    value.backward()
+    return {"settings": settings, "shape": [n, d], "slices": slices, "views": [z.flatten().tolist() for z in given],
+            "directions": directions.flatten().tolist(), "value": value.item(),
+            "grads": [z.grad.flatten().tolist() for z in given]}
+
+
 def write(name, cases):
     json.dump(cases, open(HERE / f"{name}.json", "w"), separators=(",", ":"))
 
@@ -341,7 +371,10 @@ write("vibcreg", [case(vibcreg, 9, 4, 1.0, **{**weights, "covariance": 200.0}), 
 write("wmse", [case(wmse, 9, 4, 1.0, sub_batch=128, epsilon=0.0), case(wmse, 7, 2, 3.0, sub_batch=8, epsilon=0.2)])
 write("sigreg", [case(sigreg, 9, 1, 1.0, slices=4, points=17, limit=3.0, **{"lambda": 0.05}),
                  case(sigreg, 5, 1, 2.0, slices=1, points=9, limit=5.0, **{"lambda": 0.5})])
+write("sigreg_along", [along_case(6, 5, 1.0, 3, views=2, points=17, limit=3.0, global_views=2, **{"lambda": 0.05}),
+                       along_case(4, 3, 2.0, 7, views=5, points=6, limit=4.0, global_views=2, **{"lambda": 0.3})])
 write("sup_con", [case(sup_con, 6, 5, 1.0, temperature=0.1, labels=[3, 0, 3, 1, 0, 3]),
+                  case(sup_con, 6, 5, 1.0, temperature=0.2, labels=[3, 0, 3, 1, 0, 3], positives="in"),
                   case(sup_con, 5, 4, 3.0, temperature=0.5, labels=[0, 1, 2, 3, 4])])
 write("byol", [case_with_targets(byol, 6, 5, 1.0), case_with_targets(byol, 3, 8, 3.0)])
 write("sim_siam", [case_with_targets(sim_siam, 6, 5, 1.0), case_with_targets(sim_siam, 3, 8, 3.0)])

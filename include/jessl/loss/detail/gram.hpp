@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sums over the squared entries of a matrix product, by whichever product is smaller.
+// Sums over the squared entries of a matrix product, by whichever product is faster.
 #pragma once
 
 #include <algorithm>
@@ -7,6 +7,8 @@
 
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/tensor.hpp>
+#include <jessl/loss/algebra.hpp>
+#include <jessl/loss/detail/first_order.hpp>
 
 namespace jessl::loss::detail {
 
@@ -24,6 +26,16 @@ namespace jessl::loss::detail {
   return product;
 }
 
+/// Whether <A A^T, B B^T>, of products [K, K], is to be taken in place of |A^T B|^2, of one [P, Q], for A [K, P] and B [K, Q],
+/// whose rows are `rows`; B may be A. Left to itself it is where it is faster: the two take about as long, with their
+/// gradients, where K is P for one matrix, and for two where K is 0.9 P (docs/benchmarks.md, "Losses beside other libraries").
+[[nodiscard]] inline bool by_gram(Algebra algebra, const torch::Tensor& a, const torch::Tensor& b,
+                                  Algebra rows = Algebra::images) {
+  if (algebra != Algebra::automatic) return algebra == rows;
+  const auto k = static_cast<double>(a.size(0)), p = static_cast<double>(a.size(1)), q = static_cast<double>(b.size(1));
+  return a.is_same(b) ? k < p : k * (p + q) < 1.8 * p * q;
+}
+
 /// What a loss takes of A^T B, for A [K, P] and B [K, Q]: a diagonal, the entries (i, i + shift), and all others squared.
 struct SplitProduct {
   torch::Tensor diagonal;     ///< [P]
@@ -32,23 +44,21 @@ struct SplitProduct {
 
 /// Computes SplitProduct.
 ///
-/// |A^T B|^2 equals <A A^T, B B^T>, of two [K, K] matrices instead of one [P, Q], which is taken where it is less work; so
-/// memory never exceeds a few times that of A and B. Close to a diagonal matrix the entries off it are the difference of
-/// two large sums there, but that needs K >= P, Q, where the product itself is taken. The gradient is one more product for
-/// each of A and B, with the matrices of the way forward, and one in all where B is A.
+/// |A^T B|^2 equals <A A^T, B B^T>, of two [K, K] matrices instead of one [P, Q]; with the smaller of the two ways memory never
+/// exceeds a few times that of A and B. Close to a diagonal matrix the entries off it are the difference of two large sums in
+/// the Gram way, but that needs K >= P, Q. The gradient is one more product for each of A and B, with the matrices of the way
+/// forward, and one in all where B is A.
 class SplitProductFunction : public torch::autograd::Function<SplitProductFunction> {
  public:
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const torch::Tensor& a,
-                                                const torch::Tensor& b, std::int64_t shift) {
+                                                const torch::Tensor& b, std::int64_t shift, bool by_gram) {
     const bool same = a.is_same(b);
-    const auto k = a.size(0), p = a.size(1), q = b.size(1);
-    const bool by_gram = k * (same ? p : p + q) < p * q;
     context->saved_data["same"] = same;
     context->saved_data["by_gram"] = by_gram;
     context->saved_data["shift"] = shift;
     if (by_gram) {
       const auto of_a = symmetric_product(a.t()), of_b = same ? of_a : symmetric_product(b.t());  // [K, K]
-      const auto diagonal = (a * b.narrow(1, shift, p)).sum(0);                                   // [P]
+      const auto diagonal = (a * b.narrow(1, shift, a.size(1))).sum(0);                           // [P]
       context->save_for_backward({a, b, of_a, of_b, diagonal});
       return {diagonal, (of_a * of_b).sum() - diagonal.square().sum()};
     }
@@ -61,6 +71,7 @@ class SplitProductFunction : public torch::autograd::Function<SplitProductFuncti
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& gradients) {
+    check_first_order();
     const auto saved = context->get_saved_variables();
     const torch::Tensor &a = saved[0], &b = saved[1];
     const Autocast full_precision(a.device().type(), Precision::float32);
@@ -81,14 +92,14 @@ class SplitProductFunction : public torch::autograd::Function<SplitProductFuncti
       to_b = by_gram ? (scale * saved[2]).mm(b) : a.mm(saved[2]).mul_(scale);  // [K, Q]
       to_b.narrow(1, shift, a.size(1)).addcmul_(a, of_diagonal);
     }
-    return {to_a, to_b, {}};
+    return {to_a, to_b, {}, {}};
   }
 };
 
 /// SplitProduct of A and B, which may be one.
-[[nodiscard]] inline SplitProduct split_product(const torch::Tensor& a, const torch::Tensor& b,
+[[nodiscard]] inline SplitProduct split_product(const torch::Tensor& a, const torch::Tensor& b, bool by_gram,
                                                 std::int64_t shift = 0) {
-  const auto parts = SplitProductFunction::apply(a, b, shift);
+  const auto parts = SplitProductFunction::apply(a, b, shift, by_gram);
   return {.diagonal = parts[0], .off_squares = parts[1]};
 }
 

@@ -6,12 +6,17 @@
 #include <cstdint>
 #include <limits>
 #include <numbers>
+#include <optional>
 #include <vector>
 
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/tensor.hpp>
+#include <jessl/loss/detail/first_order.hpp>
 
 namespace jessl::loss::detail {
+
+/// The side of a tile of similarities on a GPU, where one takes 64 MiB in float32: few launches, little memory.
+inline constexpr std::int64_t device_tile_side = 4096;
 
 /// What an anchor is not compared with.
 enum class Excluded : std::uint8_t {
@@ -28,15 +33,17 @@ enum class Excluded : std::uint8_t {
 /// maximum, so that nothing overflows.
 ///
 /// `anchors` V x [N, D] of this rank, `candidates` U x [M, D] of all ranks, N of which, from `first` on, are of the anchors'
-/// images: the anchors themselves, or what a teacher makes of them. Returns [V, N]. Each anchor must have a candidate that
+/// images: the anchors themselves, or what a teacher makes of them. With `classes` [M] of the candidates' images an anchor is
+/// compared with those of its own class alone. Returns [V, N]. Each anchor must have a candidate that
 /// isn't excluded. What has no gradient costs a third less on the way back.
 class LogSumExp : public torch::autograd::Function<LogSumExp> {
  public:
-  static constexpr std::int64_t side = 256;  ///< of a tile, which takes 256 KiB in float32: it stays in a core's cache
+  static constexpr std::int64_t cpu_tile_side = 256;  ///< a tile takes 256 KiB in float32: it stays in a core's cache
 
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& anchors,
-                               const torch::Tensor& candidates, double scale, std::int64_t first, Excluded excluded) {
-    const Matrix matrix{anchors, candidates, scale, first, excluded};
+                               const torch::Tensor& candidates, double scale, std::int64_t first, Excluded excluded,
+                               const std::optional<torch::Tensor>& classes) {
+    const Matrix matrix{anchors, candidates, scale, first, excluded, classes.value_or(torch::Tensor())};
     const auto options = anchors.options().requires_grad(false);
     auto result =
         torch::full({anchors.size(0), anchors.size(1)}, matrix.bounded() ? 0.0 : -infinity, options);  // [V, N]
@@ -55,7 +62,7 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
       if (tile.mirrored) add(tile.columns, 0);
     });
     if (matrix.bounded()) result.log_();
-    context->save_for_backward({anchors, candidates, result});
+    context->save_for_backward({anchors, candidates, result, matrix.classes});
     context->saved_data["scale"] = scale;
     context->saved_data["first"] = first;
     context->saved_data["excluded"] = static_cast<std::int64_t>(excluded);
@@ -64,12 +71,16 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& gradients) {
+    check_first_order();
     const auto saved = context->get_saved_variables();
     const torch::Tensor& sums = saved[2];  // [V, N]
     const Autocast full_precision(sums.device().type(), Precision::float32);
-    const Matrix matrix{saved[0], saved[1], context->saved_data["scale"].toDouble(),
+    const Matrix matrix{saved[0],
+                        saved[1],
+                        context->saved_data["scale"].toDouble(),
                         context->saved_data["first"].toInt(),
-                        static_cast<Excluded>(context->saved_data["excluded"].toInt())};
+                        static_cast<Excluded>(context->saved_data["excluded"].toInt()),
+                        saved[3]};
     const auto gradient = gradients[0] * matrix.scale;                                          // [V, N]
     const auto of_exponential = matrix.bounded() ? gradient * (-sums).exp() : torch::Tensor();  // [V, N]
     // Neither a teacher's candidates nor a queue's rows have a gradient.
@@ -79,19 +90,22 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
                          : wanted           ? torch::zeros_like(matrix.candidates)
                                             : torch::Tensor();
     matrix.for_each_tile([&](const Tile& tile) {
-      // The softmax over each row of the matrix, times that row's gradient; a mirrored tile stands in its columns' rows too.
+      // The softmax over each row of the matrix, times that row's gradient; a tile of a symmetric matrix stands in its columns'
+      // rows too, as itself on the diagonal and else as its mirror image.
       torch::Tensor weights;
       if (matrix.bounded()) {
         const auto of_rows = tile.rows.of(of_exponential).unsqueeze(1);
-        weights = tile.logits.exp2_().mul_(tile.mirrored ? of_rows + tile.columns.of(of_exponential) : of_rows);
+        weights = tile.logits.exp2_().mul_(matrix.symmetric() ? of_rows + tile.columns.of(of_exponential) : of_rows);
       } else {
         weights = (tile.logits - tile.rows.of(sums).unsqueeze(1)).exp_().mul_(tile.rows.of(gradient).unsqueeze(1));
-        if (tile.mirrored) weights.add_((tile.logits - tile.columns.of(sums)).exp_().mul_(tile.columns.of(gradient)));
+        if (matrix.symmetric())
+          weights.add_((tile.logits - tile.columns.of(sums)).exp_().mul_(tile.columns.of(gradient)));
       }
       if (to_anchors.defined()) tile.rows.of(to_anchors).addmm_(weights, tile.columns.of(matrix.candidates));
-      if (to_candidates.defined()) tile.columns.of(to_candidates).addmm_(weights.t(), tile.rows.of(matrix.anchors));
+      if (to_candidates.defined() && (tile.mirrored || !matrix.symmetric()))
+        tile.columns.of(to_candidates).addmm_(weights.t(), tile.rows.of(matrix.anchors));
     });
-    return {to_anchors, wanted ? to_candidates : torch::Tensor(), {}, {}, {}};
+    return {to_anchors, wanted ? to_candidates : torch::Tensor(), {}, {}, {}, {}};
   }
 
  private:
@@ -116,12 +130,14 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
     double scale;
     std::int64_t first;
     Excluded excluded;
+    torch::Tensor classes;  // [M], undefined where all are compared
 
     [[nodiscard]] bool bounded() const { return scale <= 64; }
     [[nodiscard]] bool symmetric() const { return anchors.is_same(candidates); }
 
     template <class Visit>
     void for_each_block(const torch::Tensor& all, const Visit& visit) const {
+      const std::int64_t side = all.is_cpu() ? cpu_tile_side : device_tile_side;
       for (std::int64_t view = 0; view < all.size(0); ++view) {
         for (std::int64_t begin = 0; begin < all.size(1); begin += side) {
           visit(Block{view, begin, std::min(side, all.size(1) - begin)});
@@ -143,6 +159,10 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
           if (crosses &&
               (excluded == Excluded::same_image || (excluded == Excluded::itself && rows.view == columns.view)))
             logits.diagonal(shift).fill_(-infinity);
+          if (classes.defined()) {
+            const auto of_rows = classes.narrow(0, first + rows.begin, rows.size).unsqueeze(1);
+            logits.masked_fill_(of_rows != classes.narrow(0, columns.begin, columns.size), -infinity);
+          }
           visit(Tile{rows, columns, symmetric() && !diagonal, logits});
         });
       });
@@ -153,10 +173,11 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
 /// LogSumExp of V views: `local` V x [N, D] of this rank against `all` V x [W*N, D].
 [[nodiscard]] inline torch::Tensor log_sum_exp(const std::vector<torch::Tensor>& local,
                                                const std::vector<torch::Tensor>& all, double scale, std::int64_t rank,
-                                               Excluded excluded) {
+                                               Excluded excluded, const std::optional<torch::Tensor>& classes = {}) {
   const auto anchors = torch::stack(local);  // [V, N, D]
   const bool alone = local[0].size(0) == all[0].size(0);
-  return LogSumExp::apply(anchors, alone ? anchors : torch::stack(all), scale, rank * local[0].size(0), excluded);
+  return LogSumExp::apply(anchors, alone ? anchors : torch::stack(all), scale, rank * local[0].size(0), excluded,
+                          classes);
 }
 
 /// InfoNCE, the mean of log(exp positive + exp negatives) - positive, where `negatives` is a log sum exp; any shapes that broadcast.
@@ -171,8 +192,9 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
 [[nodiscard]] inline torch::Tensor info_nce_among(const torch::Tensor& queries, const torch::Tensor& own,
                                                   const torch::Tensor& all, double temperature, std::int64_t rank) {
   if (all.size(0) == 1) return 0 * (queries.sum() + own.sum());
-  const torch::Tensor negatives = LogSumExp::apply(queries.unsqueeze(0), all.unsqueeze(0), 1 / temperature,
-                                                   rank * queries.size(0), Excluded::same_image);  // [1, N]
+  const torch::Tensor negatives =
+      LogSumExp::apply(queries.unsqueeze(0), all.unsqueeze(0), 1 / temperature, rank * queries.size(0),
+                       Excluded::same_image, std::optional<torch::Tensor>());  // [1, N]
   return info_nce((queries * own).sum(1) / temperature, negatives[0]);
 }
 

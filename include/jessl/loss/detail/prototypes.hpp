@@ -11,6 +11,8 @@
 #include <jessl/core/error.hpp>
 #include <jessl/core/shape.hpp>
 #include <jessl/core/tensor.hpp>
+#include <jessl/loss/concept.hpp>
+#include <jessl/loss/detail/first_order.hpp>
 #include <jessl/loss/detail/state.hpp>
 
 namespace jessl::loss::detail {
@@ -29,9 +31,17 @@ void check_prototypes(std::string_view loss, const State& state, std::int64_t ex
   check_state(loss, state, view);
   const torch::Tensor& prototypes = state->prototypes;
   JESSL_CHECK(prototypes.size(0) == expected, ConfigError, "jessl::loss::", loss, ": the state has ",
-              prototypes.size(0), " prototypes, expected ", expected, " as in the settings; was it made by others?");
+              prototypes.size(0), " prototypes, expected ", expected,
+              " as in the settings; let make() of this loss make the state");
   JESSL_CHECK(prototypes.size(1) == view.size(1), ShapeError, "jessl::loss::", loss, ": views[0] is ", shape_of(view),
               ", expected [N, D] with D = ", prototypes.size(1), ", for which the state was made");
+}
+
+/// Checks that prototypes which stay as they are for so long learn within the run.
+inline void check_frozen(std::string_view loss, double freeze_epochs, const BatchShape& batch) {
+  JESSL_CHECK(batch.epochs == 0 || freeze_epochs < batch.epochs, ConfigError, "jessl::loss::", loss,
+              ": freeze_epochs is ", freeze_epochs, " and the run has ", batch.epochs,
+              " epochs, so that the prototypes would never learn; set freeze_epochs below that, 0 for a short run");
 }
 
 /// The mean cross-entropy between the softmax of <y_v, p> / temperature and the assignments of the other views.
@@ -73,6 +83,7 @@ class PrototypeCrossEntropy : public torch::autograd::Function<PrototypeCrossEnt
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& gradients) {
+    check_first_order();
     const auto saved = context->get_saved_variables();
     const auto scaled = [&](const torch::Tensor& x) { return x.defined() ? x * gradients[0] : torch::Tensor(); };
     return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}};

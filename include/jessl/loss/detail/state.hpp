@@ -17,7 +17,7 @@ void check_state(std::string_view loss, const State& state, const torch::Tensor&
   for (const auto& tensors : {state->parameters(), state->buffers()}) {
     for (const torch::Tensor& tensor : tensors)
       JESSL_CHECK(tensor.device() == view.device(), ConfigError, "jessl::loss::", loss, ": the state is on ",
-                  tensor.device(), ", expected ", view.device(), " as views[0]");
+                  tensor.device(), ", expected ", view.device(), " as views[0]; move it by state->to(device)");
   }
 }
 

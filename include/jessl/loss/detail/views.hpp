@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -44,6 +45,12 @@ inline void check_views(std::string_view loss, const std::vector<torch::Tensor>&
               ", expected [N, D] with N >= ", least_images);
 }
 
+/// Checks V x [N, D] as above, with at least two images over all ranks.
+template <class Group>
+void check_views_of_two_images(std::string_view loss, const std::vector<torch::Tensor>& views, const Group& group) {
+  check_views(loss, views, group.size() > 1 ? 1 : 2);
+}
+
 /// The type in which a loss is reduced: float64 stays, everything else becomes float32.
 [[nodiscard]] inline std::vector<torch::Tensor> in_full_precision(const std::vector<torch::Tensor>& views) {
   std::vector<torch::Tensor> full;
@@ -54,9 +61,10 @@ inline void check_views(std::string_view loss, const std::vector<torch::Tensor>&
   return full;
 }
 
-/// Rows divided by their length; a row of zeros stays zero.
+/// Rows divided by their length; one shorter than 1e-12 becomes zero, without a gradient: it has no direction to be turned.
 [[nodiscard]] inline torch::Tensor unit_rows(const torch::Tensor& z) {
-  return z / z.norm(2, /*dim=*/1, /*keepdim=*/true).clamp_min(1e-12);
+  const auto length = z.norm(2, /*dim=*/1, /*keepdim=*/true);
+  return z / length.masked_fill(length < 1e-12, std::numeric_limits<double>::infinity());
 }
 
 /// The same of every view, in the type in which a loss is reduced.
@@ -66,10 +74,20 @@ inline void check_views(std::string_view loss, const std::vector<torch::Tensor>&
   return unit;
 }
 
-/// Every view's rows of all ranks, V x [N, D] -> V x [W*N, D].
+/// The rows of all ranks, [N, D] -> [W*N, D], checked to be N of each: losses tell an image's rows by that.
+template <class Group>
+[[nodiscard]] torch::Tensor gathered(const torch::Tensor& rows, const Group& group) {
+  auto all = group.all_gather(rows);
+  JESSL_CHECK(all.size(0) == group.size() * rows.size(0), ShapeError, "jessl::loss: ", group.size(), " ranks have ",
+              all.size(0), " images, expected ", rows.size(0), " of each as on rank ", group.rank(),
+              "; let all ranks' batches be of one size, as with drop_last");
+  return all;
+}
+
+/// The same of every view, V x [N, D] -> V x [W*N, D].
 template <class Group>
 [[nodiscard]] std::vector<torch::Tensor> gathered(std::vector<torch::Tensor> views, const Group& group) {
-  for (torch::Tensor& z : views) z = group.all_gather(z);
+  for (torch::Tensor& z : views) z = gathered(z, group);
   return views;
 }
 

@@ -231,13 +231,12 @@ class Network {
     }
   }
 
-  /// Without progress the teacher's momentum is the first one, and the loss's state keeps to what it was last told.
+  /// Without progress the teacher's momentum and the loss's state keep to what they were last told.
   void set_progress(const std::optional<loss::Progress>& progress) {
-    progress_ = progress.value_or(loss::Progress{});
+    if (!progress) return;
+    progress_ = *progress;
     if constexpr (StatefulLoss<L>) {
-      if constexpr (requires { state_->set_progress(progress_); }) {
-        if (progress) state_->set_progress(*progress);
-      }
+      if constexpr (requires { state_->set_progress(progress_); }) state_->set_progress(progress_);
     }
   }
 
@@ -280,7 +279,8 @@ class Network {
   ///
   /// With a `micro_batch` > 0 backbone and projector see that many images at once, twice: first for the embeddings, at which
   /// the loss of the whole batch is differentiated, then for the weights. So the gradient is the whole batch's, in the memory of
-  /// a part of it; what batch norms see is the part.
+  /// a part of it; what batch norms see is the part. It is GradCache: Gao et al., Scaling Deep Contrastive Learning Batch Size
+  /// under Memory Limited Setup, 2021, arXiv 2101.06983.
   ///
   /// Errors     those of the loss; ShapeError where it is no scalar, ConfigError where it doesn't depend on the weights
   double differentiate(const Views& views, const torch::Tensor& labels, Precision precision, std::int64_t micro_batch) {
@@ -434,6 +434,26 @@ class Network {
     return std::find_if(begin, views.end(), [&](const torch::Tensor& view) { return view.sizes() != begin->sizes(); });
   }
 
+  /// Whether the loss looks at what a side makes of a view.
+  [[nodiscard]] bool student_sees(std::int64_t view) const {
+    if constexpr (SelectiveLoss<L>) return loss_.student_sees(view);
+    return true;
+  }
+  [[nodiscard]] bool teacher_sees(std::int64_t view) const {
+    if constexpr (SelectiveLoss<L>) return loss_.teacher_sees(view);
+    return true;
+  }
+
+  /// Embeddings of some of the views, and zeros like them in the place of the others: `made` lists those that `seen(view)`.
+  template <class Seen>
+  [[nodiscard]] static Views in_places(const Views& made, std::size_t count, const Seen& seen) {
+    Views all;
+    auto next = made.begin();
+    for (std::size_t v = 0; v < count; ++v)
+      all.push_back(seen(static_cast<std::int64_t>(v)) ? *next++ : torch::zeros_like(made.front()).detach());
+    return all;
+  }
+
   /// Through a network in one pass, which costs less than one for each view and shows batch norms all of them: images of one
   /// shape, V x [N, C, H, W] -> V x [N, E].
   template <class Net, class Top>
@@ -450,20 +470,27 @@ class Network {
 
   [[nodiscard]] Projected project(const Views& views, Precision precision, bool with_images) const {
     const Autocast autocast(views.front().device().type(), precision);
+    const auto seen = [&](std::int64_t view) { return student_sees(view); };
     Projected result;
+    Views made;
     for (auto begin = views.begin(); begin != views.end();) {
       const auto end = end_of_size(views, begin);
-      Views images(begin, end);
+      Views images;
+      for (auto view = begin; view != end; ++view) {
+        if (seen(view - views.begin())) images.push_back(*view);
+      }
       const bool add_own = ImagesLoss<L> && with_images && begin == views.begin();
       if (add_own) images.push_back(own_images(views.front()));
+      begin = end;
+      if (images.empty()) continue;
       Views embeddings = embed(backbone_, projector_, images);
       if (add_own) {
         result.images = embeddings.back();
         embeddings.pop_back();
       }
-      result.views.insert(result.views.end(), embeddings.begin(), embeddings.end());
-      begin = end;
+      made.insert(made.end(), embeddings.begin(), embeddings.end());
     }
+    result.views = in_places(made, views.size(), seen);
     return result;
   }
 
@@ -483,7 +510,13 @@ class Network {
     const auto large = end_of_size(views, views.begin());  // views of the first size are the large ones
     if constexpr (TaughtLoss<L>) {
       const Autocast autocast(views.front().device().type(), precision);
-      return embed(teacher_backbone_, teacher_projector_, Views(views.begin(), large));
+      const auto seen = [&](std::int64_t view) { return teacher_sees(view); };
+      Views images;
+      for (auto view = views.begin(); view != large; ++view) {
+        if (seen(view - views.begin())) images.push_back(*view);
+      }
+      return in_places(embed(teacher_backbone_, teacher_projector_, images),
+                       static_cast<std::size_t>(large - views.begin()), seen);
     } else {
       Views result;
       if constexpr (PredictedLoss<L>) {
