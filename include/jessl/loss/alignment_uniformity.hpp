@@ -58,7 +58,7 @@ struct AlignmentUniformity {
       // |y_i - y_j|^2 = 2 - 2 <y_i, y_j>, and each pair i < j counts twice in the sum over all i != j.
       const auto sums = detail::log_sum_exp({local[v]}, {all[v]}, 2 * t, group.rank(), detail::Excluded::itself);
       const auto images = static_cast<double>(all[v].size(0));
-      const auto log_mean = group.all_gather(sums[0]).logsumexp(0) - 2 * t - std::log(images * (images - 1));
+      const auto log_mean = group.all_gather(sums[0][0]).logsumexp(0) - 2 * t - std::log(images * (images - 1));
       total = total + uniformity / static_cast<double>(views.size()) * log_mean;
     }
     return total;

@@ -102,15 +102,16 @@ struct SupCon {
 
     const auto local = detail::unit_rows(views);      // V x [N, D]
     const auto all = detail::gathered(local, group);  // V x [W*N, D]
-    const auto any =
-        detail::log_sum_exp(local, all, 1 / temperature, group.rank(), detail::Excluded::itself);  // [V, N]
+    const auto any = detail::log_sum_exp(local, all, 1 / temperature, group.rank(), detail::Excluded::itself)
+                         .logsumexp(1);  // [V, N]
     const auto class_sizes =
         torch::zeros_like(classes).index_add(0, classes, torch::ones_like(classes)) * static_cast<int>(views.size());
     const auto own = classes.narrow(0, group.rank() * local[0].size(0), local[0].size(0));
     const auto others = class_sizes.index_select(0, own) - 1;  // [N]
     if (positives == PositiveMean::in) {
       const auto sums =
-          detail::log_sum_exp(local, all, 1 / temperature, group.rank(), detail::Excluded::itself, classes);  // [V, N]
+          detail::log_sum_exp(local, all, 1 / temperature, group.rank(), detail::Excluded::itself, classes)
+              .logsumexp(1);  // [V, N]
       return (any - sums + others.to(any.scalar_type()).log()).mean();
     }
     torch::Tensor image_sums = all[0];  // [W*N, D]

@@ -148,6 +148,9 @@ inline void keep_freed_memory() {
 #endif
 }
 
+/// In the place of a policy that was left out.
+struct LeftOut {};
+
 [[nodiscard]] inline double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -968,5 +971,9 @@ class Trainer {
   train::detail::StartWeights start_weights_;
   bool tells_loaded_weights_ = false;  // the backbone was made as initialise(0) leaves it: other weights were loaded
 };
+
+/// An optimizer that is left out is none: the message says which role it would have had.
+template <class A, class B, class P, class L>
+Trainer(A, B, P, L) -> Trainer<A, B, P, L, detail::LeftOut>;
 
 }  // namespace jessl

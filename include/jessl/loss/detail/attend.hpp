@@ -93,7 +93,7 @@ class LogSumExpOfRows : public torch::autograd::Function<LogSumExpOfRows> {
   if (!rows.requires_grad()) return LogSumExpOfRows::apply(queries, rows, scale);
   return LogSumExp::apply(queries.unsqueeze(0), rows.unsqueeze(0), scale, /*first=*/0, Excluded::nothing,
                           std::optional<torch::Tensor>())
-      .squeeze(0);
+      .view({-1});
 }
 
 }  // namespace jessl::loss::detail

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include <jessl/core/autocast.hpp>
@@ -31,9 +32,11 @@ template <class L, class Group>
   const Autocast full_precision(views[0].device().type(), Precision::float32);
   const std::vector<torch::Tensor> local = unit_rows(views);      // V x [N, D]
   const std::vector<torch::Tensor> all = gathered(local, group);  // V x [W*N, D]
+  // Each view's rows with each view's others, once: every pair is two of these for each of its rows.
+  const auto sums = log_sum_exp(local, all, 1 / loss.temperature, group.rank(), Excluded::same_image);  // [V, V, N]
   return contrast(loss, local, group, [&](std::size_t a, std::size_t b) {
-    return log_sum_exp({local[a], local[b]}, {all[a], all[b]}, 1 / loss.temperature, group.rank(),
-                       Excluded::same_image);
+    const auto i = static_cast<std::int64_t>(a), j = static_cast<std::int64_t>(b);
+    return torch::stack({at::logaddexp(sums[i][i], sums[i][j]), at::logaddexp(sums[j][i], sums[j][j])});
   });
 }
 

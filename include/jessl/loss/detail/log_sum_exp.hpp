@@ -25,7 +25,7 @@ enum class Excluded : std::uint8_t {
   nothing      ///< no candidate is of the anchor's image
 };
 
-/// log sum_j exp(scale <anchor_i, candidate_j>) over all candidates that are not excluded, of rows of length 1 or 0.
+/// log sum_j exp(scale <anchor_i, candidate_j>) over the candidates of each view that are not excluded, of rows of length 1 or 0.
 ///
 /// Similarities are computed in tiles, forward and again backward: memory is O(N D). Where the candidates are the anchors, the
 /// matrix is symmetric and half of the tiles do for all. No similarity is beyond +-scale: up to a scale of 64 float32 holds the
@@ -34,8 +34,9 @@ enum class Excluded : std::uint8_t {
 ///
 /// `anchors` V x [N, D] of this rank, `candidates` U x [M, D] of all ranks, N of which, from `first` on, are of the anchors'
 /// images: the anchors themselves, or what a teacher makes of them. With `classes` [M] of the candidates' images an anchor is
-/// compared with those of its own class alone. Returns [V, N]. Each anchor must have a candidate that
-/// isn't excluded. What has no gradient costs a third less on the way back.
+/// compared with those of its own class alone. Returns [V, U, N]: who compares with several views at once adds up. It is
+/// -infinity, without gradient, where a view has no candidate that isn't excluded. What has no gradient costs a third less on
+/// the way back.
 class LogSumExp : public torch::autograd::Function<LogSumExp> {
  public:
   static constexpr std::int64_t cpu_tile_side = 256;  ///< a tile takes 256 KiB in float32: it stays in a core's cache
@@ -45,21 +46,20 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
                                const std::optional<torch::Tensor>& classes) {
     const Matrix matrix{anchors, candidates, scale, first, excluded, classes.value_or(torch::Tensor())};
     const auto options = anchors.options().requires_grad(false);
-    auto result =
-        torch::full({anchors.size(0), anchors.size(1)}, matrix.bounded() ? 0.0 : -infinity, options);  // [V, N]
+    auto result = torch::full({anchors.size(0), candidates.size(0), anchors.size(1)},
+                              matrix.bounded() ? 0.0 : -infinity, options);  // [V, U, N]
     matrix.for_each_tile([&](const Tile& tile) {
       if (matrix.bounded()) {
         tile.logits.exp2_();
-        tile.rows.of(result).add_(tile.logits.sum(1));
-        if (tile.mirrored) tile.columns.of(result).add_(tile.logits.sum(0));
+        tile.of_rows(result).add_(tile.logits.sum(1));
+        if (tile.mirrored) tile.of_columns(result).add_(tile.logits.sum(0));
         return;
       }
-      const auto add = [&](const Block& block, std::int64_t axis) {
-        const auto part = block.of(result);
+      const auto add = [&](const torch::Tensor& part, std::int64_t axis) {
         part.copy_(at::logaddexp(part, tile.logits.logsumexp(axis)));
       };
-      add(tile.rows, 1);
-      if (tile.mirrored) add(tile.columns, 0);
+      add(tile.of_rows(result), 1);
+      if (tile.mirrored) add(tile.of_columns(result), 0);
     });
     if (matrix.bounded()) result.log_();
     context->save_for_backward({anchors, candidates, result, matrix.classes});
@@ -73,7 +73,8 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
                                                  const torch::autograd::variable_list& gradients) {
     check_first_order();
     const auto saved = context->get_saved_variables();
-    const torch::Tensor& sums = saved[2];  // [V, N]
+    const auto empty = saved[2] == -infinity;
+    const auto sums = saved[2].masked_fill(empty, 0.0);  // [V, U, N]
     const Autocast full_precision(sums.device().type(), Precision::float32);
     const Matrix matrix{saved[0],
                         saved[1],
@@ -81,8 +82,8 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
                         context->saved_data["first"].toInt(),
                         static_cast<Excluded>(context->saved_data["excluded"].toInt()),
                         saved[3]};
-    const auto gradient = gradients[0] * matrix.scale;                                          // [V, N]
-    const auto of_exponential = matrix.bounded() ? gradient * (-sums).exp() : torch::Tensor();  // [V, N]
+    const auto gradient = (gradients[0] * matrix.scale).masked_fill(empty, 0.0);                // [V, U, N]
+    const auto of_exponential = matrix.bounded() ? gradient * (-sums).exp() : torch::Tensor();  // [V, U, N]
     // Neither a teacher's candidates nor a queue's rows have a gradient.
     auto to_anchors = context->needs_input_grad(0) ? torch::zeros_like(matrix.anchors) : torch::Tensor();
     const bool wanted = !matrix.symmetric() && context->needs_input_grad(1);
@@ -94,12 +95,12 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
       // rows too, as itself on the diagonal and else as its mirror image.
       torch::Tensor weights;
       if (matrix.bounded()) {
-        const auto of_rows = tile.rows.of(of_exponential).unsqueeze(1);
-        weights = tile.logits.exp2_().mul_(matrix.symmetric() ? of_rows + tile.columns.of(of_exponential) : of_rows);
+        const auto of_rows = tile.of_rows(of_exponential).unsqueeze(1);
+        weights = tile.logits.exp2_().mul_(matrix.symmetric() ? of_rows + tile.of_columns(of_exponential) : of_rows);
       } else {
-        weights = (tile.logits - tile.rows.of(sums).unsqueeze(1)).exp_().mul_(tile.rows.of(gradient).unsqueeze(1));
+        weights = (tile.logits - tile.of_rows(sums).unsqueeze(1)).exp_().mul_(tile.of_rows(gradient).unsqueeze(1));
         if (matrix.symmetric())
-          weights.add_((tile.logits - tile.columns.of(sums)).exp_().mul_(tile.columns.of(gradient)));
+          weights.add_((tile.logits - tile.of_columns(sums)).exp_().mul_(tile.of_columns(gradient)));
       }
       if (to_anchors.defined()) tile.rows.of(to_anchors).addmm_(weights, tile.columns.of(matrix.candidates));
       if (to_candidates.defined() && (tile.mirrored || !matrix.symmetric()))
@@ -123,6 +124,12 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
     Block rows, columns;
     bool mirrored;         // it also stands for the tile with rows and columns exchanged
     torch::Tensor logits;  // [rows, columns], -infinity where excluded; to base 2, whose power is faster, where bounded
+
+    /// What [V, U, N] has for the tile's rows, and for its columns as the rows of its mirror image.
+    [[nodiscard]] torch::Tensor of_rows(const torch::Tensor& all) const { return rows.of(all.select(1, columns.view)); }
+    [[nodiscard]] torch::Tensor of_columns(const torch::Tensor& all) const {
+      return columns.of(all.select(1, rows.view));
+    }
   };
 
   struct Matrix {
@@ -170,7 +177,7 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
   };
 };
 
-/// LogSumExp of V views: `local` V x [N, D] of this rank against `all` V x [W*N, D].
+/// LogSumExp of V views: `local` V x [N, D] of this rank against `all` V x [W*N, D]. [V, V, N]
 [[nodiscard]] inline torch::Tensor log_sum_exp(const std::vector<torch::Tensor>& local,
                                                const std::vector<torch::Tensor>& all, double scale, std::int64_t rank,
                                                Excluded excluded, const std::optional<torch::Tensor>& classes = {}) {
@@ -194,8 +201,8 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
   if (all.size(0) == 1) return 0 * (queries.sum() + own.sum());
   const torch::Tensor negatives =
       LogSumExp::apply(queries.unsqueeze(0), all.unsqueeze(0), 1 / temperature, rank * queries.size(0),
-                       Excluded::same_image, std::optional<torch::Tensor>());  // [1, N]
-  return info_nce((queries * own).sum(1) / temperature, negatives[0]);
+                       Excluded::same_image, std::optional<torch::Tensor>());  // [1, 1, N]
+  return info_nce((queries * own).sum(1) / temperature, negatives[0][0]);
 }
 
 }  // namespace jessl::loss::detail
