@@ -8,6 +8,7 @@
 
 #include <jessl/core/autocast.hpp>
 #include <jessl/loss/nt_xent.hpp>
+#include <jessl/loss/sup_con.hpp>
 #include <loss/pair_of_ranks.hpp>
 #include <loss/reference.hpp>
 
@@ -141,4 +142,56 @@ TEST_CASE("NTXent: a temperature that is not positive is refused", "[loss][nt_xe
   CHECK_THROWS_WITH(NTXent{.temperature = 0}(z, z),
                     "jessl::loss::NTXent: temperature is 0, expected a finite number > 0");
   CHECK_THROWS_AS(NTXent{.temperature = NAN}(z, z), jessl::ConfigError);
+}
+
+TEST_CASE("NTXent: any number of threads share the similarities, with the same result each time", "[loss][nt_xent]") {
+  struct Threads {
+    explicit Threads(int count) { at::set_num_threads(count); }
+    Threads(const Threads&) = delete;
+    Threads& operator=(const Threads&) = delete;
+    ~Threads() { at::set_num_threads(before); }
+    int before = at::get_num_threads();
+  };
+  // Three views of 700 rows are nine blocks, of which four parts and more are made; 1300 negatives with a gradient are six.
+  const std::vector<torch::Tensor> views{embeddings(700, 5, 0), embeddings(700, 5, 1), embeddings(700, 5, 2)};
+  const auto rows = embeddings(1300, 5, 3);
+  const auto labels = torch::arange(700) % 9;
+  const auto results_of = [&](double temperature) {
+    std::vector<torch::Tensor> results;
+    const auto add = [&](const auto& value_of) {
+      std::vector<torch::Tensor> leaves;
+      for (const torch::Tensor& view : views) leaves.push_back(view.clone().requires_grad_());
+      const auto negatives = rows.clone().requires_grad_();
+      const torch::Tensor value = value_of(leaves, negatives);
+      value.backward();
+      results.push_back(value.detach());
+      for (const torch::Tensor& leaf : leaves) results.push_back(leaf.grad());
+      if (negatives.grad().defined()) results.push_back(negatives.grad());
+    };
+    const NTXent loss{.temperature = temperature};
+    add([&](const auto& leaves, const torch::Tensor&) { return loss(leaves); });
+    add([&](const auto& leaves, const torch::Tensor& negatives) {
+      return loss.against(jessl::loss::Fixed{.images = torch::zeros({1, 1, 1, 1})})(leaves, negatives);
+    });
+    add([&](const auto& leaves, const torch::Tensor&) {
+      return jessl::loss::SupCon{.temperature = temperature, .positives = jessl::loss::PositiveMean::in}(leaves,
+                                                                                                         labels);
+    });
+    return results;
+  };
+  for (const double temperature : {0.2, 0.01}) {  // the second has a running maximum
+    const auto expected = [&] {
+      const Threads one(1);
+      return results_of(temperature);
+    }();
+    for (const int count : {2, 3, 4, 6}) {
+      CAPTURE(temperature, count);
+      const Threads several(count);
+      const auto results = results_of(temperature), again = results_of(temperature);
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        CHECK(jessl::test::relative_error(results[i], expected[i]) < 1e-12);
+        CHECK(torch::equal(results[i], again[i]));
+      }
+    }
+  }
 }

@@ -3,11 +3,16 @@
 #pragma once
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <numbers>
 #include <optional>
 #include <vector>
+
+#include <ATen/Parallel.h>
+#include <ATen/ThreadLocalState.h>
 
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/tensor.hpp>
@@ -142,37 +147,94 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
     [[nodiscard]] bool bounded() const { return scale <= 64; }
     [[nodiscard]] bool symmetric() const { return anchors.is_same(candidates); }
 
+    /// Visits all tiles, of a symmetric matrix those on and above the diagonal. On a CPU each thread takes a part of the matrix
+    /// at a time, in rounds in which no two parts share rows or columns: `visit` may write what belongs to its tile's. What comes
+    /// out depends on the number of threads, but not on who is faster.
     template <class Visit>
-    void for_each_block(const torch::Tensor& all, const Visit& visit) const {
-      const std::int64_t side = all.is_cpu() ? cpu_tile_side : device_tile_side;
-      for (std::int64_t view = 0; view < all.size(0); ++view) {
-        for (std::int64_t begin = 0; begin < all.size(1); begin += side) {
-          visit(Block{view, begin, std::min(side, all.size(1) - begin)});
+    void for_each_tile(const Visit& visit) const {
+      const auto scaled = anchors * (bounded() ? scale * std::numbers::log2e : scale);
+      const std::vector<Block> rows = blocks_of(anchors), columns = blocks_of(candidates);
+      const auto threads = static_cast<std::size_t>(anchors.is_cpu() ? at::get_num_threads() : 1);
+      const std::size_t least = std::min(rows.size() / (symmetric() ? 2 : 1), columns.size());
+      const bool apart = threads > 1 && least >= threads;  // else each tile is the work of all
+      const std::size_t parts = !apart ? 1 : symmetric() ? 2 * threads : threads;
+      const auto begin_of = [&](std::size_t part, std::size_t count) { return part * count / parts; };
+      const auto visit_part = [&](const Place& part) {
+        for (std::size_t i = begin_of(part.row, rows.size()); i < begin_of(part.row + 1, rows.size()); ++i) {
+          for (std::size_t j = begin_of(part.column, columns.size()); j < begin_of(part.column + 1, columns.size());
+               ++j) {
+            if (!symmetric() || i <= j) visit_tile(scaled, rows[i], columns[j], visit);
+          }
+        }
+      };
+      for (const std::vector<Place>& round : symmetric() ? rounds_of_half(parts) : rounds(parts)) {
+        if (apart) {
+          const at::ThreadLocalState state;  // no gradient, and whatever else the caller has switched on or off
+          at::parallel_for(0, std::ssize(round), 1, [&](std::int64_t begin, std::int64_t end) {
+            const at::ThreadLocalStateGuard same(state);
+            for (std::int64_t i = begin; i < end; ++i) visit_part(round[static_cast<std::size_t>(i)]);
+          });
+        } else {
+          for (const Place& part : round) visit_part(part);
         }
       }
     }
 
+   private:
+    struct Place {
+      std::size_t row, column;  // of a part among the parts
+    };
+    using Rounds = std::vector<std::vector<Place>>;
+
+    /// Every place of a square once, in rounds in which no two share a row or a column.
+    [[nodiscard]] static Rounds rounds(std::size_t side) {
+      Rounds all(side);
+      for (std::size_t shift = 0; shift < side; ++shift) {
+        for (std::size_t row = 0; row < side; ++row) all[shift].push_back({row, (row + shift) % side});
+      }
+      return all;
+    }
+
+    /// Every place of a square on or above the diagonal once, in rounds in which no row is another's column either: first those on
+    /// it, then all pairs as the matches of a round robin. The side is 1 or even.
+    [[nodiscard]] static Rounds rounds_of_half(std::size_t side) {
+      Rounds all(1);
+      for (std::size_t place = 0; place < side; ++place) all[0].push_back({place, place});
+      const std::size_t circle = side - 1;
+      for (std::size_t turn = 0; turn < circle; ++turn) {
+        auto& round = all.emplace_back();
+        const auto add = [&](std::size_t one, std::size_t other) {
+          round.push_back({std::min(one, other), std::max(one, other)});
+        };
+        add(circle, turn);
+        for (std::size_t k = 1; k < side / 2; ++k) add((turn + k) % circle, (turn + circle - k) % circle);
+      }
+      return all;
+    }
+
+    [[nodiscard]] static std::vector<Block> blocks_of(const torch::Tensor& all) {
+      const std::int64_t side = all.is_cpu() ? cpu_tile_side : device_tile_side;
+      std::vector<Block> blocks;
+      for (std::int64_t view = 0; view < all.size(0); ++view) {
+        for (std::int64_t begin = 0; begin < all.size(1); begin += side)
+          blocks.push_back({view, begin, std::min(side, all.size(1) - begin)});
+      }
+      return blocks;
+    }
+
     template <class Visit>
-    void for_each_tile(const Visit& visit) const {
-      const auto scaled = anchors * (bounded() ? scale * std::numbers::log2e : scale);
-      for_each_block(anchors, [&](const Block& rows) {
-        for_each_block(candidates, [&](const Block& columns) {
-          const bool diagonal = rows.view == columns.view && rows.begin == columns.begin;
-          const bool below = columns.view < rows.view || (columns.view == rows.view && columns.begin < rows.begin);
-          if (symmetric() && below) return;
-          auto logits = rows.of(scaled).mm(columns.of(candidates).t());
-          const auto shift = first + rows.begin - columns.begin;  // the column of row 0's image
-          const bool crosses = shift > -rows.size && shift < columns.size;
-          if (crosses &&
-              (excluded == Excluded::same_image || (excluded == Excluded::itself && rows.view == columns.view)))
-            logits.diagonal(shift).fill_(-infinity);
-          if (classes.defined()) {
-            const auto of_rows = classes.narrow(0, first + rows.begin, rows.size).unsqueeze(1);
-            logits.masked_fill_(of_rows != classes.narrow(0, columns.begin, columns.size), -infinity);
-          }
-          visit(Tile{rows, columns, symmetric() && !diagonal, logits});
-        });
-      });
+    void visit_tile(const torch::Tensor& scaled, const Block& rows, const Block& columns, const Visit& visit) const {
+      auto logits = rows.of(scaled).mm(columns.of(candidates).t());
+      const auto shift = first + rows.begin - columns.begin;  // the column of row 0's image
+      const bool crosses = shift > -rows.size && shift < columns.size;
+      if (crosses && (excluded == Excluded::same_image || (excluded == Excluded::itself && rows.view == columns.view)))
+        logits.diagonal(shift).fill_(-infinity);
+      if (classes.defined()) {
+        const auto of_rows = classes.narrow(0, first + rows.begin, rows.size).unsqueeze(1);
+        logits.masked_fill_(of_rows != classes.narrow(0, columns.begin, columns.size), -infinity);
+      }
+      const bool diagonal = rows.view == columns.view && rows.begin == columns.begin;
+      visit(Tile{rows, columns, symmetric() && !diagonal, logits});
     }
   };
 };
