@@ -11,9 +11,6 @@
 #include <optional>
 #include <vector>
 
-#include <ATen/Parallel.h>
-#include <ATen/ThreadLocalState.h>
-
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/detail/first_order.hpp>
