@@ -158,8 +158,8 @@ TEST_CASE("every loss is reduced in float32 under autocast, and gives the gradie
     CHECK(at::autocast::is_autocast_enabled(at::kCPU));
 
     const auto cast = [&](torch::ScalarType type) { return [type](const torch::Tensor& z) { return z.to(type); }; };
-    for (const auto half : {torch::kBFloat16, torch::kFloat16}) {
-      const auto rounded = jessl::test::changed(given, cast(half));
+    for (const auto sixteen : {torch::kBFloat16, torch::kFloat16}) {
+      const auto rounded = jessl::test::changed(given, cast(sixteen));
       const auto reduced = jessl::test::with_leaves(rounded);
       const auto same = jessl::test::with_leaves(jessl::test::changed(rounded, cast(torch::kFloat32)));
       const auto value = value_of(loss, reduced), expected = value_of(loss, same);
@@ -168,8 +168,8 @@ TEST_CASE("every loss is reduced in float32 under autocast, and gives the gradie
       value.backward();
       expected.backward();
       for (std::size_t v = 0; v < 2; ++v) {
-        CHECK((!reduced.views[v].grad().defined() || reduced.views[v].grad().scalar_type() == half));
-        const double rounding = half == torch::kBFloat16 ? 0x1p-8 : 0x1p-11;
+        CHECK((!reduced.views[v].grad().defined() || reduced.views[v].grad().scalar_type() == sixteen));
+        const double rounding = sixteen == torch::kBFloat16 ? 0x1p-8 : 0x1p-11;
         CHECK(jessl::test::relative_error(gradient_of(reduced.views[v]), gradient_of(same.views[v])) < 2 * rounding);
       }
     }
