@@ -122,6 +122,26 @@ struct PlainNetImpl : torch::nn::Cloneable<PlainNetImpl> {
 };
 using PlainNet = backbone::Holder<PlainNetImpl>;
 
+/// A user's own network that fills its weights by LibTorch's random functions, which go in the order of memory.
+struct NormalNetImpl : torch::nn::Cloneable<NormalNetImpl> {
+  NormalNetImpl() { reset(); }
+  void reset() override {
+    first = register_module("first", torch::nn::Conv2d(torch::nn::Conv2dOptions(1, 6, 3)));
+    second = register_module("second", torch::nn::Conv2d(torch::nn::Conv2dOptions(6, 8, 3)));
+  }
+  [[nodiscard]] torch::Tensor forward(const torch::Tensor& images) {
+    return second->forward(torch::tanh(first->forward(images))).mean({2, 3});
+  }
+  void initialise(std::uint64_t seed) {
+    const torch::NoGradGuard no_gradient;
+    const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+    for (torch::Tensor& parameter : parameters()) parameter.normal_(0.0, 0.3, generator);
+  }
+  torch::nn::Conv2d first{nullptr}, second{nullptr};
+  std::int64_t feature_dim = 8;
+};
+using NormalNet = backbone::Holder<NormalNetImpl>;
+
 /// A network that draws, and remembers what came of it.
 struct DropNetImpl : torch::nn::Cloneable<DropNetImpl> {
   DropNetImpl() { reset(); }
@@ -152,6 +172,28 @@ double largest_difference(const torch::Tensor& a, const torch::Tensor& b) {
 }
 
 }  // namespace
+
+TEST_CASE("Trainer: a network that fills its weights in the order of memory starts from the run's seed, too",
+          "[train][network]") {
+  const fixtures::CapturedLog log;
+  const auto start = [&](std::uint64_t seed) {
+    Trainer trainer{two_small_views(), NormalNet(), projector::MLP{"5"}, loss::NTXent{}, optim::SGD{.lr = 1e-12}};
+    FitOptions options = fixtures::small_run();
+    options.epochs = 1;
+    options.seed = seed;
+    trainer.fit(fixtures::stripes(), options, CallbackArchetype{});
+    return trainer.backbone()->named_parameters()["second.weight"].detach().contiguous();
+  };
+  const auto one = start(1);
+  CHECK(torch::allclose(start(1), one));
+  CHECK_FALSE(torch::allclose(start(2), one, 1e-3, 1e-3));
+  CHECK_FALSE(log.contains("are kept"));
+}
+
+TEST_CASE("Trainer: a policy without a name is recorded by its type", "[train][network]") {
+  const auto trainer = smooth_trainer(two_small_views(), LossArchetype{});
+  CHECK(trainer.configuration()["loss"] == Json{{"type", "jessl::LossArchetype"}});
+}
 
 TEST_CASE("Trainer: hands a loss what its type asks for", "[train][network]") {
   const fixtures::CapturedLog log;

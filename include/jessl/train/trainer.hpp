@@ -19,6 +19,7 @@
 #include <string_view>
 #include <tuple>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
@@ -106,14 +107,18 @@ class IntraOpThreads {
   int previous_;
 };
 
-/// A policy's settings as JSON; its name alone where it does not describe itself.
+/// A policy's settings as JSON, and its type where it has no name; these alone where it does not describe itself.
 template <class Policy>
 [[nodiscard]] Json policy_json(const Policy& policy) {
+  Json document = Json::object();
   if constexpr (Recorded<Policy>) {
-    return to_json(policy);
-  } else {
-    return {{"name", policy_name<Policy>()}};
+    document = to_json(policy);
+  } else if constexpr (!policy_name<Policy>().empty()) {
+    document["name"] = policy_name<Policy>();
   }
+  if (policy_name<Policy>().empty() && document.is_object() && !document.contains("name"))
+    document["type"] = c10::demangle(typeid(Policy).name());
+  return document;
 }
 
 [[nodiscard]] inline torch::Device resolve(Device device) {

@@ -10,6 +10,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
@@ -19,12 +20,29 @@
 
 namespace jessl::train::detail {
 
+/// Calls module->initialise(seed) while its tensors lie in the order of their indices, as they did when it was made: LibTorch's random
+/// functions fill a tensor in the order of memory, which is another one in a network that runs channels last.
+template <class Holder>
+void initialise(Holder& module, std::uint64_t seed) {
+  const torch::NoGradGuard no_gradient;
+  std::vector<torch::Tensor> turned;
+  for (const auto& tensors : {module->parameters(), module->buffers()}) {
+    for (torch::Tensor tensor : tensors) {
+      if (tensor.dim() != 4 || tensor.is_contiguous()) continue;
+      tensor.set_data(tensor.contiguous());
+      turned.push_back(tensor);
+    }
+  }
+  module->initialise(seed);
+  for (torch::Tensor& tensor : turned) tensor.set_data(tensor.contiguous(torch::MemoryFormat::ChannelsLast));
+}
+
 /// Whether a module's weights are those that initialise(seed) gives. They stay as they are.
 template <class Holder>
 [[nodiscard]] bool is_drawn_from(Holder module, std::uint64_t seed) {
   StateDict before;
   for (const auto& [name, tensor] : module_state(*module)) before[name] = tensor.detach().clone();
-  module->initialise(seed);
+  initialise(module, seed);
   const StateDict drawn = module_state(*module);
   const bool equal = std::all_of(drawn.begin(), drawn.end(),
                                  [&](const auto& entry) { return torch::equal(entry.second, before.at(entry.first)); });
@@ -41,7 +59,7 @@ class StartWeights {
     network.for_each_drawn([&](std::string_view name, auto module) {
       Start& start = of(name);
       start = {.seed = module_seed(name, seed), .kept = true};
-      module->initialise(start.seed);
+      initialise(module, start.seed);
     });
   }
 
@@ -66,7 +84,7 @@ class StartWeights {
       Start& start = of(name);
       if (start.kept) return;
       if (is_drawn_from(module, start.seed)) {
-        module->initialise(module_seed(name, seed));
+        initialise(module, module_seed(name, seed));
       } else {
         note("the ", name, "'s weights are not those it was made with and are kept");
       }
