@@ -645,6 +645,9 @@ TEST_CASE("Trainer: says before a run that a loss can't work with its batches, a
   CHECK_THROWS_WITH(check(two_small_views(), loss::DINO{.prototypes = 7, .freeze_epochs = 4}),
                     Contains("jessl::loss::DINO: freeze_epochs is 4 and the run has 3 epochs"));
   CHECK_NOTHROW(check(two_small_views(), loss::DINO{.prototypes = 7, .freeze_epochs = 2}));
+  CHECK_NOTHROW(
+      check(two_small_views(), loss::DINO{.prototypes = 7, .freeze_epochs = 2.75}));  // for the last of 4 steps
+  CHECK_THROWS_AS(check(two_small_views(), loss::DINO{.prototypes = 7, .freeze_epochs = 2.76}), ConfigError);
   CHECK_THROWS_WITH(check(two_small_views(), loss::SwAV{.prototypes = 7, .queue_size = 8}),
                     Contains("queue_epoch is 15 and the run has 3 epochs, so that the queue would never be used"));
 

@@ -107,6 +107,7 @@ struct BatchShape {
   std::int64_t width = 0;        ///< of the embeddings
   std::int64_t classes = 0;      ///< of the labels; 0 where there are none
   double epochs = 0;             ///< of the run; 0 where that is not known
+  double last_epoch = 0;         ///< that have passed when the run's last step begins, a fraction
 };
 
 namespace detail {

@@ -150,7 +150,7 @@ struct SwAV {
   void check_batch(const BatchShape& batch) const {
     detail::check_global_views(name, global_views, batch);
     detail::check_frozen(name, freeze_epochs, batch);
-    JESSL_CHECK(queue_size == 0 || batch.epochs == 0 || queue_epoch < batch.epochs, ConfigError,
+    JESSL_CHECK(queue_size == 0 || batch.epochs == 0 || queue_epoch <= batch.last_epoch, ConfigError,
                 "jessl::loss::SwAV: queue_epoch is ", queue_epoch, " and the run has ", batch.epochs,
                 " epochs, so that the queue would never be used; set queue_epoch below that, or queue_size = 0");
   }

@@ -488,7 +488,8 @@ class Trainer {
       for (std::int64_t view = 0; view < A::views; ++view)
         views.push_back(shape_in_epoch(augmentation_, view, data.channels(), epoch));
       if constexpr (ImagesLoss<L>) network_.check_images(views.front());
-      check_batch(views, options.batch_size, data.classes(), static_cast<double>(options.epochs));
+      check_batch(views, options.batch_size, data.classes(), static_cast<double>(options.epochs),
+                  1.0 / static_cast<double>(data.size() / options.batch_size));
       for (const ViewShape& shape : views) {
         if (std::find(shapes.begin(), shapes.end(), shape) == shapes.end()) shapes.push_back(shape);
       }
@@ -500,8 +501,8 @@ class Trainer {
   }
 
   /// Asks the loss whether it can work with batches of such views of an image.
-  void check_batch(const std::vector<ViewShape>& views, std::int64_t images, std::int64_t classes,
-                   double epochs) const {
+  void check_batch(const std::vector<ViewShape>& views, std::int64_t images, std::int64_t classes, double epochs,
+                   double epochs_of_step) const {
     if constexpr (requires(const loss::BatchShape& batch) { network_.loss().check_batch(batch); }) {
       const auto large = std::find_if(views.begin(), views.end(), [&](const auto& view) { return view != views[0]; });
       network_.loss().check_batch({.views = static_cast<std::int64_t>(views.size()),
@@ -509,7 +510,8 @@ class Trainer {
                                    .images = images,
                                    .width = network_.projector()->out_features,
                                    .classes = classes,
-                                   .epochs = epochs});
+                                   .epochs = epochs,
+                                   .last_epoch = epochs - epochs_of_step});
     }
   }
 

@@ -39,7 +39,7 @@ void check_prototypes(std::string_view loss, const State& state, std::int64_t ex
 
 /// Checks that prototypes which stay as they are for so long learn within the run.
 inline void check_frozen(std::string_view loss, double freeze_epochs, const BatchShape& batch) {
-  JESSL_CHECK(batch.epochs == 0 || freeze_epochs < batch.epochs, ConfigError, "jessl::loss::", loss,
+  JESSL_CHECK(batch.epochs == 0 || freeze_epochs <= batch.last_epoch, ConfigError, "jessl::loss::", loss,
               ": freeze_epochs is ", freeze_epochs, " and the run has ", batch.epochs,
               " epochs, so that the prototypes would never learn; set freeze_epochs below that, 0 for a short run");
 }
