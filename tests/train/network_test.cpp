@@ -376,6 +376,16 @@ TEST_CASE("Trainer: a view goes through the networks that its loss looks at alon
   CHECK(images(loss::ReSSL{.queue_size = 24}, 0) == Counts{24, 12});
 }
 
+TEST_CASE("Trainer: a step on views of which a side sees none is refused by the loss or by name", "[train][network]") {
+  // The second view, the only key, is a small one, and the teacher sees large ones alone.
+  std::vector<torch::Tensor> views = noise({12, 8});
+  for (torch::Tensor& view : views) view = view.to(torch::kFloat);
+  Trainer trainer{two_small_views(), PlainNet(), projector::MLP{"5"}, loss::MoCo{.queue_size = 24, .symmetric = false},
+                  OptimizerArchetype{}};
+  CHECK_THROWS_AS(trainer.step(views), ConfigError);
+  CHECK_THROWS_WITH(trainer.step(views), Contains("jessl::loss::MoCo: there is a target of the first view alone"));
+}
+
 TEST_CASE("Trainer: a view that one side is spared changes neither loss nor gradient", "[train][network]") {
   // Without batch norm an image's embedding is its own: as if the loss had been called with all of them.
   const std::vector<torch::Tensor> views = noise({12, 12});

@@ -14,7 +14,7 @@ namespace jessl::loss {
 /// Which matrix a sum of squared correlations is taken from: |A^T B|^2 = <A A^T, B B^T>. Both give the same value and gradient
 /// to rounding; they differ in time and memory.
 enum class Algebra : std::uint8_t {
-  automatic,  ///< the faster one, as measured (docs/benchmarks.md): `images` where they are fewer than the dimensions
+  automatic,  ///< the faster one, as measured (docs/benchmarks.md): of the smaller side
   images,     ///< inner products of images, [N, N]
   dimensions  ///< inner products of dimensions, [D, D]
 };

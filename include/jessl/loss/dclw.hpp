@@ -26,7 +26,8 @@ namespace jessl::loss {
 /// Shapes     views: V x [N, D] -> []      N images per rank, D embedding width
 /// Units      temperature, sigma: dimensionless, > 0
 /// Precision  reduced in float32 under autocast; float64 stays
-/// Cost       O(V^2 W N^2 D) time, O(V W N D) memory: pairs of views share their similarities; gathers W N D numbers per view and W N per pair
+/// Cost       O(V^2 W N^2 D) time, O(V W N D) memory: pairs of views share their similarities; gathers W N D
+///            numbers per view and W N per pair
 /// Randomness none
 /// Errors     ConfigError for a setting out of range, fewer than two views, or views of different devices or types;
 ///            ShapeError for views of different shapes, not [N, D], or with fewer than two images over all ranks

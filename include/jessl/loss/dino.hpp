@@ -167,8 +167,7 @@ struct DINO {
   /// What the teacher says.
   struct Teaching {
     std::vector<torch::Tensor> outputs;  ///< T x [N, K], of each of its views
-    torch::Tensor
-        mean;  ///< [K]: of the outputs before the centre is taken off, over its views and the images of all ranks
+    torch::Tensor mean;  ///< [K]: of the outputs before the centre is taken off, over views and all ranks
   };
 
   template <class Group>

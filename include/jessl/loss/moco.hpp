@@ -43,8 +43,8 @@ namespace jessl::loss {
 /// Source     He et al., Momentum Contrast for Unsupervised Visual Representation Learning, CVPR 2020, arXiv 1911.05722,
 ///            equation 1; Chen et al., Improved Baselines with Momentum Contrastive Learning, 2020, arXiv 2003.04297, for
 ///            the temperature (MoCo v2)
-/// Differs    symmetric unless asked otherwise; the authors' loss, of MoCo v2 too, is that of symmetric = false. The mean of the directions, whose keys share one queue. Batches are not
-///            shuffled between devices for batch norm
+/// Differs    symmetric unless asked otherwise; the authors' loss, of MoCo v2 too, is that of symmetric = false. The mean
+///            of the directions, whose keys share one queue. Batches are not shuffled between devices for batch norm
 struct MoCo {
   static constexpr std::string_view name = "MoCo";
 

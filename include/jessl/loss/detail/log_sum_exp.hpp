@@ -164,9 +164,9 @@ class LogSumExp : public torch::autograd::Function<LogSumExp> {
           }
         }
       };
+      const at::ThreadLocalState state;  // no gradient, and whatever else the caller has switched on or off
       for (const std::vector<Place>& round : symmetric() ? rounds_of_half(parts) : rounds(parts)) {
         if (apart) {
-          const at::ThreadLocalState state;  // no gradient, and whatever else the caller has switched on or off
           at::parallel_for(0, std::ssize(round), 1, [&](std::int64_t begin, std::int64_t end) {
             const at::ThreadLocalStateGuard same(state);
             for (std::int64_t i = begin; i < end; ++i) visit_part(round[static_cast<std::size_t>(i)]);

@@ -450,7 +450,7 @@ class Network {
     Views all;
     auto next = made.begin();
     for (std::size_t v = 0; v < count; ++v)
-      all.push_back(seen(static_cast<std::int64_t>(v)) ? *next++ : torch::zeros_like(made.front()).detach());
+      all.push_back(seen(static_cast<std::int64_t>(v)) ? *next++ : torch::zeros_like(made.front()));
     return all;
   }
 
@@ -490,6 +490,8 @@ class Network {
       }
       made.insert(made.end(), embeddings.begin(), embeddings.end());
     }
+    JESSL_CHECK(!made.empty(), ConfigError, "jessl::Trainer::step: ", policy_name<L>(), " looks at none of the ",
+                views.size(), " views on the student's side; let student_sees(view) be true for one");
     result.views = in_places(made, views.size(), seen);
     return result;
   }
@@ -515,6 +517,7 @@ class Network {
       for (auto view = views.begin(); view != large; ++view) {
         if (seen(view - views.begin())) images.push_back(*view);
       }
+      if (images.empty()) images.push_back(views.front());  // the loss says what it misses
       return in_places(embed(teacher_backbone_, teacher_projector_, images),
                        static_cast<std::size_t>(large - views.begin()), seen);
     } else {
