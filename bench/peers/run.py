@@ -5,8 +5,9 @@
     make bench-peers [ARGS="--lines simclr/224,pack,loss --peers DALI,compiled --rounds 5 --seconds 1.5"]
 
 The peers (losses.txt, and requirements.txt where more than losses are asked for) are installed into a virtual environment in
-the cache folder at first use: 6 GB. ffcv and SPDL also need Debian packages: libopencv-dev libturbojpeg0-dev pkg-config g++, and
-libavdevice59 libavfilter8; torch.compile needs g++ and python3-dev; a peer that does not start is named and left out.
+the cache folder at first use: 6 GB. That takes Debian's python3-venv. ffcv and SPDL also need Debian packages: libopencv-dev
+libturbojpeg0-dev pkg-config g++, and libavdevice59 libavfilter8; torch.compile needs g++ and python3-dev; a peer that does not
+start is named and left out.
 JESSL_BENCH_IMAGES is a folder of JPEG files (without it, pictures of waves and noise are made), JESSL_BENCH_THREADS the number of
 threads or processes of each contestant (default: all).
 
@@ -16,6 +17,7 @@ stopped, with its workers, while others run; peer.py says what it does.
 """
 import argparse
 import hashlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -95,6 +97,9 @@ def environment(venv, lines):
         venv = cache / f"{'peers' if photographs else 'loss-peers'}-{digest}"
     python = venv / "bin" / "python"
     if not (venv / "complete").exists():
+        if importlib.util.find_spec("ensurepip") is None:
+            sys.exit("bench-peers: this Python cannot make environments: apt-get install python3-venv; the head of "
+                     "bench/peers/run.py names what single peers need")
         print(f"bench-peers: installing the peers into {venv}", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
         install = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
