@@ -6,9 +6,11 @@
 #include <boost/hana/type.hpp>
 
 #include <jessl/eval/accuracy.hpp>
+#include <jessl/eval/at_layers.hpp>
 #include <jessl/eval/concept.hpp>
 #include <jessl/eval/knn.hpp>
 #include <jessl/eval/logistic_probe.hpp>
+#include <jessl/eval/score_table.hpp>
 #include <jessl/eval/standardize.hpp>
 
 namespace jessl::eval {

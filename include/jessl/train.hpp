@@ -7,8 +7,11 @@
 
 #include <jessl/train/callback.hpp>
 #include <jessl/train/checkpoint_every.hpp>
+#include <jessl/train/collapse_monitor.hpp>
 #include <jessl/train/json_lines.hpp>
+#include <jessl/train/knn_monitor.hpp>
 #include <jessl/train/mixing.hpp>
+#include <jessl/train/online_probe.hpp>
 #include <jessl/train/options.hpp>
 #include <jessl/train/pinned_memory.hpp>
 #include <jessl/train/progress.hpp>
@@ -19,7 +22,7 @@
 
 namespace jessl::train {
 
-/// The callbacks, for tests and programs that loop over them.
-inline constexpr auto All = boost::hana::tuple_t<Progress, JSONLines, CheckpointEvery>;
+/// The callbacks that need nothing but a run, for tests and programs that loop over them.
+inline constexpr auto All = boost::hana::tuple_t<Progress, JSONLines, CheckpointEvery, OnlineProbe, CollapseMonitor>;
 
 }  // namespace jessl::train

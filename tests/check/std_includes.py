@@ -87,7 +87,7 @@ CONTENTS = {
                    "is_nothrow_move_constructible_v is_pointer_v is_reference_v is_same_v is_signed_v is_trivially_copyable_v "
                    "is_unsigned_v is_void_v make_signed_t make_unsigned_t remove_const_t remove_cv_t remove_cvref_t "
                    "remove_pointer_t remove_reference_t true_type type_identity type_identity_t underlying_type_t void_t "
-                   "invoke_result_t bool_constant is_invocable_r_v is_empty_v is_lvalue_reference_v is_empty is_standard_layout_v "
+                   "invoke_result_t bool_constant is_invocable_r_v is_empty_v is_lvalue_reference_v add_lvalue_reference_t is_empty is_standard_layout_v "
                    "is_constant_evaluated is_same",
     "typeinfo": "type_info",
     "typeindex": "type_index",

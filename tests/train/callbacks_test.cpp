@@ -93,24 +93,26 @@ class NewFilesLocked {
 
 // [own]
 /// Asks after each epoch what the features know, and keeps the weights of the epoch that knew most.
-template <class Trainer, class D>
+template <class D>
 struct KNNEachEpoch {
-  Trainer& trainer;
   const D& train;
   const D& test;
   std::string path = "best.pt";         // beside it: best.pt.json
   std::vector<double>* top1 = nullptr;  // one an epoch, for who called fit()
 
+  template <class Trainer>
   class State {
    public:
-    State(const KNNEachEpoch& settings, const jessl::train::Run& run) : settings_(settings), save_(run.save) {
-      // No checkpoint holds the state of a callback: what is to outlive an interruption it keeps itself.
+    State(const KNNEachEpoch& settings, const jessl::train::Run& run, Trainer& trainer)
+        : settings_(settings), save_(run.save), trainer_(trainer) {
+      // It is about the file at `path`, whichever checkpoint the run goes on from: so it stands beside that file, and not in
+      // the checkpoint, as what state_dict() gives would.
       if (run.first_step > 0 && std::filesystem::exists(record())) best_ = jessl::io::load_json(record()).at("top1");
     }
 
     void after_epoch(const jessl::train::EpochRecord& epoch) {
-      const jessl::Embedding bank = settings_.trainer.embed(settings_.train);
-      const jessl::Embedding query = settings_.trainer.embed(settings_.test);
+      const jessl::Embedding bank = trainer_.embed(settings_.train);
+      const jessl::Embedding query = trainer_.embed(settings_.test);
       const auto knn = jessl::eval::KNN{.k = 20}.fit(bank.features, bank.labels);
       const double accuracy = jessl::eval::accuracy(knn.predict(query.features), query.labels);
       if (settings_.top1 != nullptr) settings_.top1->push_back(accuracy);
@@ -132,11 +134,15 @@ struct KNNEachEpoch {
 
     const KNNEachEpoch& settings_;  // an argument of fit(), and so outlives the run
     std::function<void(const std::filesystem::path&)> save_;
+    Trainer& trainer_;
     double best_ = 0.0;
     bool is_best_ = false;
   };
 
-  [[nodiscard]] State start(const jessl::train::Run& run) const { return {*this, run}; }
+  template <class Trainer>
+  [[nodiscard]] State<Trainer> start(const jessl::train::Run& run, Trainer& trainer) const {
+    return {*this, run, trainer};
+  }
 };
 // [/own]
 
@@ -442,8 +448,7 @@ TEST_CASE("Callback: one of one's own embeds and saves between two epochs, and l
   const std::string best = folder / "best.pt";
   auto trainer = fixtures::small_trainer();
   // [own_run]
-  trainer.fit(data, options, train::JSONLines{folder / "watched.jsonl"},
-              KNNEachEpoch{trainer, data, data, best, &top1});
+  trainer.fit(data, options, train::JSONLines{folder / "watched.jsonl"}, KNNEachEpoch{data, data, best, &top1});
   // [/own_run]
   CHECK(fixtures::losses(folder / "watched.jsonl") == fixtures::losses(folder / "plain.jsonl"));
   REQUIRE(top1.size() == 3);
@@ -464,7 +469,7 @@ TEST_CASE("Callback: one of one's own embeds and saves between two epochs, and l
   rest.resume = folder / "run.pt";
   top1.clear();
   auto resumed = fixtures::small_trainer();
-  resumed.fit(data, rest, KNNEachEpoch{resumed, data, data, best, &top1});
+  resumed.fit(data, rest, KNNEachEpoch{data, data, best, &top1});
   CHECK(top1.size() == 2);
   CHECK(!std::filesystem::exists(best));
 }

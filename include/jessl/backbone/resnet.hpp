@@ -198,29 +198,50 @@ class ResNetImpl : public torch::nn::Cloneable<ResNetImpl> {
       }
     }
     if (options.zero_init_residual) {
-      for_each_block([](detail::ResidualBlockImpl& block) { block.last_norm()->weight.zero_(); });
+      for_each_block([](const std::string&, detail::ResidualBlockImpl& block) { block.last_norm()->weight.zero_(); });
     }
   }
 
   [[nodiscard]] torch::Tensor forward(const torch::Tensor& images) {
-    JESSL_CHECK(images.dim() == 4 && images.size(1) == options.in_channels, ShapeError,
-                "jessl::backbone::ResNet: the images are ", shape_of(images), ", expected [N, ", options.in_channels,
-                ", H, W]; set .in_channels to the images' channels");
-    auto x = detail::normalise_relu(
-        *stem_norm_, stem_convolution_->forward(detail::channels_last_if_grey(images)));  // [N, width, H', W']
-    if (options.stem == Stem::large) x = torch::max_pool2d(x, /*kernel_size=*/3, /*stride=*/2, /*padding=*/1);
-    for_each_block([&x](detail::ResidualBlockImpl& block) { x = block.forward(x); });
-    return x.mean({2, 3});  // [N, feature_dim]
+    auto x = stem(images);
+    for_each_block([&x](const std::string&, detail::ResidualBlockImpl& block) { x = block.forward(x); });
+    return pooled(x);  // [N, feature_dim]
+  }
+
+  /// The pooled output of every block, [N, width of its stage], by the block's name ("layer1.0"); the last is forward(images).
+  [[nodiscard]] std::vector<std::pair<std::string, torch::Tensor>> blocks(const torch::Tensor& images) {
+    std::vector<std::pair<std::string, torch::Tensor>> outputs;
+    auto x = stem(images);
+    for_each_block([&](const std::string& name, detail::ResidualBlockImpl& block) {
+      x = block.forward(x);
+      outputs.emplace_back(name, pooled(x));
+    });
+    return outputs;
   }
 
   ResNetLayout options;
   std::int64_t feature_dim;
 
  private:
+  [[nodiscard]] torch::Tensor stem(const torch::Tensor& images) {
+    JESSL_CHECK(images.dim() == 4 && images.size(1) == options.in_channels, ShapeError,
+                "jessl::backbone::ResNet: the images are ", shape_of(images), ", expected [N, ", options.in_channels,
+                ", H, W]; set .in_channels to the images' channels");
+    auto x = detail::normalise_relu(
+        *stem_norm_, stem_convolution_->forward(detail::channels_last_if_grey(images)));  // [N, width, H', W']
+    if (options.stem == Stem::large) x = torch::max_pool2d(x, /*kernel_size=*/3, /*stride=*/2, /*padding=*/1);
+    return x;
+  }
+
+  [[nodiscard]] static torch::Tensor pooled(const torch::Tensor& x) { return x.mean({2, 3}); }
+
+  /// Calls visit(name, block) in the order in which images pass the blocks.
   template <class Visit>
   void for_each_block(const Visit& visit) {
-    for (torch::nn::ModuleList& stage : stages_) {
-      for (const auto& block : *stage) visit(*block->as<detail::ResidualBlockImpl>());
+    for (std::size_t stage = 0; stage < stages_.size(); ++stage) {
+      std::size_t number = 0;
+      for (const auto& block : *stages_[stage])
+        visit(concat("layer", stage + 1, '.', number++), *block->as<detail::ResidualBlockImpl>());
     }
   }
 

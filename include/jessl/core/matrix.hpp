@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include <Eigen/Core>
@@ -21,6 +22,28 @@ using RowMatrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::Ro
 struct Embedding {
   RowMatrix features;                ///< [N, D]
   std::vector<std::int64_t> labels;  ///< [N]; -1 where the data set has none
+};
+
+/// What one layer of a network made of images.
+///
+/// Shapes     features: [N, D]
+/// Errors     none
+/// Models     none
+/// Source     none
+struct LayerFeatures {
+  std::string layer;   ///< "representation", "projector.0", ..., or a block of the backbone, "layer1.0"
+  RowMatrix features;  ///< [N, D], D the layer's own
+};
+
+/// The features of images at every layer of a network, with their labels: what Trainer::embed_layers gives.
+///
+/// Shapes     layers: L, each [N, D], D the layer's own; labels: [N]
+/// Errors     none
+/// Models     none
+/// Source     none
+struct LayerEmbedding {
+  std::vector<LayerFeatures> layers;  ///< in the order in which images pass them
+  std::vector<std::int64_t> labels;   ///< [N]; -1 where the data set has none
 };
 
 }  // namespace jessl

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Features with mean 0 and standard deviation 1 in each dimension.
+// Features with mean 0 and standard deviation 1 in each dimension, and classifiers of them.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
@@ -83,6 +85,54 @@ class FittedStandardize {
 };
 
 inline FittedStandardize Standardize::fit(const Features& x) const { return FittedStandardize(x); }
+
+/// A classifier of standardised features: the training rows' mean and deviation are taken out before it fits and before it predicts.
+///
+/// Layers of a network differ in scale by orders of magnitude; with this around it a probe treats them alike:
+/// eval::standardized(eval::LogisticProbe{.l2 = 1e-3}).
+///
+/// Shapes     as the classifier's
+/// Cost       a standardised copy of the rows at hand beside the classifier's own
+/// Randomness the classifier's
+/// Errors     as Standardize and the classifier
+/// Models     jessl::Classifier (docs/eval/README.md)
+/// Source     none
+template <Classifier C>
+struct Standardized {
+  static constexpr std::string_view name = "Standardized";
+
+  C classifier;  ///< of the standardised features
+
+  class Fitted {
+   public:
+    Fitted(const C& classifier, const Features& x, Labels y)
+        : scale_(x), model_(classifier.fit(scale_.transform(x), y)) {}
+
+    [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const {
+      return model_.predict(scale_.transform(x));
+    }
+    [[nodiscard]] RowMatrix scores(const Features& x) const { return model_.scores(scale_.transform(x)); }
+    [[nodiscard]] std::int64_t classes() const { return model_.classes(); }
+    [[nodiscard]] std::int64_t dimension() const { return model_.dimension(); }
+
+    /// The classifier's own model, of standardised features.
+    [[nodiscard]] const auto& model() const { return model_; }
+
+   private:
+    FittedStandardize scale_;
+    decltype(std::declval<const C&>().fit(std::declval<const Features&>(), std::declval<Labels>())) model_;
+  };
+
+  [[nodiscard]] Fitted fit(const Features& x, Labels y) const { return {classifier, x, y}; }
+
+  [[nodiscard]] Json to_json() const { return {{"name", name}, {"classifier", jessl::to_json(classifier)}}; }
+};
+
+/// A classifier of standardised features.
+template <Classifier C>
+[[nodiscard]] Standardized<C> standardized(C classifier) {
+  return {std::move(classifier)};
+}
 
 }  // namespace jessl::eval
 

@@ -30,7 +30,8 @@
 
 namespace jessl::train {
 
-/// Writes a line of JSON after each step: {"step", "epoch", "loss", "learning_rate", "images_per_second", "loader_seconds"}.
+/// Writes a line of JSON after each step: {"step", "epoch", "loss", "learning_rate", "images_per_second", "loader_seconds"}, and one
+/// for whatever a callback measures: {"step", "epoch", "measured_by", "protocol", "values"}.
 ///
 /// A line is handed to the operating system before the step's checkpoint is written, so a killed process loses none
 /// that its checkpoint knows of. Lines that a full disk refuses are kept and tried again after each step: a warning, not
@@ -70,13 +71,15 @@ struct JSONLines {
                       {"learning_rate", record.learning_rate},
                       {"images_per_second", seconds > 0.0 ? static_cast<double>(record.images) / seconds : 0.0},
                       {"loader_seconds", record.loader_seconds}};
-      pending_ += line.dump() + '\n';
-      try {
-        write_pending();
-        refused_ = false;
-      } catch (const IOError& error) {
-        if (!std::exchange(refused_, true)) warn(error.what(), " Its lines are kept until it can be written.");
-      }
+      add(line);
+    }
+
+    void after_measurement(const Measurement& measurement) {
+      add({{"step", measurement.step},
+           {"epoch", measurement.epoch},
+           {"measured_by", measurement.by},
+           {"protocol", measurement.protocol},
+           {"values", measurement.values}});
     }
 
     /// IOError where lines are still unwritten.
@@ -86,6 +89,16 @@ struct JSONLines {
 
    private:
     static constexpr std::string_view who = "jessl::train::JSONLines";
+
+    void add(const Json& line) {
+      pending_ += line.dump() + '\n';
+      try {
+        write_pending();
+        refused_ = false;
+      } catch (const IOError& error) {
+        if (!std::exchange(refused_, true)) warn(error.what(), " Its lines are kept until it can be written.");
+      }
+    }
 
     /// The whole lines of a log up to and including a step.
     struct Lines {
@@ -134,13 +147,14 @@ struct JSONLines {
       JESSL_CHECK(earlier.is_open(), IOError, who, ": cannot read ", path,
                   " of an earlier run: ", std::strerror(reason), "; move it away, or write to another folder");
       Lines kept;
-      for (std::string line; kept.last < step && std::getline(earlier, line);) {
+      for (std::string line; std::getline(earlier, line);) {
         const Json parsed = Json::parse(line, nullptr, /*allow_exceptions=*/false);
         if (!parsed.is_object() || !parsed.contains("step") || !parsed["step"].is_number_integer()) continue;
         if (parsed["step"] > step) break;
         kept.last = parsed["step"].get<std::int64_t>();
-        kept.loss = parsed.contains("loss") && parsed["loss"].is_number() ? parsed["loss"].get<double>()
-                                                                          : std::numeric_limits<double>::quiet_NaN();
+        if (!parsed.contains("measured_by"))
+          kept.loss = parsed.contains("loss") && parsed["loss"].is_number() ? parsed["loss"].get<double>()
+                                                                            : std::numeric_limits<double>::quiet_NaN();
         kept.text += line + '\n';
       }
       JESSL_CHECK(!earlier.bad(), IOError, who, ": cannot read ", path, " to its end: ", std::strerror(errno));

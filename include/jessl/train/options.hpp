@@ -69,6 +69,7 @@ struct EmbedOptions {
   std::int64_t threads = 0;                  ///< of LibTorch and of the loader; 0: all
   data::OnCorrupt on_corrupt = data::OnCorrupt::substitute;  ///< the row and label of another image, or an error
   double max_corrupt_share = 0.1;  ///< more damaged images than this share of all are an error, in [0, 1]
+  bool blocks = false;             ///< embed_layers: the pooled features of each block of the backbone, too
 };
 
 }  // namespace jessl
@@ -82,4 +83,4 @@ struct jessl::EnumNames<jessl::Device> {
 BOOST_HANA_ADAPT_STRUCT(jessl::FitOptions, epochs, batch_size, micro_batch, seed, device, precision, scale_lr,
                         warmup_epochs, end_ratio, threads, workers, decoding, on_corrupt, max_corrupt_share, resume,
                         keep_freed_memory);
-BOOST_HANA_ADAPT_STRUCT(jessl::EmbedOptions, batch_size, precision, threads, on_corrupt, max_corrupt_share);
+BOOST_HANA_ADAPT_STRUCT(jessl::EmbedOptions, batch_size, precision, threads, on_corrupt, max_corrupt_share, blocks);

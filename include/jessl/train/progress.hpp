@@ -19,7 +19,7 @@
 
 namespace jessl::train {
 
-/// Shows where a run is: a bar that redraws itself on a terminal, plain lines anywhere else.
+/// Shows where a run is: a bar that redraws itself on a terminal, plain lines anywhere else; and what callbacks measure.
 ///
 /// Shapes     none
 /// Units      interval: seconds between two redraws; log_interval: seconds between two plain lines
@@ -54,6 +54,13 @@ struct Progress {
       show(record, seconds(begin_, now));
     }
 
+    /// A line for each object of numbers: "epoch 3, OnlineProbe, test, representation: top1 0.4130, loss 1.6532".
+    void after_measurement(const Measurement& measurement) const {
+      if (terminal_) std::cerr << "\r\x1b[K";  // in the place of the bar, which the next step draws below
+      print(concat("epoch ", measurement.epoch + 1, ", ", measurement.by), measurement.values);
+      std::cerr << std::flush;
+    }
+
    private:
     using Clock = std::chrono::steady_clock;
 
@@ -67,6 +74,20 @@ struct Progress {
       std::snprintf(text, sizeof text, "%02lld:%02lld", static_cast<long long>(whole / 60),
                     static_cast<long long>(whole % 60));
       return text;
+    }
+
+    static void print(const std::string& place, const Json& values) {
+      std::string numbers;
+      for (const auto& [key, value] : values.items()) {
+        if (value.is_object()) {
+          print(place + ", " + key, value);
+        } else if (value.is_number()) {
+          char text[32];
+          std::snprintf(text, sizeof text, "%.4f", value.template get<double>());
+          numbers += (numbers.empty() ? ": " : ", ") + key + ' ' + text;
+        }
+      }
+      if (!numbers.empty()) std::cerr << place << numbers << '\n';
     }
 
     void show(const StepRecord& record, double elapsed) const {

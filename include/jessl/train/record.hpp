@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run tells its callbacks: once at the start, after each step, after each epoch.
+// What a run tells its callbacks: once at the start, after each step, after each epoch, and what other callbacks measured.
 #pragma once
 
 #include <cstdint>
@@ -7,9 +7,11 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/options.hpp>
+#include <jessl/core/tensor.hpp>
 
 namespace jessl::train {
 
@@ -28,6 +30,20 @@ struct Resolved {
   std::string version{};                     ///< of jessl
 };
 
+/// What a callback measured: how good the representation is, by some protocol.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
+struct Measurement {
+  std::int64_t step = 0;   ///< steps taken since the run began
+  std::int64_t epoch = 0;  ///< of that step
+  std::string by{};        ///< who measured: the callback's name
+  Json protocol{};         ///< how: an object
+  Json values{};           ///< what: an object of numbers, or of objects of numbers
+};
+
 /// A run at its start.
 ///
 /// Shapes     none
@@ -38,6 +54,7 @@ struct Run {
   std::int64_t epochs = 0;               ///< in the whole run
   std::int64_t steps_per_epoch = 0;      ///< batches
   std::int64_t batch_size = 0;           ///< images per step
+  std::int64_t classes = 0;              ///< of the data set; 0 where it has no labels
   std::int64_t first_step = 0;           ///< steps already taken by the run that this one resumes; 0 for a new run
   std::filesystem::path resumed_from{};  ///< checkpoint that this run goes on from; empty for a new run
   double resumed_loss = std::numeric_limits<double>::quiet_NaN();  ///< of step first_step; NaN where it is not known
@@ -47,6 +64,9 @@ struct Run {
 
   /// Writes a checkpoint of the run as it stands; throws IOError. Valid until the run ends.
   std::function<void(const std::filesystem::path&)> save{};
+
+  /// Hands a measurement to the run's log and to every callback that listens. Valid until the run ends.
+  std::function<void(const Measurement&)> report{};
 
   [[nodiscard]] std::int64_t total_steps() const { return epochs * steps_per_epoch; }
 };
@@ -65,6 +85,30 @@ struct StepRecord {
   std::int64_t images = 0;      ///< in this batch
   double step_seconds = 0.0;    ///< forward, backward and optimizer
   double loader_seconds = 0.0;  ///< waited for, or spent on, the batch
+};
+
+/// What one layer of the network made of a batch.
+///
+/// Shapes     output: [V*N, width]
+/// Errors     none
+/// Models     none
+/// Source     none
+struct Layer {
+  std::string name;      ///< "representation", "projector.0", ...
+  torch::Tensor output;  ///< [V*N, width], without gradient, of the type in which the network computes
+};
+
+/// What the forward pass of a step made of the large views, at every layer: made by the step itself, not by a second pass.
+///
+/// Shapes     layers: L, each [V*N, width]; labels: [V*N]
+/// Errors     none
+/// Models     none
+/// Source     none
+struct StepFeatures {
+  std::int64_t step = 0;        ///< as StepRecord::step
+  std::int64_t epoch = 0;       ///< 0, 1, ...
+  std::vector<Layer> layers{};  ///< the backbone's representation, then each layer of the projector
+  torch::Tensor labels{};       ///< [V*N] int64, of the rows of each layer; -1 where the data set has none
 };
 
 /// One epoch, after its last step.

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <memory_resource>
@@ -237,7 +238,7 @@ class Trainer {
   /// Errors     what check() says; what the data set and the callbacks throw; DivergenceError when the loss is not
   ///            finite (the weights are then those before the step); when resuming, DataError or ConfigError if the
   ///            checkpoint is damaged or belongs to another run
-  template <Dataset D, Callback... C>
+  template <Dataset D, Callback<Trainer>... C>
   FitResult fit(const D& data, const FitOptions& options = {}, const C&... callbacks) {
     if constexpr (sizeof...(C) == 0) {
       return fit(data, options, train::Progress{});
@@ -247,12 +248,12 @@ class Trainer {
   }
 
   /// As above, with epochs in another order than data::order::Shuffled: data::order::QuasiRandom for data larger than memory.
-  template <Dataset D, Order<D> R, Callback... C>
+  template <Dataset D, Order<D> R, Callback<Trainer>... C>
   FitResult fit(const D& data, const FitOptions& options, const R& order, const C&... callbacks) {
     if constexpr (sizeof...(C) == 0) {
       return fit(data, options, order, train::Progress{});
     } else {
-      (require_hooks<C>(), ...);
+      (require_hooks<C, Trainer>(), ...);
       return run(data, options, order, checked(data, options, order), callbacks...);
     }
   }
@@ -318,41 +319,50 @@ class Trainer {
   /// As above, on the first view that `maker` makes of each image.
   template <Dataset D, ViewMaker M>
   [[nodiscard]] Embedding embed(const D& data, const EmbedOptions& options, const M& maker) {
-    JESSL_CHECK(data.size() >= 1, ConfigError, "jessl::Trainer::embed: the data set has no images");
-    JESSL_CHECK(options.batch_size >= 1, ConfigError, "jessl::Trainer::embed: batch_size is ", options.batch_size,
-                ", expected at least 1");
-    JESSL_CHECK(options.threads >= 0 && options.threads <= most_threads, ConfigError,
-                "jessl::Trainer::embed: threads is ", options.threads, ", expected 0 (all) to ", most_threads);
-    const std::int64_t threads = options.threads == 0 ? hardware_threads() : options.threads;
-    const detail::IntraOpThreads intra_op(threads);
-    const torch::NoGradGuard no_gradient;
+    Embedding result{RowMatrix(data.size(), network_.backbone().feature_dim), {}};
     B backbone = network_.backbone();
-    train::detail::to_channels_last(*backbone);
-    const train::detail::EvaluationMode evaluation_mode(backbone.ptr());
-    Embedding result{RowMatrix(data.size(), backbone.feature_dim), {}};
-    result.labels.reserve(static_cast<std::size_t>(data.size()));
-    train::PinnedMemory pinned;
-    data::Loader loader(data, maker,
-                        {.batch_size = std::min(options.batch_size, data.size()),
-                         .workers = threads,
-                         .ahead = 0,
-                         .drop_last = false,
-                         .on_corrupt = options.on_corrupt,
-                         .max_corrupt_share = options.max_corrupt_share,
-                         .element = element(resolve(options.precision, device().type())),
-                         .layout = Layout::channels_last},
-                        data::order::Sequential{}, batch_memory(device(), pinned));
-    const Autocast autocast(device().type(), options.precision);
-    Eigen::Index row = 0;
-    for (const data::Batch& batch : loader.epoch(0)) {
-      const torch::Tensor features = backbone->forward(on_device(train::to_tensors(batch).views.front()))
-                                         .to(torch::kCPU, torch::kFloat)
-                                         .contiguous();
-      const Eigen::Map<const RowMatrix> rows(features.template data_ptr<float>(), features.size(0), features.size(1));
-      result.features.middleRows(row, rows.rows()) = rows;
-      row += rows.rows();
-      result.labels.insert(result.labels.end(), batch.labels.begin(), batch.labels.end());
-    }
+    evaluate(
+        data, options, maker,
+        [&](const torch::Tensor& images, Eigen::Index row) {
+          copy_rows(backbone->forward(images), result.features, row);
+        },
+        result.labels);
+    return result;
+  }
+
+  /// The features of all images of `data` at every layer, in order, with their labels: the backbone's representation and the
+  /// output of each layer of the projector, in evaluation mode, on the views of `evaluation(augmentation)`. With
+  /// `options.blocks` those of the backbone's blocks come first, pooled.
+  ///
+  /// Errors     as embed(); ConfigError for `blocks` where the backbone's module has no blocks(images)
+  template <Dataset D>
+  [[nodiscard]] LayerEmbedding embed_layers(const D& data, const EmbedOptions& options = {}) {
+    static_assert(
+        requires { evaluation(augmentation_); },
+        "jessl::Trainer::embed requires evaluation(augmentation), or a view maker as third argument; see "
+        "docs/train/README.md");
+    return embed_layers(data, options, evaluation(augmentation_));
+  }
+
+  /// As above, on the first view that `maker` makes of each image.
+  template <Dataset D, ViewMaker M>
+  [[nodiscard]] LayerEmbedding embed_layers(const D& data, const EmbedOptions& options, const M& maker) {
+    LayerEmbedding result;
+    evaluate(
+        data, options, maker,
+        [&](const torch::Tensor& images, Eigen::Index row) {
+          const std::vector<train::Layer> layers = layers_of(images, options.blocks);
+          result.layers.resize(layers.size());
+          for (std::size_t i = 0; i < layers.size(); ++i) {
+            auto& [name, features] = result.layers[i];
+            if (row == 0) {
+              name = layers[i].name;
+              features.resize(data.size(), layers[i].output.size(1));
+            }
+            copy_rows(layers[i].output, features, row);
+          }
+        },
+        result.labels);
     return result;
   }
 
@@ -500,6 +510,81 @@ class Trainer {
     return result;
   }
 
+  /// Calls visit(images [n, C, H, W], row of the first) for all images of `data`, in order, in evaluation mode and without
+  /// gradient, and adds their labels to `labels`.
+  template <Dataset D, ViewMaker M, class Visit>
+  void evaluate(const D& data, const EmbedOptions& options, const M& maker, const Visit& visit,
+                std::vector<std::int64_t>& labels) {
+    JESSL_CHECK(data.size() >= 1, ConfigError, "jessl::Trainer::embed: the data set has no images");
+    JESSL_CHECK(options.batch_size >= 1, ConfigError, "jessl::Trainer::embed: batch_size is ", options.batch_size,
+                ", expected at least 1");
+    JESSL_CHECK(options.threads >= 0 && options.threads <= most_threads, ConfigError,
+                "jessl::Trainer::embed: threads is ", options.threads, ", expected 0 (all) to ", most_threads);
+    const std::int64_t threads = options.threads == 0 ? hardware_threads() : options.threads;
+    const detail::IntraOpThreads intra_op(threads);
+    const torch::NoGradGuard no_gradient;
+    B backbone = network_.backbone();
+    train::detail::to_channels_last(*backbone);
+    const train::detail::EvaluationMode backbone_mode(backbone.ptr());
+    const train::detail::EvaluationMode projector_mode(network_.projector().ptr());
+    labels.reserve(static_cast<std::size_t>(data.size()));
+    train::PinnedMemory pinned;
+    data::Loader loader(data, maker,
+                        {.batch_size = std::min(options.batch_size, data.size()),
+                         .workers = threads,
+                         .ahead = 0,
+                         .drop_last = false,
+                         .on_corrupt = options.on_corrupt,
+                         .max_corrupt_share = options.max_corrupt_share,
+                         .element = element(resolve(options.precision, device().type())),
+                         .layout = Layout::channels_last},
+                        data::order::Sequential{}, batch_memory(device(), pinned));
+    const Autocast autocast(device().type(), options.precision);
+    Eigen::Index row = 0;
+    for (const data::Batch& batch : loader.epoch(0)) {
+      visit(on_device(train::to_tensors(batch).views.front()), row);
+      row += batch.size();
+      labels.insert(labels.end(), batch.labels.begin(), batch.labels.end());
+    }
+  }
+
+  /// Features [n, D] of any type and on any device into the rows of a matrix from `first` on.
+  static void copy_rows(const torch::Tensor& features, RowMatrix& matrix, Eigen::Index first) {
+    const torch::Tensor rows = features.to(torch::kCPU, torch::kFloat).contiguous();
+    matrix.middleRows(first, rows.size(0)) =
+        Eigen::Map<const RowMatrix>(rows.template data_ptr<float>(), rows.size(0), rows.size(1));
+  }
+
+  /// The network's layers, named: the backbone's blocks where they are asked for, its representation, the projector's.
+  [[nodiscard]] std::vector<train::Layer> layers_of(const torch::Tensor& images, bool blocks) const {
+    std::vector<train::Layer> layers;
+    B backbone = network_.backbone();
+    torch::Tensor features;
+    if constexpr (requires { backbone->blocks(images); }) {
+      if (blocks) {
+        for (auto& [name, output] : backbone->blocks(images)) layers.push_back({name, std::move(output)});
+        features = layers.back().output;
+        layers.pop_back();  // the representation, which has a name of its own
+      }
+    } else {
+      JESSL_CHECK(!blocks, ConfigError,
+                  "jessl::Trainer::embed_layers: the backbone does not tell its blocks' features; ",
+                  "give its module blocks(images) (docs/backbone/README.md), or leave blocks off");
+    }
+    if (!features.defined()) features = backbone->forward(images);
+    auto head = network_.projector();
+    std::vector<torch::Tensor> outputs = head->layers(features);
+    outputs.insert(outputs.begin(), features);
+    name_layers(outputs, layers);
+    return layers;
+  }
+
+  /// Appends the representation and the projector's layers, with their names.
+  static void name_layers(const std::vector<torch::Tensor>& outputs, std::vector<train::Layer>& layers) {
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+      layers.push_back({i == 0 ? "representation" : concat("projector.", i - 1), outputs[i]});
+  }
+
   /// Asks the loss whether it can work with batches of such views of an image.
   void check_batch(const std::vector<ViewShape>& views, std::int64_t images, std::int64_t classes, double epochs,
                    double epochs_of_step) const {
@@ -643,6 +728,7 @@ class Trainer {
     Afterwards& operator=(const Afterwards&) = delete;
     ~Afterwards() {
       trainer_.precision_ = precision_;
+      trainer_.network_.watch(false);
       if (!trainer_.base_lr_) return;  // nothing was attached
       trainer_.for_each_optimizer([&](Attached& optimizer) { optimizer.set_lr(*trainer_.base_lr_); });
     }
@@ -686,10 +772,13 @@ class Trainer {
 
     auto begin = std::chrono::steady_clock::now();
     const auto run_seconds = [&] { return earlier_seconds + detail::seconds_since(begin); };
+    std::function<void(io::Checkpoint&)> add_states = [](io::Checkpoint&) {};  // of callbacks, once there are any
+    std::function<void(const train::Measurement&)> deliver = [](const train::Measurement&) {};
     train::Run info{
         .epochs = options.epochs,
         .steps_per_epoch = steps_per_epoch,
         .batch_size = options.batch_size,
+        .classes = data.classes(),
         .first_step = steps_taken_,
         .resumed_from = options.resume,
         .resumed_loss = last_loss,
@@ -701,7 +790,9 @@ class Trainer {
                      .warmup_epochs = warmup_epochs(options),
                      .version = std::string(version)},
         .least_checkpoint_bytes = weight_bytes(),
-        .save = [&](const std::filesystem::path& path) { save(path, configuration, run_seconds(), last_loss); }};
+        .save =
+            [&](const std::filesystem::path& path) { save(path, configuration, run_seconds(), last_loss, add_states); },
+        .report = [&](const train::Measurement& measurement) { deliver(measurement); }};
     const double lr_scale = options.scale_lr ? static_cast<double>(options.batch_size) / 256.0 : 1.0;
     const optim::WarmupCosine schedule{.base_lr = *base_lr_ * lr_scale,
                                        .warmup_steps = static_cast<std::int64_t>(
@@ -711,8 +802,25 @@ class Trainer {
     const bool labelled = SupervisedLoss<L> && data.classes() >= 1;
     announce(chosen, data.size());
 
-    std::tuple states{callbacks.start(info)...};
+    std::tuple states{train::start(callbacks, info, *this)...};
     const auto tell = [&states](auto&& hook) { std::apply([&](auto&... state) { (hook(state), ...); }, states); };
+    deliver = [&](const train::Measurement& measurement) {
+      tell([&](auto& state) {
+        if constexpr (requires { state.after_measurement(measurement); }) state.after_measurement(measurement);
+      });
+    };
+    const std::vector<std::string> names = callback_groups<C...>();
+    if (from.resumed) restore(states, names, *from.resumed);
+    add_states = [&](io::Checkpoint& checkpoint) {
+      auto group = names.begin();
+      tell([&](const auto& state) {
+        if constexpr (train::KeptInCheckpoints<std::remove_cvref_t<decltype(state)>>)
+          checkpoint.groups[*group] = state.state_dict();
+        ++group;
+      });
+    };
+    constexpr bool watched = (train::SeesFeatures<train::StateOf<C, Trainer>> || ...);
+    network_.watch(watched);
 
     FitResult result;
     result.resolved = info.resolved;
@@ -740,6 +848,12 @@ class Trainer {
         loss_sum += result.loss;
         result.images += batch.size();
         ++result.steps;
+        if constexpr (watched) {
+          const train::StepFeatures features = features_of_step(epoch, tensors.labels);
+          tell([&](auto& state) {
+            if constexpr (requires { state.after_forward(features); }) state.after_forward(features);
+          });
+        }
         const train::StepRecord record{.step = steps_taken_,
                                        .epoch = epoch,
                                        .loss = result.loss,
@@ -780,6 +894,58 @@ class Trainer {
     result.run_images = steps_taken_ * options.batch_size;
     result.images_per_second = result.seconds > 0.0 ? static_cast<double>(result.images) / result.seconds : 0.0;
     return result;
+  }
+
+  /// What the step just taken made of its batch at every layer, with the labels of its rows.
+  [[nodiscard]] train::StepFeatures features_of_step(std::int64_t epoch, const torch::Tensor& labels) {
+    const std::vector<train::detail::Watched> watched = network_.take_watched();
+    std::vector<std::vector<torch::Tensor>> outputs(watched.front().layers.size());  // [layer][part of the batch]
+    std::vector<torch::Tensor> repeated;                                             // [part of the batch]
+    std::int64_t begin = 0;
+    for (const train::detail::Watched& part : watched) {
+      for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i].push_back(part.layers[i]);
+      repeated.push_back(labels.narrow(0, begin, part.images).repeat(part.views));
+      begin += part.images;
+    }
+    std::vector<torch::Tensor> whole;
+    for (const std::vector<torch::Tensor>& parts : outputs)
+      whole.push_back(parts.size() == 1 ? parts.front() : torch::cat(parts));
+    train::StepFeatures features{.step = steps_taken_, .epoch = epoch, .labels = on_device(torch::cat(repeated))};
+    name_layers(whole, features.layers);
+    return features;
+  }
+
+  /// The groups under which checkpoints keep the states of callbacks, one a callback: "callback.OnlineProbe", and
+  /// "callback.OnlineProbe-2" for a second one.
+  template <class... C>
+  [[nodiscard]] static std::vector<std::string> callback_groups() {
+    std::vector<std::string> groups;
+    for (const std::string_view name : {policy_name<C>()...}) {
+      std::string group = concat("callback.", name);
+      const auto equal = std::count_if(groups.begin(), groups.end(), [&](const std::string& other) {
+        return other == group || other.starts_with(group + '-');
+      });
+      groups.push_back(equal == 0 ? group : concat(group, '-', equal + 1));
+    }
+    return groups;
+  }
+
+  /// Gives the callbacks' states what a checkpoint holds of them.
+  template <class... S>
+  static void restore(std::tuple<S...>& states, const std::vector<std::string>& groups,
+                      const io::Checkpoint& checkpoint) {
+    auto group = groups.begin();
+    const auto one = [&](auto& state) {
+      if constexpr (train::KeptInCheckpoints<std::remove_cvref_t<decltype(state)>>) {
+        if (checkpoint.groups.contains(*group)) {
+          state.load_state_dict(checkpoint.group(*group));
+        } else {
+          warn("jessl::Trainer: the checkpoint has no \"", *group, "\": that callback starts anew");
+        }
+      }
+      ++group;
+    };
+    std::apply([&](auto&... state) { (one(state), ...); }, states);
   }
 
   /// The settings and the data that decide the numbers of a run. With the same number of LibTorch threads on the same
@@ -861,7 +1027,8 @@ class Trainer {
     return static_cast<std::int64_t>(bytes);
   }
 
-  void save(const std::filesystem::path& path, const Json& configuration, double run_seconds, double loss) const {
+  void save(const std::filesystem::path& path, const Json& configuration, double run_seconds, double loss,
+            const std::function<void(io::Checkpoint&)>& add_states) const {
     io::Checkpoint checkpoint;
     checkpoint.record = {
         {"configuration", configuration}, {"steps_taken", steps_taken_},         {"loss", loss},
@@ -871,6 +1038,7 @@ class Trainer {
     });
     checkpoint.groups["optimizer"] = optimizer_->state_dict();
     if (predictor_optimizer_) checkpoint.groups["predictor_optimizer"] = predictor_optimizer_->state_dict();
+    add_states(checkpoint);
     at::Generator generator = at::detail::getDefaultCPUGenerator();
     const std::lock_guard lock(generator.mutex());
     checkpoint.groups["random"]["cpu"] = generator.get_state();

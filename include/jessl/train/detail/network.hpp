@@ -137,6 +137,13 @@ struct Kept {
   }
 };
 
+/// What the layers made of some of a batch's images, without gradient: the representation, then the projector's layers.
+struct Watched {
+  std::vector<torch::Tensor> layers{};  // [views * images, width], one view after another
+  std::int64_t views = 0;
+  std::int64_t images = 0;
+};
+
 /// Backbone and projector, and what the loss's type asks for around them: a predictor, a teacher, the loss's own state.
 /// Whoever doesn't ask pays nothing.
 template <class B, class P, class L>
@@ -264,6 +271,15 @@ class Network {
                 view, "; expected [M, C, H, W] with the view's C, H and W");
   }
 
+  /// From now on steps take down what the layers make of their large views, or no longer.
+  void watch(bool watching) {
+    watching_ = watching;
+    watched_.clear();
+  }
+
+  /// What the layers made in the last step, in the order of its images.
+  [[nodiscard]] std::vector<Watched> take_watched() { return std::exchange(watched_, {}); }
+
   /// What a forward pass changes, as it is now: running statistics and the loss's memory.
   [[nodiscard]] auto keep() {
     Views networks = student_buffers();
@@ -284,6 +300,7 @@ class Network {
   ///
   /// Errors     those of the loss; ShapeError where it is no scalar, ConfigError where it doesn't depend on the weights
   double differentiate(const Views& views, const torch::Tensor& labels, Precision precision, std::int64_t micro_batch) {
+    watched_.clear();
     trained_->train();
     teacher_->train();
     if constexpr (TaughtLoss<L>) {
@@ -291,7 +308,7 @@ class Network {
     }
     if (micro_batch > 0 && micro_batch < views.front().size(0))
       return differentiate_by_parts(views, labels, precision, micro_batch);
-    const Projected projected = project(views, precision, true);
+    const Projected projected = project(views, precision, true, watched());
     return backward_from(value(projected, targets(views, projected, precision), labels, precision));
   }
 
@@ -370,7 +387,7 @@ class Network {
     {
       const torch::NoGradGuard no_gradient;
       for_each_part([&](const Views& part, std::int64_t begin, std::int64_t) {
-        const Projected some = project(part, precision, begin == 0);
+        const Projected some = project(part, precision, begin == 0, watched());
         for (std::size_t v = 0; v < views.size(); ++v) projected_parts[v].push_back(some.views[v]);
         if (begin == 0) projected.images = some.images;
       });
@@ -400,7 +417,7 @@ class Network {
     before.put_back();
     statistics.put_back();
     for_each_part([&](const Views& part, std::int64_t begin, std::int64_t size) {
-      const Projected some = project(part, precision, begin == 0);
+      const Projected some = project(part, precision, begin == 0, nullptr);
       Views outputs, gradients;
       const auto add = [&](const torch::Tensor& output, const torch::Tensor& gradient) {
         if (!gradient.defined()) return;  // the loss does not look at it
@@ -455,12 +472,20 @@ class Network {
   }
 
   /// Through a network in one pass, which costs less than one for each view and shows batch norms all of them: images of one
-  /// shape, V x [N, C, H, W] -> V x [N, E].
+  /// shape, V x [N, C, H, W] -> V x [N, E]. Where `layers` is given it gets what each layer made, without gradient.
   template <class Net, class Top>
-  [[nodiscard]] static Views embed(Net net, Top top, const Views& images) {
+  [[nodiscard]] static Views embed(Net net, Top top, const Views& images, Views* layers = nullptr) {
     const torch::Tensor stacked = torch::cat(images).contiguous(torch::MemoryFormat::ChannelsLast);  // [V*N, C, H, W]
-    return top->forward(net->forward(stacked)).split_with_sizes(row_counts(images));
+    const torch::Tensor features = net->forward(stacked);
+    if (layers == nullptr) return top->forward(features).split_with_sizes(row_counts(images));
+    const Views outputs = top->layers(features);
+    layers->push_back(features.detach());
+    for (const torch::Tensor& output : outputs) layers->push_back(output.detach());
+    return outputs.back().split_with_sizes(row_counts(images));
   }
+
+  /// Where project() is to take down what the layers make.
+  [[nodiscard]] std::vector<Watched>* watched() { return watching_ ? &watched_ : nullptr; }
 
   [[nodiscard]] static std::vector<std::int64_t> row_counts(const Views& tensors) {
     std::vector<std::int64_t> counts;
@@ -468,22 +493,32 @@ class Network {
     return counts;
   }
 
-  [[nodiscard]] Projected project(const Views& views, Precision precision, bool with_images) const {
+  [[nodiscard]] Projected project(const Views& views, Precision precision, bool with_images,
+                                  std::vector<Watched>* watched) const {
     const Autocast autocast(views.front().device().type(), precision);
     const auto seen = [&](std::int64_t view) { return student_sees(view); };
     Projected result;
     Views made;
+    bool watches = watched != nullptr;  // the first size that the student sees: that of the large views
     for (auto begin = views.begin(); begin != views.end();) {
       const auto end = end_of_size(views, begin);
       Views images;
       for (auto view = begin; view != end; ++view) {
         if (seen(view - views.begin())) images.push_back(*view);
       }
+      const auto count = static_cast<std::int64_t>(images.size());
       const bool add_own = ImagesLoss<L> && with_images && begin == views.begin();
       if (add_own) images.push_back(own_images(views.front()));
       begin = end;
       if (images.empty()) continue;
-      Views embeddings = embed(backbone_, projector_, images);
+      Views layers;
+      Views embeddings = embed(backbone_, projector_, images, watches && count > 0 ? &layers : nullptr);
+      if (!layers.empty()) {
+        const std::int64_t rows = views.front().size(0);
+        for (torch::Tensor& layer : layers) layer = layer.narrow(0, 0, count * rows);  // without the loss's own images
+        watched->push_back({.layers = std::move(layers), .views = count, .images = rows});
+        watches = false;
+      }
       if (add_own) {
         result.images = embeddings.back();
         embeddings.pop_back();
@@ -557,6 +592,8 @@ class Network {
   B teacher_backbone_{nullptr};
   Head teacher_projector_{nullptr};
   loss::Progress progress_;
+  bool watching_ = false;
+  std::vector<Watched> watched_;  // in the last step
   std::shared_ptr<Modules> trained_ = std::make_shared<Modules>();
   std::shared_ptr<Modules> teacher_ = std::make_shared<Modules>();
 };

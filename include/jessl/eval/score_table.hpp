@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+// Figures of an evaluation as one table: layers and probes down, tasks across.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+#include <map>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <jessl/core/error.hpp>
+#include <jessl/core/options.hpp>
+
+namespace jessl::eval {
+
+/// One figure of an evaluation.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     jessl::Options
+/// Source     none
+struct Score {
+  static constexpr std::string_view name = "Score";
+
+  std::string layer{};   ///< of the network: "representation", "projector.0", ...
+  std::string task{};    ///< data set that was asked about
+  std::string probe{};   ///< who was asked, with its settings: the protocol
+  std::string metric{};  ///< what the value is: "top1", ...
+  double value = 0.0;    ///< the higher the better
+};
+
+/// Figures of an evaluation: a row for each layer and probe, a column for each task, and over several tasks their mean and the
+/// mean rank among the rows. One accuracy misleads; a row that is good at every task and in its rank does so less.
+///
+/// A figure that is added again replaces the one that was there. Rows and columns stand in the order in which they first came. Ranks
+/// count from 1, the best, and rows of equal value share the mean of their ranks. A row without a figure for some task has
+/// neither mean nor rank.
+///
+/// Shapes     none
+/// Errors     ConfigError from value(), mean() and rank() for what the table does not have
+/// Models     none
+/// Source     Bordes, Balestriero and Vincent, Towards Democratizing Joint-Embedding Self-Supervised Learning, 2023,
+///            arXiv 2303.01986, section 4 (several tasks and every layer)
+class ScoreTable {
+ public:
+  /// What a row stands for.
+  struct Row {
+    std::string layer;
+    std::string probe;
+    std::string metric;
+
+    friend bool operator==(const Row&, const Row&) = default;
+  };
+
+  void add(const Score& score) {
+    const Row row{score.layer, score.probe, score.metric};
+    const std::size_t i = place(rows_, row);
+    const std::size_t j = place(tasks_, score.task);
+    values_[{i, j}] = score.value;
+  }
+
+  /// Adds all figures of another table, of another task or network.
+  void add(const ScoreTable& other) {
+    for (const Score& score : other.scores()) add(score);
+  }
+
+  /// All figures, row by row.
+  [[nodiscard]] std::vector<Score> scores() const {
+    std::vector<Score> all;
+    for (const auto& [where, value] : values_) {
+      const Row& row = rows_[where.first];
+      all.push_back({row.layer, tasks_[where.second], row.probe, row.metric, value});
+    }
+    return all;
+  }
+
+  [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
+  [[nodiscard]] const std::vector<std::string>& tasks() const { return tasks_; }
+
+  /// The figure of a row at a task; nothing where it was not added.
+  [[nodiscard]] std::optional<double> value(const Row& row, const std::string& task) const {
+    const auto found = values_.find({index(rows_, row, "row"), index(tasks_, task, "task")});
+    return found == values_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  /// The mean of a row over all tasks.
+  [[nodiscard]] std::optional<double> mean(const Row& row) const {
+    return over_tasks(index(rows_, row, "row"), [this](std::size_t i, std::size_t j) { return values_.at({i, j}); });
+  }
+
+  /// The mean over all tasks of a row's rank among the rows that have a figure for the task.
+  [[nodiscard]] std::optional<double> rank(const Row& row) const {
+    return over_tasks(index(rows_, row, "row"), [this](std::size_t i, std::size_t j) { return rank_at(i, j); });
+  }
+
+  /// The table in words; shares as they are, in [0, 1].
+  friend std::ostream& operator<<(std::ostream& out, const ScoreTable& table) {
+    std::vector<std::vector<std::string>> cells{{"layer", "probe", "metric"}};
+    const bool several = table.tasks_.size() > 1;
+    for (const std::string& task : table.tasks_) cells[0].push_back(task);
+    if (several) cells[0].insert(cells[0].end(), {"mean", "rank"});
+    for (const Row& row : table.rows_) {
+      std::vector<std::string>& line = cells.emplace_back(std::vector<std::string>{row.layer, row.probe, row.metric});
+      for (const std::string& task : table.tasks_) line.push_back(text(table.value(row, task), "%.4f"));
+      if (several) line.insert(line.end(), {text(table.mean(row), "%.4f"), text(table.rank(row), "%.2f")});
+    }
+    std::vector<std::size_t> widths(cells[0].size());
+    for (const auto& line : cells) {
+      for (std::size_t j = 0; j < line.size(); ++j) widths[j] = std::max(widths[j], line[j].size());
+    }
+    for (const auto& line : cells) {
+      for (std::size_t j = 0; j < line.size(); ++j) {
+        const std::string space(widths[j] - line[j].size(), ' ');
+        const bool is_text = j < 3;
+        out << (j == 0 ? "" : "  ") << (is_text ? line[j] + space : space + line[j]);
+      }
+      out << '\n';
+    }
+    return out;
+  }
+
+ private:
+  template <class T>
+  [[nodiscard]] static std::size_t place(std::vector<T>& list, const T& item) {
+    const auto found = std::find(list.begin(), list.end(), item);
+    if (found != list.end()) return static_cast<std::size_t>(found - list.begin());
+    list.push_back(item);
+    return list.size() - 1;
+  }
+
+  template <class T>
+  [[nodiscard]] static std::size_t index(const std::vector<T>& list, const T& item, std::string_view what) {
+    const auto found = std::find(list.begin(), list.end(), item);
+    JESSL_CHECK(found != list.end(), ConfigError, "jessl::eval::ScoreTable: there is no such ", what, " among the ",
+                list.size(), " of the table");
+    return static_cast<std::size_t>(found - list.begin());
+  }
+
+  template <class Value>
+  [[nodiscard]] std::optional<double> over_tasks(std::size_t i, const Value& value) const {
+    double sum = 0.0;
+    for (std::size_t j = 0; j < tasks_.size(); ++j) {
+      if (!values_.contains({i, j})) return std::nullopt;
+      sum += value(i, j);
+    }
+    return sum / static_cast<double>(tasks_.size());
+  }
+
+  [[nodiscard]] double rank_at(std::size_t i, std::size_t j) const {
+    const double own = values_.at({i, j});
+    double better = 0.0, equal = 0.0;
+    for (std::size_t row = 0; row < rows_.size(); ++row) {
+      const auto found = values_.find({row, j});
+      if (found == values_.end()) continue;
+      better += found->second > own ? 1.0 : 0.0;
+      equal += found->second == own ? 1.0 : 0.0;
+    }
+    return better + (equal + 1.0) / 2.0;
+  }
+
+  [[nodiscard]] static std::string text(const std::optional<double>& value, const char* format) {
+    if (!value) return "-";
+    char digits[32];
+    std::snprintf(digits, sizeof digits, format, *value);
+    return digits;
+  }
+
+  std::vector<Row> rows_;
+  std::vector<std::string> tasks_;
+  std::map<std::pair<std::size_t, std::size_t>, double> values_;  // by row and task
+};
+
+/// A table as JSON: a list of its figures, each with its protocol.
+[[nodiscard]] inline Json to_json(const ScoreTable& table) {
+  Json list = Json::array();
+  for (const Score& score : table.scores()) {
+    list.push_back({{"layer", score.layer},
+                    {"task", score.task},
+                    {"probe", score.probe},
+                    {"metric", score.metric},
+                    {"value", jessl::to_json(score.value)}});
+  }
+  return list;
+}
+
+}  // namespace jessl::eval
+
+BOOST_HANA_ADAPT_STRUCT(jessl::eval::Score, layer, task, probe, metric, value);

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// The accuracy of nearest neighbours during a run.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <jessl/core/error.hpp>
+#include <jessl/core/matrix.hpp>
+#include <jessl/core/options.hpp>
+#include <jessl/eval/accuracy.hpp>
+#include <jessl/eval/at_layers.hpp>
+#include <jessl/eval/knn.hpp>
+#include <jessl/train/callback.hpp>
+
+namespace jessl::train {
+
+template <class Bank, class Queries>
+struct KNNMonitorOn;
+
+/// Tells every so many epochs how often the nearest neighbours of an image have its class, at every layer.
+///
+/// Nothing is trained for it, and it looks at evaluation views in evaluation mode: the figures are those that eval::KNN gives of the
+/// network as it then is. `on(bank, queries)` names the images: neighbours come from the first, questions from the second.
+///
+///     trainer.fit(train, options, train::Progress{}, train::KNNMonitor{.epochs = 5}.on(train, test));
+///
+/// Shapes     none
+/// Units      epochs: passes over the training data between two looks; the last epoch is always looked at
+/// Cost       both data sets through the network, and eval::KNN at each layer
+/// Randomness none; the run's losses stay as they are, bit for bit
+/// Errors     ConfigError when a data set has no labels or a setting is out of range
+/// Models     none; what on() gives is a jessl::Callback (docs/train/README.md)
+/// Source     as eval::KNN
+struct KNNMonitor {
+  static constexpr std::string_view name = "KNNMonitor";
+
+  std::int64_t k = 20;        ///< neighbours that vote, 1 to the size of the bank
+  double temperature = 0.07;  ///< sharpness of the votes, > 0
+  std::int64_t epochs = 1;    ///< between two looks, >= 1
+
+  /// The callback on two data sets, which must outlive the run.
+  template <class Bank, class Queries>
+  [[nodiscard]] KNNMonitorOn<Bank, Queries> on(const Bank& bank, const Queries& queries) const {
+    return {*this, bank, queries};
+  }
+};
+
+/// What KNNMonitor::on gives.
+///
+/// Shapes     none
+/// Errors     as KNNMonitor
+/// Models     jessl::Callback (docs/train/README.md)
+/// Source     as eval::KNN
+template <class Bank, class Queries>
+struct KNNMonitorOn {
+  static constexpr std::string_view name = KNNMonitor::name;
+
+  KNNMonitor monitor;      ///< its settings
+  const Bank& bank;        ///< images whose labels vote
+  const Queries& queries;  ///< images that are asked about
+
+  template <class T>
+  class State {
+   public:
+    State(const KNNMonitorOn& settings, const Run& run, T& trainer)
+        : settings_(settings.monitor),
+          bank_(settings.bank),
+          queries_(settings.queries),
+          epochs_(run.epochs),
+          report_(run.report),
+          trainer_(trainer) {
+      JESSL_CHECK(settings_.epochs >= 1, ConfigError, who, ": epochs is ", settings_.epochs, ", expected >= 1");
+      JESSL_CHECK(settings_.k >= 1 && settings_.k <= bank_.size(), ConfigError, who, ": k is ", settings_.k,
+                  ", expected 1 to the number of images in the bank, ", bank_.size());
+      JESSL_CHECK(settings_.temperature > 0, ConfigError, who, ": temperature is ", settings_.temperature,
+                  ", expected a number > 0");
+      JESSL_CHECK(bank_.classes() >= 1 && queries_.classes() >= 1, ConfigError, who, ": ",
+                  bank_.classes() >= 1 ? "the queries" : "the bank", " have no labels, expected classes");
+    }
+
+    void after_epoch(const EpochRecord& epoch) {
+      if ((epoch.epoch + 1) % settings_.epochs != 0 && epoch.epoch + 1 != epochs_) return;
+      const LayerEmbedding bank = trainer_.embed_layers(bank_);
+      const LayerEmbedding queries = trainer_.embed_layers(queries_);
+      Json values = Json::object();
+      for (std::size_t i = 0; i < bank.layers.size(); ++i) {
+        const auto knn =
+            eval::KNN{.k = settings_.k, .temperature = settings_.temperature}.fit(bank.layers[i].features, bank.labels);
+        values[bank.layers[i].layer] = {
+            {"top1", eval::accuracy(knn.predict(queries.layers[i].features), queries.labels)}};
+      }
+      report_({.step = epoch.step,
+               .epoch = epoch.epoch,
+               .by = std::string(name),
+               .protocol = {{"classifier", "k nearest neighbours by cosine similarity s, votes exp(s / temperature)"},
+                            {"k", settings_.k},
+                            {"temperature", settings_.temperature},
+                            {"bank", bank_.size()},
+                            {"queries", queries_.size()}},
+               .values = std::move(values)});
+    }
+
+   private:
+    static constexpr std::string_view who = "jessl::train::KNNMonitor";
+
+    KNNMonitor settings_;
+    const Bank& bank_;
+    const Queries& queries_;
+    std::int64_t epochs_;  // of the run
+    std::function<void(const Measurement&)> report_;
+    T& trainer_;
+  };
+
+  template <class T>
+  requires(eval::EmbedsLayers<T, Bank>&& eval::EmbedsLayers<T, Queries>)
+      [[nodiscard]] State<T> start(const Run& run, T& trainer) const {
+    return {*this, run, trainer};
+  }
+};
+
+}  // namespace jessl::train
+
+BOOST_HANA_ADAPT_STRUCT(jessl::train::KNNMonitor, k, temperature, epochs);
