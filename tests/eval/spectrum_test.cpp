@@ -112,12 +112,42 @@ TEST_CASE("spectrum: low rank is found: what is only rounding is 0", "[eval][spe
   for (const auto& [rows, columns] : {std::pair{900, 80}, std::pair{80, 900}, std::pair{40, 40}, std::pair{5000, 33}}) {
     for (const Eigen::Index rank : {1, 5, 17}) {
       INFO(rows << " x " << columns << ", rank " << rank);
-      const RowMatrix x = reference::gaussian(5, rows, rank) * reference::gaussian(6, rank, columns);
-      const auto spectrum = jessl::eval::spectrum(x);
+      // Whole numbers, whose products are no rounded ones.
+      const RowMatrix left = (4.0F * reference::gaussian(5, rows, rank)).array().round();
+      const RowMatrix right = (4.0F * reference::gaussian(6, rank, columns)).array().round();
+      const auto spectrum = jessl::eval::spectrum(left * right);
       CHECK((spectrum.singular_values.array() > 0.0).count() == rank);
       CHECK((spectrum.covariance_eigenvalues.array() > 0.0).count() == rank);
     }
   }
+}
+
+TEST_CASE("spectrum: repeated rows, of which there are few different ones, have the rank of these", "[eval][spectrum]") {
+  // Their products round alike in every block: without care the errors add up to false eigenvalues.
+  const RowMatrix points = reference::gaussian(11, 4, 60);
+  const auto spectrum = jessl::eval::spectrum(points.replicate(500, 1));
+  CHECK((spectrum.singular_values.array() > 0.0).count() == 4);
+  CHECK((spectrum.covariance_eigenvalues.array() > 0.0).count() == 3);
+}
+
+TEST_CASE("spectrum: values far below the largest are found by products in float64", "[eval][spectrum]") {
+  const RowMatrix x = reference::rotated(reference::decaying(reference::gaussian(12, 400, 40), 3.5), 13);
+  for (const RowMatrix& features : {x, RowMatrix(x.transpose())}) {
+    const Eigen::VectorXd expected = decomposed(features);
+    REQUIRE(expected(39) < 1e-5 * expected(0));  // its square is below float32's epsilon
+    const auto spectrum = jessl::eval::spectrum(features);
+    for (Eigen::Index k = 0; k < 40; ++k) CHECK(spectrum.singular_values(k) == Approx(expected(k)).epsilon(1e-4));
+  }
+}
+
+TEST_CASE("spectrum: dead columns are 0, and cost nothing of the others", "[eval][spectrum]") {
+  RowMatrix x = RowMatrix::Zero(300, 30);
+  x.leftCols(20) = reference::gaussian(14, 300, 20);
+  x.col(25).setConstant(3.0F);  // constant, but not 0: a direction of the mean
+  const auto spectrum = jessl::eval::spectrum(x);
+  CHECK((spectrum.singular_values.array() > 0.0).count() == 21);
+  CHECK((spectrum.covariance_eigenvalues.array() > 0.0).count() == 20);
+  CHECK(largest_difference(spectrum.singular_values, decomposed(x)) < 1e-5);
 }
 
 TEST_CASE("spectrum: scales from the smallest to the largest floats", "[eval][spectrum]") {

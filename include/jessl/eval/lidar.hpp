@@ -4,16 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <vector>
 
 #include <Eigen/Cholesky>
 #include <Eigen/Core>
 
 #include <jessl/core/error.hpp>
-#include <jessl/core/matrix.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/thread_pool.hpp>
 #include <jessl/eval/concept.hpp>
@@ -48,9 +45,9 @@ struct LiDAROptions {
 ///
 /// Shapes     X: [n q, D], the q views of object 0 first, then those of object 1, ... -> number
 /// Units      dimensions; delta: squared units of X
-/// Precision  float32 products of the views' differences, added in float64; all else in float64
-/// Cost       n q D^2 operations as blocked matrix products, 2 n D^2 and D^3 / 3 in float64 for the whitening, 4/3
-///            min(n, D)^3 for the eigenvalues; memory 16 D^2 + 8 n D bytes
+/// Precision  float64
+/// Cost       (n q + n) D^2 operations as blocked matrix products, n D^2 and D^3 / 3 for the whitening, 4/3 min(n, D)^3
+///            for the eigenvalues; memory 16 D^2 + 16 n D bytes
 /// Randomness none; the result does not depend on the number of threads, bit for bit
 /// Errors     ConfigError for fewer than two views, delta not above 0 or not finite, and for threads < 0; ShapeError
 ///            when the rows are not a multiple of the views; DataError when there are fewer than two objects or no
@@ -58,8 +55,8 @@ struct LiDAROptions {
 /// Models     none
 /// Source     Thilak, Huang, Saremi, Dinh, Goh, Nakkiran, Susskind, Littwin: LiDAR: Sensing Linear Probing Performance
 ///            in Joint Embedding SSL Architectures, ICLR 2024, arXiv 2312.04000, section 4
-/// Differs    what is added to the diagonal is at least what rounding leaves uncertain of S_w. Of the two small constants
-///            delta has the default of stable-pretraining, and 1e-7 is that of RankMe
+/// Differs    what is added to the diagonal is at least what rounding leaves uncertain of S_w: 1e-14 of its trace or
+///            less. Of the two small constants delta has the default of stable-pretraining, and 1e-7 is that of RankMe
 [[nodiscard]] inline double lidar(const Features& x, std::int64_t views, const LiDAROptions& options = {}) {
   constexpr std::string_view who = "jessl::eval::lidar";
   JESSL_CHECK(views >= 2, ConfigError, who, ": views is ", views, ", expected at least 2 of each object");
@@ -73,19 +70,18 @@ struct LiDAROptions {
   const Eigen::Index objects = x.rows() / views;
   const Eigen::Index width = x.cols();
 
-  detail::RowMatrixD means(objects, width);
+  // All in float64: the inverse of the within-object covariance magnifies what float32 would lose.
+  detail::Vectors<double> means(objects, width);
   pool.parallel_for(objects, [&](std::int64_t object, std::int64_t) {
     means.row(object) = x.middleRows(object * views, views).cast<double>().colwise().sum() *
                         (scale / static_cast<double>(views));
   });
   Eigen::MatrixXd within = Eigen::MatrixXd::Zero(width, width);
-  const detail::Rounding rounding = detail::add_second_moment(
+  const detail::Rounding rounding = detail::add_second_moment<double>(
       pool, x.rows(),
       [&](Eigen::Index first, auto out) {
-        for (Eigen::Index row = 0; row < out.rows(); ++row) {
-          const auto view = x.row(first + row).cast<double>() * scale;
-          out.row(row) = (view - means.row((first + row) / views)).template cast<float>();
-        }
+        for (Eigen::Index row = 0; row < out.rows(); ++row)
+          out.row(row) = x.row(first + row).cast<double>() * scale - means.row((first + row) / views);
       },
       within);
   const auto degrees = static_cast<double>(objects * (views - 1));
@@ -97,23 +93,26 @@ struct LiDAROptions {
 
   const Eigen::RowVectorXd mean = means.colwise().mean();
   Eigen::MatrixXd whitened(width, objects);  // a column an object
-  for (Eigen::Index object = 0; object < objects; ++object) {
-    // Means that are equal differ by float64's rounding, which whitening would make something of.
-    const Eigen::VectorXd difference = (means.row(object) - mean).transpose();
-    whitened.col(object) = (difference.array().abs() > 1e-14 * mean.transpose().array().abs()).select(difference, 0.0);
-  }
-  constexpr Eigen::Index columns_a_call = 64;
-  pool.parallel_for((objects + columns_a_call - 1) / columns_a_call, [&](std::int64_t part, std::int64_t) {
-    const Eigen::Index first = part * columns_a_call;
-    auto columns = whitened.middleCols(first, std::min(columns_a_call, objects - first));
+  constexpr Eigen::Index objects_a_call = 64;
+  pool.parallel_for((objects + objects_a_call - 1) / objects_a_call, [&](std::int64_t part, std::int64_t) {
+    const Eigen::Index first = part * objects_a_call;
+    auto columns = whitened.middleCols(first, std::min(objects_a_call, objects - first));
+    for (Eigen::Index i = 0; i < columns.cols(); ++i) {
+      // Means that are equal differ by rounding, which whitening would make something of.
+      const Eigen::VectorXd difference = (means.row(first + i) - mean).transpose();
+      columns.col(i) = (difference.array().abs() > 1e-14 * mean.transpose().array().abs()).select(difference, 0.0);
+    }
     factor.matrixL().solveInPlace(columns);
   });
   const Eigen::Index size = std::min(objects, width);
   Eigen::MatrixXd between = Eigen::MatrixXd::Zero(size, size);
   if (objects < width) {
-    between.selfadjointView<Eigen::Lower>().rankUpdate(whitened.transpose());
+    detail::add_second_moment<double>(
+        pool, width, [&](Eigen::Index first, auto out) { out = whitened.middleRows(first, out.rows()); }, between);
   } else {
-    between.selfadjointView<Eigen::Lower>().rankUpdate(whitened);
+    detail::add_second_moment<double>(
+        pool, objects, [&](Eigen::Index first, auto out) { out = whitened.middleCols(first, out.rows()).transpose(); },
+        between);
   }
   const Eigen::VectorXd eigenvalues = detail::eigenvalues_of(detail::tridiagonalise(between, pool));
   return detail::exponential_entropy(eigenvalues.cwiseMax(0.0), 1e-7, width - size);

@@ -56,7 +56,7 @@ namespace jessl::eval {
   if (width <= a.rows()) {
     // The columns of both together: A^T A, B^T A and B^T B are the blocks of one triangle.
     Eigen::MatrixXd products = Eigen::MatrixXd::Zero(width, width);
-    detail::add_second_moment(
+    detail::add_second_moment<float>(
         pool, a.rows(),
         [&](Eigen::Index first, auto out) {
           centre_a.write_rows(a, first, out.leftCols(a.cols()));
@@ -71,7 +71,7 @@ namespace jessl::eval {
   } else {
     const auto gram = [&](const Features& x, const detail::Centre& centre) {
       Eigen::MatrixXd products = Eigen::MatrixXd::Zero(x.rows(), x.rows());
-      detail::add_second_moment(
+      detail::add_second_moment<float>(
           pool, x.cols(), [&](Eigen::Index first, auto out) { centre.write_columns(x, first, out); }, products);
       return products;
     };

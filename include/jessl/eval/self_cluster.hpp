@@ -44,7 +44,7 @@ namespace jessl::eval {
   const Eigen::Index size = std::min(x.rows(), x.cols());
   Eigen::MatrixXd products = Eigen::MatrixXd::Zero(size, size);
   if (x.cols() <= x.rows()) {
-    detail::add_second_moment(
+    detail::add_second_moment<float>(
         pool, x.rows(),
         [&](Eigen::Index first, auto out) {
           for (Eigen::Index row = 0; row < out.rows(); ++row)
@@ -52,7 +52,7 @@ namespace jessl::eval {
         },
         products);
   } else {
-    detail::add_second_moment(
+    detail::add_second_moment<float>(
         pool, x.cols(),
         [&](Eigen::Index first, auto out) {
           const auto columns = x.middleCols(first, out.rows()).template cast<double>();

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -19,8 +20,6 @@
 #include <jessl/eval/detail/checks.hpp>
 
 namespace jessl::eval::detail {
-
-using RowMatrixD = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 /// Features with the name `name` in messages: at least `least` rows and one column.
 inline void check_rows(std::string_view who, const Features& x, Eigen::Index least, std::string_view name = "X") {
@@ -53,15 +52,18 @@ struct Centre {
   double scale = 1.0;       // of the values, as scale_of
 
   /// Points [first, first + out.rows()) from the mean, scaled.
-  void write_rows(const Features& x, Eigen::Index first, Eigen::Ref<RowMatrix> out) const {
-    out = ((x.middleRows(first, out.rows()).cast<double>().rowwise() - mean) * scale).cast<float>();
+  template <class Out>
+  void write_rows(const Features& x, Eigen::Index first, Out&& out) const {
+    using Scalar = typename std::remove_cvref_t<Out>::Scalar;
+    out = ((x.middleRows(first, out.rows()).template cast<double>().rowwise() - mean) * scale).template cast<Scalar>();
   }
 
   /// The same for columns [first, first + out.rows()): a column of x is a row of `out`.
-  void write_columns(const Features& x, Eigen::Index first, Eigen::Ref<RowMatrix> out) const {
-    out = ((x.middleCols(first, out.rows()).cast<double>().rowwise() - mean.segment(first, out.rows())) * scale)
-              .cast<float>()
-              .transpose();
+  template <class Out>
+  void write_columns(const Features& x, Eigen::Index first, Out&& out) const {
+    using Scalar = typename std::remove_cvref_t<Out>::Scalar;
+    const auto columns = x.middleCols(first, out.rows()).template cast<double>();
+    out = ((columns.rowwise() - mean.segment(first, out.rows())) * scale).template cast<Scalar>().transpose();
   }
 };
 
