@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// The classifiers of eval on clustered random features of the size of a real evaluation.
+// The classifiers and metrics of eval on random features of the size of a real evaluation.
 #include <benchmark/benchmark.h>
 
+#include <cmath>
 #include <cstdint>
 #include <utility>
 #include <vector>
 
+#include <Eigen/SVD>
+
 #include <jessl/core/draw.hpp>
 #include <jessl/eval.hpp>
+
+#include "threads.hpp"
 
 namespace {
 
@@ -43,8 +48,57 @@ void logistic_probe(benchmark::State& state) {
   for (auto step : state) benchmark::DoNotOptimize(probe.fit(bank.features, bank.labels));
 }
 
+/// Features as an encoder's: a mean, and deviations from it that decay by (d + 1)^-0.4.
+jessl::RowMatrix decaying(std::int64_t rows, std::int64_t width) {
+  jessl::Draw draw({.seed = 3, .purpose = jessl::Purpose::initialisation});
+  jessl::RowMatrix x(rows, width);
+  for (std::int64_t i = 0; i < rows; ++i) {
+    for (std::int64_t d = 0; d < width; ++d)
+      x(i, d) = static_cast<float>(0.5 + draw.normal() * std::pow(static_cast<double>(d) + 1.0, -0.4));
+  }
+  return x;
+}
+
+void rank_me(benchmark::State& state) {
+  const jessl::RowMatrix x = decaying(state.range(0), state.range(1));
+  for (auto step : state) benchmark::DoNotOptimize(jessl::eval::rank_me(x, {.threads = bench::threads()}));
+}
+
+/// What rank_me would cost by a singular value decomposition: Eigen's, in float32 and on one thread.
+void decomposition(benchmark::State& state) {
+  const Eigen::MatrixXf x = decaying(state.range(0), state.range(1));
+  for (auto step : state) {
+    const Eigen::BDCSVD<Eigen::MatrixXf> svd(x);
+    benchmark::DoNotOptimize(svd.singularValues().sum());
+  }
+}
+
+void uniformity(benchmark::State& state) {
+  const jessl::RowMatrix x = decaying(state.range(0), state.range(1));
+  for (auto step : state) benchmark::DoNotOptimize(jessl::eval::uniformity(x, {.threads = bench::threads()}));
+}
+
+void intrinsic_dimension(benchmark::State& state) {
+  const jessl::RowMatrix x = decaying(state.range(0), state.range(1));
+  for (auto step : state) benchmark::DoNotOptimize(jessl::eval::intrinsic_dimension(x, {.threads = bench::threads()}));
+}
+
+void cluster_learnability(benchmark::State& state) {
+  const jessl::RowMatrix x = decaying(state.range(0), state.range(1));
+  for (auto step : state) benchmark::DoNotOptimize(jessl::eval::cluster_learnability(x, {.threads = bench::threads()}));
+}
+
+void metric_sizes(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgNames({"N", "D"})->Args({20000, 512})->Unit(benchmark::kSecond)->UseRealTime();
+}
+
 }  // namespace
 
+BENCHMARK(rank_me)->Name("eval/rank_me")->Apply(metric_sizes)->Args({50000, 2048});
+BENCHMARK(decomposition)->Name("eval/svd")->Apply(metric_sizes)->Args({50000, 2048});
+BENCHMARK(uniformity)->Name("eval/uniformity")->Apply(metric_sizes)->Args({50000, 512});
+BENCHMARK(intrinsic_dimension)->Name("eval/intrinsic_dimension")->Apply(metric_sizes);
+BENCHMARK(cluster_learnability)->Name("eval/cluster_learnability")->Apply(metric_sizes);
 BENCHMARK(knn)->Name("eval/knn/60000x512")->ArgName("threads")->Arg(1)->Arg(2)->Unit(benchmark::kSecond)->UseRealTime();
 BENCHMARK(logistic_probe)
     ->Name("eval/logistic_probe/60000x512")

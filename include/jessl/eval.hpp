@@ -6,12 +6,26 @@
 #include <boost/hana/type.hpp>
 
 #include <jessl/eval/accuracy.hpp>
+#include <jessl/eval/alignment.hpp>
+#include <jessl/eval/alpha_req.hpp>
 #include <jessl/eval/at_layers.hpp>
+#include <jessl/eval/clid.hpp>
+#include <jessl/eval/cluster_learnability.hpp>
 #include <jessl/eval/concept.hpp>
+#include <jessl/eval/feature_std.hpp>
+#include <jessl/eval/intrinsic_dimension.hpp>
 #include <jessl/eval/knn.hpp>
+#include <jessl/eval/lidar.hpp>
+#include <jessl/eval/linear_cka.hpp>
 #include <jessl/eval/logistic_probe.hpp>
+#include <jessl/eval/metric_options.hpp>
+#include <jessl/eval/nesum.hpp>
+#include <jessl/eval/rank_me.hpp>
 #include <jessl/eval/score_table.hpp>
+#include <jessl/eval/self_cluster.hpp>
+#include <jessl/eval/spectrum.hpp>
 #include <jessl/eval/standardize.hpp>
+#include <jessl/eval/uniformity.hpp>
 
 namespace jessl::eval {
 

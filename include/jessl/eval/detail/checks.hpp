@@ -34,18 +34,20 @@ inline void check_columns(std::string_view who, const Features& x, std::int64_t 
 }
 
 /// Names the first value of row `row` that is NaN or infinite; the caller knows that there is one.
-[[noreturn]] inline void fail_not_finite(std::string_view who, const Features& x, Eigen::Index row) {
+[[noreturn]] inline void fail_not_finite(std::string_view who, const Features& x, Eigen::Index row,
+                                         std::string_view name = "X") {
   Eigen::Index column = 0;
   while (column + 1 < x.cols() && std::isfinite(x(row, column))) ++column;
-  fail<DataError>(who, ": X(", row, ", ", column, ") is ", x(row, column),
+  fail<DataError>(who, ": ", name, "(", row, ", ", column, ") is ", x(row, column),
                   ", expected a finite number; has the encoder diverged? (look at the training loss)");
 }
 
 /// All values of rows [first, first + count) are finite.
-inline void check_finite(std::string_view who, const Features& x, Eigen::Index first, Eigen::Index count) {
+inline void check_finite(std::string_view who, const Features& x, Eigen::Index first, Eigen::Index count,
+                         std::string_view name = "X") {
   for (Eigen::Index row = first; row < first + count; ++row) {
     // The sum of squares of float32 values cannot overflow in float64: it is finite where they are.
-    if (!std::isfinite(x.row(row).cast<double>().squaredNorm())) fail_not_finite(who, x, row);
+    if (!std::isfinite(x.row(row).cast<double>().squaredNorm())) fail_not_finite(who, x, row, name);
   }
 }
 
