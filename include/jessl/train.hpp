@@ -15,6 +15,7 @@
 #include <jessl/train/options.hpp>
 #include <jessl/train/pinned_memory.hpp>
 #include <jessl/train/progress.hpp>
+#include <jessl/train/rank_monitor.hpp>
 #include <jessl/train/record.hpp>
 #include <jessl/train/tensors.hpp>
 #include <jessl/train/trainer.hpp>

@@ -449,3 +449,18 @@ TEST_CASE("KNNMonitor, OnlineProbe: two of a kind in one run have a place each i
   CHECK_FALSE(torch::equal(checkpoint.group("callback.OnlineProbe").at("representation.weight"),
                            checkpoint.group("callback.OnlineProbe-2").at("representation.weight")));
 }
+
+TEST_CASE("RankMonitor: its figures are those of eval::rank_me on the layers as they then are", "[train][monitors]") {
+  const fixtures::CapturedLog log;
+  const auto data = fixtures::stripes();
+  std::vector<train::Measurement> measurements;
+  auto trainer = fixtures::small_trainer();
+  trainer.fit(data, fixtures::small_run(), train::RankMonitor{.epochs = 2}.on(data), Measurements{&measurements});
+  REQUIRE(measurements.size() == 2);  // after the second epoch and after the last
+  CHECK(measurements[1].epoch == 2);
+  CHECK(measurements[1].protocol["images"] == 96);
+  for (const auto& [layer, features] : trainer.embed_layers(data).layers)
+    CHECK(measurements[1].values[layer]["rank_me"] == eval::rank_me(features));
+  CHECK_THROWS_WITH(trainer.fit(data, fixtures::small_run(), train::RankMonitor{.epochs = 0}.on(data)),
+                    Contains("epochs is 0, expected >= 1"));
+}
