@@ -56,13 +56,13 @@ inline void multiply_lower(const Eigen::Ref<const Eigen::MatrixXd>& a, const Eig
   }
 }
 
-/// T = Q^T A Q for a symmetric matrix A, of which the lower triangle is there and is destroyed. Q is orthogonal, and its
-/// first row and column are those of the identity.
+/// T = Q^T A Q for a symmetric matrix A, of which the lower triangle is there and is destroyed. Q is orthogonal, and
+/// its first row and column are those of the identity.
 ///
 /// A panel of reflections at a time: half of the work is products of matrices, and the matrix is read once a column.
 ///
-/// Source     Dongarra, Sorensen, Hammarling: Block reduction of matrices to condensed forms for eigenvalue computations,
-///            Journal of Computational and Applied Mathematics 27, 1989
+/// Source     Dongarra, Sorensen, Hammarling: Block reduction of matrices to condensed forms for eigenvalue
+///            computations, Journal of Computational and Applied Mathematics 27, 1989
 [[nodiscard]] inline Tridiagonal tridiagonalise(Eigen::Ref<Eigen::MatrixXd> a, ThreadPool& pool) {
   constexpr Eigen::Index panel = 32;
   constexpr Eigen::Index tile = 256;
