@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <Eigen/SVD>
+#include <boost/hana/for_each.hpp>
 
 #include <jessl/core/draw.hpp>
 #include <jessl/eval.hpp>
@@ -16,10 +17,8 @@
 
 namespace {
 
-constexpr std::int64_t classes = 10;
-
-/// Ten overlapping clusters of `rows` points in `width` dimensions.
-jessl::Embedding clusters(std::int64_t rows, std::int64_t width, std::uint64_t seed) {
+/// Overlapping clusters, one a class, of `rows` points in `width` dimensions.
+jessl::Embedding clusters(std::int64_t rows, std::int64_t width, std::uint64_t seed, std::int64_t classes = 10) {
   jessl::Draw centre_draw({.seed = 1, .purpose = jessl::Purpose::initialisation});
   jessl::Draw draw({.seed = seed, .sample = 1, .purpose = jessl::Purpose::initialisation});
   jessl::RowMatrix centres(classes, width);
@@ -91,6 +90,41 @@ void cluster_learnability(benchmark::State& state) {
 void metric_sizes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"N", "D"})->Args({20000, 512})->Unit(benchmark::kSecond)->UseRealTime();
 }
+/// The fit of a classifier with its default settings.
+template <class Classifier>
+void fit(benchmark::State& state) {
+  const jessl::Embedding bank = clusters(state.range(0), state.range(1), 1, state.range(2));
+  Classifier classifier;
+  classifier.threads = state.range(3);
+  for (auto step : state) benchmark::DoNotOptimize(classifier.fit(bank.features, bank.labels));
+}
+
+/// A regression on as many numbers as there are classes elsewhere.
+template <class Ridge>
+void fit_targets(benchmark::State& state) {
+  const jessl::Embedding bank = clusters(state.range(0), state.range(1), 1);
+  const jessl::RowMatrix targets = bank.features.leftCols(state.range(2));
+  const Ridge ridge{.threads = state.range(3)};
+  for (auto step : state) benchmark::DoNotOptimize(ridge.fit(bank.features, targets));
+}
+
+/// A small evaluation, more classes of a wider encoder, and fewer rows than columns; one thread and two.
+void sizes(benchmark::internal::Benchmark* made) {
+  made->ArgNames({"N", "D", "C", "threads"})->Unit(benchmark::kSecond)->UseRealTime();
+  for (const std::int64_t threads : {1, 2}) {
+    made->Args({50000, 512, 10, threads})->Args({5000, 2048, 100, threads})->Args({1000, 2048, 10, threads});
+  }
+}
+
+const bool registered = [] {
+  boost::hana::for_each(jessl::eval::All, [](auto type) {
+    using Classifier = typename decltype(type)::type;
+    sizes(benchmark::RegisterBenchmark(jessl::concat("eval/", Classifier::name, "/fit").c_str(), fit<Classifier>));
+  });
+  sizes(benchmark::RegisterBenchmark("eval/RidgeProbe/fit_targets", fit_targets<jessl::eval::RidgeProbe>));
+  sizes(benchmark::RegisterBenchmark("eval/RidgeProbeSearch/fit_targets", fit_targets<jessl::eval::RidgeProbeSearch>));
+  return true;
+}();
 
 }  // namespace
 

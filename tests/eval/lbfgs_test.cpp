@@ -80,3 +80,22 @@ TEST_CASE("L-BFGS: a start at the minimum takes no step, and the limit of steps 
   CHECK(result.iterations == 3);
   CHECK_FALSE(result.converged);
 }
+
+TEST_CASE("L-BFGS: the goal is relative to the gradient at the start, unless one is given that is easier",
+          "[eval][lbfgs]") {
+  const auto bowl = [](const VectorXd& x, VectorXd& gradient) {
+    gradient = 4.0 * x.array().cube();
+    return x.array().square().square().sum();
+  };
+  VectorXd x = VectorXd::Constant(3, 5.0);
+  const auto far = minimise(x, bowl, plain, 200, 1e-6);
+  CHECK(far.goal == 1e-6 * 500.0);
+  // From where the gradient is below 1, a relative goal is that of 1.
+  x.setConstant(0.1);
+  VectorXd again = x;
+  CHECK(minimise(x, bowl, plain, 200, 1e-6).goal == 1e-6);
+  const auto near = minimise(again, bowl, plain, 200, 1e-6, far.goal);
+  CHECK(near.goal == far.goal);
+  CHECK(near.converged);
+  CHECK(near.gradient_norm > 1e-6);
+}

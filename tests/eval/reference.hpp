@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers that other programs found: tests/reference/eval/eval.json, and a larger collection where it is there.
+// Numbers that other programs found: tests/reference/eval/, and a larger collection where it is there.
 #pragma once
 
 #include <cstdint>
@@ -22,20 +22,32 @@ namespace reference {
 
 using Json = nlohmann::json;
 
+/// tests/reference/eval/<name>.json.
+inline Json open(const std::string& name) {
+  std::ifstream file(JESSL_TEST_DATA "/reference/eval/" + name + ".json");
+  REQUIRE(file.is_open());
+  return Json::parse(file);
+}
+
 inline const Json& numbers() {
-  static const Json document = [] {
-    std::ifstream file(JESSL_TEST_DATA "/reference/eval/eval.json");
-    REQUIRE(file.is_open());
-    return Json::parse(file);
-  }();
+  static const Json document = open("eval");
   return document;
 }
 
-inline jessl::RowMatrix matrix(const Json& rows) {
-  jessl::RowMatrix result(static_cast<Eigen::Index>(rows.size()), static_cast<Eigen::Index>(rows.at(0).size()));
+inline const Json& probes() {
+  static const Json document = open("probes");
+  return document;
+}
+
+template <class Scalar>
+using MatrixOf = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+template <class Scalar = float>
+MatrixOf<Scalar> matrix(const Json& rows) {
+  MatrixOf<Scalar> result(static_cast<Eigen::Index>(rows.size()), static_cast<Eigen::Index>(rows.at(0).size()));
   for (Eigen::Index i = 0; i < result.rows(); ++i) {
     for (Eigen::Index j = 0; j < result.cols(); ++j) {
-      result(i, j) = rows[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)].get<float>();
+      result(i, j) = rows[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)].get<Scalar>();
     }
   }
   return result;
@@ -55,12 +67,8 @@ class Collection {
 
   [[nodiscard]] const Json& expected() const { return expected_; }
 
-  [[nodiscard]] jessl::RowMatrix features(const std::string& name) const {
-    const auto& shape = header_.at(name).at("shape");
-    jessl::RowMatrix result(shape[0].get<Eigen::Index>(), shape[1].get<Eigen::Index>());
-    copy(name, "F32", result.data(), static_cast<std::size_t>(result.size()) * sizeof(float));
-    return result;
-  }
+  [[nodiscard]] jessl::RowMatrix features(const std::string& name) const { return read<float>(name, "F32"); }
+  [[nodiscard]] MatrixOf<double> values(const std::string& name) const { return read<double>(name, "F64"); }
 
   [[nodiscard]] std::vector<std::int64_t> labels(const std::string& name) const {
     std::vector<std::int64_t> result(header_.at(name).at("shape")[0].get<std::size_t>());
@@ -78,6 +86,14 @@ class Collection {
     data_ = 8 + length;
     std::ifstream json(folder / "eval.json");
     expected_ = Json::parse(json);
+  }
+
+  template <class Scalar>
+  [[nodiscard]] MatrixOf<Scalar> read(const std::string& name, const std::string& dtype) const {
+    const auto& shape = header_.at(name).at("shape");
+    MatrixOf<Scalar> result(shape[0].get<Eigen::Index>(), shape[1].get<Eigen::Index>());
+    copy(name, dtype, result.data(), static_cast<std::size_t>(result.size()) * sizeof(Scalar));
+    return result;
   }
 
   void copy(const std::string& name, const std::string& dtype, void* target, std::size_t count) const {

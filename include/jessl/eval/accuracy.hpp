@@ -23,12 +23,9 @@ namespace jessl::eval {
   JESSL_CHECK(predicted.size() == labels.size(), ShapeError, "jessl::eval::accuracy: ", predicted.size(),
               " predictions but ", labels.size(), " labels, expected one each");
   JESSL_CHECK(!labels.empty(), DataError, "jessl::eval::accuracy: there are no labels, expected at least one");
+  detail::check_labelled("jessl::eval::accuracy", labels);
   std::size_t right = 0;
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    JESSL_CHECK(labels[i] >= 0, DataError, "jessl::eval::accuracy: labels[", i, "] is ", labels[i],
-                ", expected a class >= 0; leave images without a label out");
-    right += predicted[i] == labels[i] ? 1U : 0U;
-  }
+  for (std::size_t i = 0; i < labels.size(); ++i) right += predicted[i] == labels[i] ? 1U : 0U;
   return static_cast<double>(right) / static_cast<double>(labels.size());
 }
 

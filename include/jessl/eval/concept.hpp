@@ -20,6 +20,9 @@ namespace eval {
 /// Features as they are handed in: [N, D] float32, row-major, without a copy.
 using Features = Eigen::Ref<const RowMatrix>;
 
+/// Row-major float64: weights, means and whatever else is a sum over rows.
+using RowMatrixD = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
 /// Class indices as they are handed in, one a row.
 using Labels = std::span<const std::int64_t>;
 

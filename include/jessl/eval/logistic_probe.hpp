@@ -22,6 +22,7 @@
 #include <jessl/eval/detail/checks.hpp>
 #include <jessl/eval/detail/gemm.hpp>
 #include <jessl/eval/detail/lbfgs.hpp>
+#include <jessl/eval/detail/moments.hpp>
 
 namespace jessl::eval {
 
@@ -78,8 +79,6 @@ class SoftmaxObjective {
     chunks_.resize(static_cast<std::size_t>((x.rows() + chunk_rows_ - 1) / chunk_rows_));
   }
 
-  [[nodiscard]] Eigen::Index parameters() const { return classes_ * (x_.cols() + 1); }
-
   double operator()(const Eigen::VectorXd& parameters, Eigen::VectorXd& gradient) {
     const Eigen::Index size = classes_ * x_.cols();
     weights_ = Eigen::Map<const RowMatrixD>(parameters.data(), classes_, x_.cols()).cast<float>();
@@ -102,7 +101,6 @@ class SoftmaxObjective {
   }
 
  private:
-  using RowMatrixD = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   static constexpr Eigen::Index block_rows = 256;  // the block stays in the second-level cache between its two products
 
   struct Chunk {
@@ -156,37 +154,24 @@ class SoftmaxObjective {
 };
 
 /// v <- P^-1 v for P = 1/2 Cov(X) + l2 I on each class's weights and 1/2 on its intercept, after the features' mean has
-/// been moved into the intercept.
+/// been moved into the intercept. The covariance is found once, for any number of l2.
 class SoftmaxMetric {
  public:
-  SoftmaxMetric(const Features& x, std::int64_t classes, double l2, ThreadPool& pool) : classes_(classes) {
+  SoftmaxMetric(const Features& x, std::int64_t classes, ThreadPool& pool) : classes_(classes) {
     // All rows: of features that are seldom non-zero, as a network's often are, a sample tells little, and a poor metric
     // costs hundreds of steps more than it saves.
-    const Eigen::Index dimension = x.cols();
-    mean_.setZero(dimension);
-    for (Eigen::Index i = 0; i < x.rows(); ++i) mean_ += x.row(i).transpose().cast<double>();
-    mean_ /= static_cast<double>(x.rows());
+    const Eigen::RowVectorXd mean = row_mean(x, pool);
+    mean_ = mean.transpose();
+    bound_ = scatter_matrix<float>(x, mean, pool).cast<double>() * (0.5 / static_cast<double>(x.rows()));
+  }
 
-    const Eigen::RowVectorXf shift = mean_.transpose().cast<float>();
-    RowMatrix covariance = RowMatrix::Zero(dimension, dimension);
-    RowMatrix centred;
-    constexpr Eigen::Index batch = 4096;
-    constexpr Eigen::Index tile = 64;
-    for (Eigen::Index first = 0; first < x.rows(); first += batch) {
-      centred = x.middleRows(first, std::min(batch, x.rows() - first)).rowwise() - shift;
-      // The lower triangle, in tiles of rows.
-      pool.parallel_for((dimension + tile - 1) / tile, [&](std::int64_t t, std::int64_t) {
-        const Eigen::Index top = t * tile;
-        const Eigen::Index height = std::min(tile, dimension - top);
-        add_product(centred.middleCols(top, height).transpose(), centred.leftCols(top + height),
-                    covariance.block(top, 0, height, top + height));
-      });
-    }
-    Eigen::MatrixXd bound = covariance.cast<double>() * (0.5 / static_cast<double>(x.rows()));
+  /// Makes P that of this l2.
+  void penalise(double l2) {
     // Constant columns, fewer rows than columns and float32 sums leave it singular: a little more of the diagonal.
-    const double least = 1e-12 * std::max(bound.diagonal().maxCoeff(), 1e-12);
-    bound.diagonal() = ((1.0 + 1e-4) * bound.diagonal().array() + l2).max(least).matrix();
-    factor_.compute(bound);
+    const double least = 1e-12 * std::max(bound_.diagonal().maxCoeff(), 1e-12);
+    Eigen::MatrixXd penalised = bound_;
+    penalised.diagonal() = ((1.0 + 1e-4) * bound_.diagonal().array() + l2).max(least).matrix();
+    factor_.compute(penalised);
     JESSL_ASSERT(factor_.info() == Eigen::Success, "LogisticProbe's metric is not positive definite");
   }
 
@@ -202,8 +187,32 @@ class SoftmaxMetric {
  private:
   Eigen::Index classes_;
   Eigen::VectorXd mean_;                // [D]
+  Eigen::MatrixXd bound_;               // 1/2 Cov(X), its lower triangle, [D, D]
   Eigen::LLT<Eigen::MatrixXd> factor_;  // of P's block for one class's weights, [D, D]
 };
+
+/// The checks of what LogisticProbe and LogisticProbeSearch have in common.
+inline void check_minimiser(std::string_view who, double tolerance, std::int64_t max_iterations) {
+  JESSL_CHECK(tolerance > 0, ConfigError, who, ": tolerance is ", tolerance, ", expected a number > 0");
+  JESSL_CHECK(max_iterations >= 1, ConfigError, who, ": max_iterations is ", max_iterations, ", expected >= 1");
+}
+
+/// Goes from `parameters` to the optimum for settings.l2, or warns that it stopped short of it. `goal` is as minimise()
+/// takes it. The metric may be that of more rows than `x` has.
+inline Minimum fit_softmax(std::string_view who, const LogisticProbe& settings, const Features& x, Labels y,
+                           std::int64_t classes, SoftmaxMetric& metric, ThreadPool& pool, Eigen::VectorXd& parameters,
+                           double goal = 0.0) {
+  SoftmaxObjective objective(x, y, classes, settings.l2, pool);
+  metric.penalise(settings.l2);
+  const Minimum result =
+      minimise(parameters, objective, std::as_const(metric), settings.max_iterations, settings.tolerance, goal);
+  if (!result.converged) {
+    warn(who, ": stopped after ", result.iterations, " steps with a gradient of ", result.gradient_norm, " (l2 ",
+         settings.l2, ", tolerance ", settings.tolerance,
+         "); standardise the features, raise max_iterations or l2, or raise tolerance");
+  }
+  return result;
+}
 
 }  // namespace detail
 
@@ -217,30 +226,26 @@ class FittedLogisticProbe {
  public:
   /// Finds the optimum; see LogisticProbe::fit.
   FittedLogisticProbe(const LogisticProbe& settings, const Features& x, Labels y)
-      : threads_(detail::thread_count(who, settings.threads)) {
+      : l2_(settings.l2), threads_(detail::thread_count(who, settings.threads)) {
     JESSL_CHECK(std::isfinite(settings.l2) && settings.l2 >= 0, ConfigError, who, ": l2 is ", settings.l2,
                 ", expected a finite number >= 0");
-    JESSL_CHECK(settings.tolerance > 0, ConfigError, who, ": tolerance is ", settings.tolerance,
-                ", expected a number > 0");
-    JESSL_CHECK(settings.max_iterations >= 1, ConfigError, who, ": max_iterations is ", settings.max_iterations,
-                ", expected >= 1");
+    detail::check_minimiser(who, settings.tolerance, settings.max_iterations);
     detail::check_training(who, x, y);
     const std::int64_t classes = detail::class_count(who, y, settings.classes);
     detail::check_finite(who, x, 0, x.rows());
 
     ThreadPool pool(threads_);
-    detail::SoftmaxObjective objective(x, y, classes, settings.l2, pool);
-    const detail::SoftmaxMetric metric(x, classes, settings.l2, pool);
-    Eigen::VectorXd parameters = Eigen::VectorXd::Zero(objective.parameters());
-    result_ = detail::minimise(parameters, objective, metric, settings.max_iterations, settings.tolerance);
+    detail::SoftmaxMetric metric(x, classes, pool);
+    Eigen::VectorXd parameters = Eigen::VectorXd::Zero(classes * (x.cols() + 1));
+    result_ = detail::fit_softmax(who, settings, x, y, classes, metric, pool, parameters);
+    keep(parameters, classes);
+  }
 
-    weights_ = parameters.head(classes * x.cols()).reshaped<Eigen::RowMajor>(classes, x.cols()).cast<float>();
-    intercept_ = parameters.tail(classes).cast<float>();
-    if (!result_.converged) {
-      warn(who, ": stopped after ", result_.iterations, " steps with a gradient of ", result_.gradient_norm,
-           " (tolerance ", settings.tolerance,
-           "); standardise the features, raise max_iterations or l2, or raise tolerance");
-    }
+  /// Takes an optimum that was found for settings.l2, [W (C rows of D), b]; see LogisticProbeSearch::fit.
+  FittedLogisticProbe(const LogisticProbe& settings, const detail::Minimum& result, const Eigen::VectorXd& parameters,
+                      std::int64_t classes)
+      : l2_(settings.l2), threads_(detail::thread_count(who, settings.threads)), result_(result) {
+    keep(parameters, classes);
   }
 
   /// The class with the highest logit, of equal ones the lowest.
@@ -269,6 +274,8 @@ class FittedLogisticProbe {
   [[nodiscard]] const RowMatrix& weights() const { return weights_; }            ///< W, [C, D]
   [[nodiscard]] const Eigen::VectorXf& intercept() const { return intercept_; }  ///< b, [C]; sums to 0
 
+  /// The weight of the penalty.
+  [[nodiscard]] double l2() const { return l2_; }
   /// The value at the optimum: mean cross-entropy + l2/2 ||W||^2.
   [[nodiscard]] double objective() const { return result_.objective; }
   /// The largest absolute entry of the gradient there.
@@ -281,6 +288,13 @@ class FittedLogisticProbe {
  private:
   static constexpr std::string_view who = "jessl::eval::LogisticProbe";
 
+  void keep(const Eigen::VectorXd& parameters, std::int64_t classes) {
+    const Eigen::Index columns = parameters.size() / classes - 1;
+    weights_ = parameters.head(classes * columns).reshaped<Eigen::RowMajor>(classes, columns).cast<float>();
+    intercept_ = parameters.tail(classes).cast<float>();
+  }
+
+  double l2_;
   std::int64_t threads_;
   detail::Minimum result_;
   RowMatrix weights_;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -19,12 +20,24 @@ namespace jessl::eval::detail {
 
 [[nodiscard]] inline Shape shape_of(const Features& x) { return Shape(std::vector<std::int64_t>{x.rows(), x.cols()}); }
 
-/// Training features: at least one row and one column, one label a row.
-inline void check_training(std::string_view who, const Features& x, Labels y) {
+inline void check_not_empty(std::string_view who, const Features& x) {
   JESSL_CHECK(x.rows() > 0 && x.cols() > 0, DataError, who, ": X is ", shape_of(x),
               ", expected at least one row and one column");
+}
+
+/// Training features: at least one row and one column, one label a row.
+inline void check_training(std::string_view who, const Features& x, Labels y) {
+  check_not_empty(who, x);
   JESSL_CHECK(static_cast<std::size_t>(x.rows()) == y.size(), ShapeError, who, ": X is ", shape_of(x), " but y has ",
               y.size(), " labels, expected one label a row");
+}
+
+/// Labels that are counted without a number of classes: all of them are there.
+inline void check_labelled(std::string_view who, Labels y) {
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    JESSL_CHECK(y[i] >= 0, DataError, who, ": labels[", i, "] is ", y[i],
+                ", expected a class >= 0; leave images without a label out");
+  }
 }
 
 /// Features to classify: as many columns as the model was fitted to.
@@ -69,6 +82,17 @@ inline void check_finite(std::string_view who, const Features& x, Eigen::Index f
                                : "; set .classes to the number of classes");
   }
   return setting ? *setting : *std::max_element(y.begin(), y.end()) + 1;
+}
+
+/// A list of settings to choose from: not empty, and each finite and in the range that `range` says in words.
+template <class InRange>
+void check_list(std::string_view who, std::string_view name, std::span<const double> values, std::string_view range,
+                const InRange& in_range) {
+  JESSL_CHECK(!values.empty(), ConfigError, who, ": ", name, " is empty, expected at least one number to choose from");
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    JESSL_CHECK(std::isfinite(values[i]) && in_range(values[i]), ConfigError, who, ": ", name, "[", i, "] is ",
+                values[i], ", expected a finite number ", range);
+  }
 }
 
 /// 0 means all hardware threads.

@@ -2,11 +2,10 @@
 // Eigen's matrix product on the calling thread alone.
 #pragma once
 
+#include <concepts>
 #include <type_traits>
 
 #include <Eigen/Core>
-
-#include <jessl/core/matrix.hpp>
 
 namespace jessl::eval::detail {
 
@@ -16,7 +15,7 @@ inline constexpr int storage_order = M::IsRowMajor ? Eigen::RowMajor : Eigen::Co
 template <class M>
 inline constexpr bool contiguous = Eigen::internal::inner_stride_at_compile_time<M>::ret == 1;
 
-/// out += a * b for matrices, maps or references of float or of double with inner stride 1, on the calling thread.
+/// out += a * b for matrices, maps or references of one scalar type with inner stride 1, on the calling thread.
 ///
 /// In a program compiled with OpenMP, as those that use LibTorch are, Eigen's operator* starts a team of threads of its
 /// own in each thread that calls it. eval's threads come from one jessl::ThreadPool, so each of them must
@@ -25,6 +24,8 @@ template <class A, class B, class Out>
 void add_product(const A& a, const B& b, Out&& out) {
   using Destination = std::remove_cvref_t<Out>;
   using Scalar = typename Destination::Scalar;
+  static_assert(std::same_as<typename A::Scalar, Scalar> && std::same_as<typename B::Scalar, Scalar>,
+                "jessl::eval::detail::add_product multiplies matrices of one scalar type");
   static_assert(Destination::IsRowMajor, "jessl::eval::detail::add_product writes row-major matrices");
   static_assert(contiguous<A> && contiguous<B> && contiguous<Destination>,
                 "jessl::eval::detail::add_product needs contiguous rows or columns");

@@ -18,6 +18,7 @@ namespace jessl::eval::detail {
 struct Minimum {
   double objective = 0.0;
   double gradient_norm = 0.0;  ///< largest absolute entry of the gradient
+  double goal = 0.0;           ///< what that had to come down to
   std::int64_t iterations = 0;
   bool converged = false;  ///< the gradient's goal was reached
 };
@@ -26,8 +27,9 @@ struct Minimum {
 ///
 /// `evaluate(x, gradient)` returns the value and fills the gradient. `precondition(v)` turns v into P^-1 v, where P
 /// resembles the Hessian matrix; with P = identity this is the plain method. Ends when the largest entry of the
-/// gradient is at most tolerance * max(1, its value at the start), after max_iterations, or when rounding hides every
-/// improvement.
+/// gradient is at most tolerance * max(1, its value at the start), or `goal` if that is more, after max_iterations, or
+/// when rounding hides every improvement. A start near the minimum wants the goal of one far from it: its own gradient is
+/// small.
 ///
 /// Source     Nocedal, Wright: Numerical Optimization, 2nd edition, 2006, algorithms 7.4 and 7.5;
 ///            Lewis, Overton: Nonsmooth optimization via quasi-Newton methods, Mathematical Programming 141, 2013,
@@ -36,7 +38,7 @@ struct Minimum {
 ///            SIAM Journal on Optimization 16, 2005, section 4 (acceptance near the rounding error)
 template <class Evaluate, class Precondition>
 Minimum minimise(Eigen::VectorXd& x, Evaluate&& evaluate, Precondition&& precondition, std::int64_t max_iterations,
-                 double tolerance) {
+                 double tolerance, double goal = 0.0) {
   struct Pair {
     Eigen::VectorXd step;
     Eigen::VectorXd change;  // of the gradient over the step
@@ -69,7 +71,7 @@ Minimum minimise(Eigen::VectorXd& x, Evaluate&& evaluate, Precondition&& precond
   Minimum result;
   result.objective = evaluate(x, gradient);
   result.gradient_norm = gradient.lpNorm<Eigen::Infinity>();
-  const double goal = tolerance * std::max(1.0, result.gradient_norm);
+  result.goal = std::max(goal, tolerance * std::max(1.0, result.gradient_norm));
 
   // Finds a step along `direction` to `next`, with its value and gradient. False when rounding hides every improvement.
   const auto line_search = [&](double slope, double& next_value) {
@@ -97,7 +99,7 @@ Minimum minimise(Eigen::VectorXd& x, Evaluate&& evaluate, Precondition&& precond
     return false;
   };
 
-  while (result.gradient_norm > goal && result.iterations < max_iterations) {
+  while (result.gradient_norm > result.goal && result.iterations < max_iterations) {
     newton_direction();
     double next_value = 0.0;
     const double slope = gradient.dot(direction);
@@ -122,7 +124,7 @@ Minimum minimise(Eigen::VectorXd& x, Evaluate&& evaluate, Precondition&& precond
       if (history.size() > history_length) history.pop_front();
     }
   }
-  result.converged = result.gradient_norm <= goal;
+  result.converged = result.gradient_norm <= result.goal;
   return result;
 }
 
