@@ -2,6 +2,7 @@
 // Classifiers at every layer, and the table of their figures.
 #include <catch2/catch.hpp>
 
+#include <cmath>
 #include <cstdint>
 #include <sstream>
 #include <string>
@@ -115,6 +116,8 @@ TEST_CASE("ScoreTable: a missing figure is a dash, and its row has no mean", "[e
   std::ostringstream text;
   text << table;
   CHECK_THAT(text.str(), Contains("layer1.0        KNN    top1    0.6250       -       -     -\n"));
+  CHECK_THROWS_AS(table.add({.layer = "layer1.0", .task = "cars", .probe = "KNN", .metric = "top1", .value = NAN}),
+                  jessl::DataError);
   CHECK_THROWS_AS(table.value(row, "planes"), jessl::ConfigError);
   CHECK_THROWS_WITH(table.mean({"layer9.0", "KNN", "top1"}), Contains("there is no such row among the 3"));
 }

@@ -150,7 +150,7 @@ TEST_CASE("StepFeatures: small views and the loss's own images are left out", "[
     return backbone::resnet({.layers = {1, 1, 1, 1}, .width = 8, .stem = backbone::Stem::small, .in_channels = 1});
   };
   const auto crop = [](std::int64_t size) { return augment::compose(augment::RandomResizedCrop{.size = size}); };
-  Trainer crops{augment::multi_crop<2, 2>(crop(16), crop(8)), net(), projector::MLP{"16-8"}, loss::NTXent{},
+  Trainer crops{augment::multi_crop<2, 3>(crop(16), crop(8)), net(), projector::MLP{"16-8"}, loss::NTXent{},
                 optim::SGD{.lr = 1e-3}};
   crops.fit(fixtures::stripes(), options, watch);
   Trainer negatives{augment::simclr({.size = 16}), net(), projector::MLP{"16-8"},
@@ -158,7 +158,7 @@ TEST_CASE("StepFeatures: small views and the loss's own images are left out", "[
   negatives.fit(fixtures::stripes(), options, watch);
 }
 
-TEST_CASE("OnlineProbe, KNNMonitor, CollapseMonitor: the losses of a run that is watched are those of one that is not",
+TEST_CASE("OnlineProbe and the monitors: the losses of a run that is watched are those of one that is not",
           "[train][monitors]") {
   const fixtures::CapturedLog log;
   const auto data = fixtures::stripes();
@@ -168,7 +168,7 @@ TEST_CASE("OnlineProbe, KNNMonitor, CollapseMonitor: the losses of a run that is
   options.micro_batch = GENERATE(0, 8);
   const std::vector<double> alone = losses_of_run(make, options);
   CHECK(losses_of_run(make, options, train::OnlineProbe{}.on(test), train::KNNMonitor{.k = 5}.on(data, test),
-                      train::CollapseMonitor{}) == alone);
+                      train::RankMonitor{}.on(test), train::CollapseMonitor{}) == alone);
 }
 
 TEST_CASE("OnlineProbe: the classifiers and figures are those of a loop of one's own over the features",
@@ -232,6 +232,14 @@ TEST_CASE("OnlineProbe: top-1 and top-5 count as eval::accuracy and eval::top_k 
   CHECK(values["top1"].get<double>() == Approx(1.0 / 7.0));  // the row without a label does not count
   CHECK(values["top5"].get<double>() == Approx(5.0 / 7.0));
   CHECK(values["loss"].get<double>() == Approx(std::log(7.0)));
+
+  // Classifiers that have diverged are right nowhere.
+  auto diverged = train::OnlineProbe{}.start(run);
+  diverged.after_forward({.step = 1, .layers = {{"representation", torch::full({8, 3}, NAN)}}, .labels = labels});
+  diverged.after_epoch({.epoch = 0, .step = 1});
+  CHECK(measurements.at(1).values["train"]["representation"]["top1"] == 0.0);
+  CHECK(measurements.at(1).values["train"]["representation"]["top5"] == 0.0);
+  CHECK(measurements.at(1).values["train"]["representation"]["loss"] == "nan");
 }
 
 TEST_CASE("OnlineProbe.on: the figures on test images are those of the classifiers on embed_layers",
@@ -286,6 +294,12 @@ TEST_CASE("OnlineProbe: a checkpoint of a run without it costs a warning, one of
   options.resume = folder / "checkpoint.pt";
   fixtures::small_trainer().fit(data, options, train::OnlineProbe{});
   CHECK(log.contains("the checkpoint has no \"callback.OnlineProbe\": that callback starts anew"));
+  options.resume = "";
+  CHECK_THROWS(fixtures::small_trainer().fit(data, options, train::OnlineProbe{},
+                                             train::CheckpointEvery{folder / "probed.pt"}, fixtures::StopAfter{5}));
+  options.resume = folder / "probed.pt";
+  fixtures::small_trainer().fit(data, options, train::JSONLines{folder / "metrics.jsonl"});
+  CHECK(log.contains("the checkpoint has a \"callback.OnlineProbe\", which no callback of this run takes up"));
 
   const train::Run run{.epochs = 1, .steps_per_epoch = 1, .batch_size = 8, .classes = 4};
   const train::StepFeatures features{
@@ -315,7 +329,7 @@ TEST_CASE("OnlineProbe, KNNMonitor, CollapseMonitor: what cannot work is said be
                     Contains("k is 97, expected 1 to the number of images in the bank, 96"));
   CHECK_THROWS_WITH(fit(data, train::KNNMonitor{.epochs = 0}.on(data, data)), Contains("epochs is 0"));
   CHECK_THROWS_WITH(fit(data, train::KNNMonitor{.temperature = 0.0}.on(data, data)), Contains("temperature is 0"));
-  CHECK_THROWS_WITH(fit(data, train::KNNMonitor{}.on(unlabelled, data)), Contains("the bank have no labels"));
+  CHECK_THROWS_WITH(fit(data, train::KNNMonitor{}.on(unlabelled, data)), Contains("the bank has no labels"));
   CHECK_THROWS_WITH(fit(data, train::KNNMonitor{}.on(data, unlabelled)), Contains("the queries have no labels"));
   CHECK_THROWS_WITH(fit(data, train::CollapseMonitor{.threshold = 1.0}), Contains("threshold is 1"));
   CHECK_THROWS_WITH(fit(data, train::CollapseMonitor{.patience = 0}), Contains("patience is 0"));
@@ -395,6 +409,48 @@ TEST_CASE("JSONLines, Progress: measurements have lines of their own, that name 
   CHECK_THAT(shown.str(), Contains("epoch 3, OnlineProbe, train, representation: top1 0."));
 }
 
+TEST_CASE("Callback: what start() may not call says so", "[train][monitors]") {
+  const fixtures::CapturedLog log;
+  struct Early {
+    bool saves;
+    [[nodiscard]] CallbackArchetype::State start(const train::Run& run) const {
+      if (saves) run.save("never.pt");
+      run.report({.by = "Early"});
+      return {};
+    }
+  };
+  CHECK_THROWS_WITH(fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), Early{true}),
+                    Contains("start() calls run.save"));
+  CHECK_THROWS_WITH(fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), Early{false}),
+                    Contains("start() calls run.report"));
+}
+
+TEST_CASE("KNNMonitor: images without a label are left out", "[train][monitors]") {
+  const fixtures::CapturedLog log;
+  std::vector<std::int64_t> labels;
+  for (std::int64_t i = 0; i < 40; ++i) labels.push_back(i % 5 == 0 ? -1 : i % 4);
+  std::vector<std::uint8_t> pixels(40 * 256);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i * i / 7);
+  const data::ArrayDataset some{{.pixels = std::move(pixels), .height = 16, .width = 16, .labels = std::move(labels)}};
+  std::vector<train::Measurement> measurements;
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  fixtures::small_trainer().fit(fixtures::stripes(), options, train::KNNMonitor{.k = 1}.on(some, some),
+                                Measurements{&measurements});
+  CHECK(measurements.at(0).values["representation"]["top1"] == 1.0);  // each is its own neighbour
+}
+
+TEST_CASE("Trainer.embed_layers: follows the backbone to another type, as step does", "[train][monitors]") {
+  const fixtures::CapturedLog log;
+  auto trainer = fixtures::small_trainer();
+  const LayerEmbedding single = trainer.embed_layers(fixtures::stripes(8));
+  trainer.backbone()->to(torch::kHalf);
+  trainer.backbone()->to(torch::kFloat);
+  trainer.projector()->to(torch::kDouble);
+  const LayerEmbedding again = trainer.embed_layers(fixtures::stripes(8));
+  CHECK(again.layers.back().features.isApprox(single.layers.back().features, 1e-2F));  // weights rounded to float16
+}
+
 TEST_CASE("Trainer.embed_layers: the representation is embed's, the projector's layers are its module's",
           "[train][monitors]") {
   const fixtures::CapturedLog log;
@@ -438,8 +494,7 @@ TEST_CASE("Trainer.embed_layers: blocks are named as in torchvision, and the las
   CHECK_THROWS_WITH(mean.embed_layers(data, {.blocks = true}), Contains("does not tell its blocks' features"));
 }
 
-TEST_CASE("KNNMonitor, OnlineProbe: two of a kind in one run have a place each in the checkpoint",
-          "[train][monitors]") {
+TEST_CASE("OnlineProbe: two in one run have a place each in the checkpoint", "[train][monitors]") {
   const fixtures::CapturedLog log;
   const fixtures::TemporaryFolder folder;
   fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), train::OnlineProbe{},

@@ -22,7 +22,9 @@ enum class Purpose : std::uint8_t {
   substitution = 2,    ///< which sample takes the place of a damaged one
   initialisation = 3,  ///< start values of weights, queues and prototypes
   packing = 4,         ///< which images of a data set are stored as JPEG
-  selection = 5,       ///< which images of a data set are in a part of it
+  selection = 5,       ///< which images of a data set are in a part of it; operation: 0 data::fraction, 1
+                       ///< data::channel_statistics, 2 eval::few_shot, 3 eval::LogisticProbeSearch, 4
+                       ///< eval::cluster_learnability
   mixing = 6           ///< how the images of a batch are mixed
 };
 

@@ -22,8 +22,8 @@ namespace jessl::eval {
 /// Errors     none
 /// Models     jessl::Options
 /// Source     none
-struct AtLayers {
-  static constexpr std::string_view name = "AtLayers";
+struct AtLayersOptions {
+  static constexpr std::string_view name = "AtLayersOptions";
 
   std::string task = "test";  ///< the column of the table
 };
@@ -44,8 +44,8 @@ struct AtLayers {
 /// Source     Bordes, Balestriero, Garrido, Bardes and Vincent, Guillotine Regularization: Why removing layers is needed to
 ///            improve generalization in Self-Supervised Learning, TMLR 2023, arXiv 2206.13378
 template <Classifier... Probes>
-[[nodiscard]] ScoreTable at_layers(const LayerEmbedding& train, const LayerEmbedding& test, const AtLayers& options,
-                                   const Probes&... probes) {
+[[nodiscard]] ScoreTable at_layers(const LayerEmbedding& train, const LayerEmbedding& test,
+                                   const AtLayersOptions& options, const Probes&... probes) {
   JESSL_CHECK(train.layers.size() == test.layers.size(), ShapeError, "jessl::eval::at_layers: train has ",
               train.layers.size(), " layers, test ", test.layers.size(), ", expected those of one network");
   ScoreTable table;
@@ -69,7 +69,7 @@ template <Classifier... Probes>
 /// As above, with the column called "test".
 template <Classifier... Probes>
 [[nodiscard]] ScoreTable at_layers(const LayerEmbedding& train, const LayerEmbedding& test, const Probes&... probes) {
-  return at_layers(train, test, AtLayers{}, probes...);
+  return at_layers(train, test, AtLayersOptions{}, probes...);
 }
 
 /// Gives the features of a data set's images at every layer, as a jessl::Trainer does.
@@ -85,9 +85,9 @@ concept EmbedsLayers = requires(T& trainer, const D& data) {
 template <class T, class Train, class Test, Classifier... Probes>
 requires(EmbedsLayers<T, Train>&& EmbedsLayers<T, Test>) [[nodiscard]] ScoreTable
     at_layers(T& trainer, const Train& train, const Test& test, const Probes&... probes) {
-  return at_layers(trainer.embed_layers(train), trainer.embed_layers(test), AtLayers{}, probes...);
+  return at_layers(trainer.embed_layers(train), trainer.embed_layers(test), AtLayersOptions{}, probes...);
 }
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::AtLayers, task);
+BOOST_HANA_ADAPT_STRUCT(jessl::eval::AtLayersOptions, task);

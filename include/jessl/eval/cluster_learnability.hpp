@@ -82,7 +82,7 @@ struct ClusterLearnabilityOptions {
   }
   std::vector<Eigen::Index> order(labels.size());
   std::iota(order.begin(), order.end(), Eigen::Index{0});
-  Draw draw({.seed = options.seed, .purpose = Purpose::selection});
+  Draw draw({.seed = options.seed, .operation = 4, .purpose = Purpose::selection});
   draw.shuffle(std::span(order));
   const auto take = [&](std::span<const Eigen::Index> rows) {
     Embedding part{RowMatrix(static_cast<Eigen::Index>(rows.size()), x.cols()), {}};

@@ -82,7 +82,7 @@ template <Classifier C>
   for (std::int64_t repeat = 0; repeat < options.repeats; ++repeat) {
     const Draw draw({.seed = options.seed,
                      .epoch = static_cast<std::uint32_t>(repeat),
-                     .operation = 2,  // 0 and 1 are streams of data's, 3 is LogisticProbeSearch's
+                     .operation = 2,
                      .purpose = Purpose::selection});
     const auto rows = detail::draw_rows(y_train, draw, [&](std::int64_t label, std::int64_t count) {
       JESSL_CHECK(count >= options.shots, DataError, who, ": class ", label, " has ", count,

@@ -157,7 +157,7 @@ inline FittedLogisticProbeSearch LogisticProbeSearch::fit(const Features& x, Lab
   const std::int64_t class_count = detail::class_count(who, y, classes);
   detail::check_finite(who, x, 0, x.rows());
 
-  const Draw draw({.seed = seed, .operation = 3, .purpose = Purpose::selection});  // few_shot's is 2
+  const Draw draw({.seed = seed, .operation = 3, .purpose = Purpose::selection});
   const auto kept = detail::draw_rows(y, draw, [this](std::int64_t, std::int64_t count) {
     return std::min<std::int64_t>(std::llround(validation_share * static_cast<double>(count)), count - 1);
   });

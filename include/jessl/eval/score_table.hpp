@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdio>
 #include <map>
@@ -42,7 +43,8 @@ struct Score {
 /// neither mean nor rank.
 ///
 /// Shapes     none
-/// Errors     ConfigError from value(), mean() and rank() for what the table does not have
+/// Errors     DataError from add() for a value that is not finite; ConfigError from value(), mean() and rank() for what the table
+///            does not have
 /// Models     none
 /// Source     Bordes, Balestriero and Vincent, Towards Democratizing Joint-Embedding Self-Supervised Learning, 2023,
 ///            arXiv 2303.01986, section 4 (several tasks and every layer)
@@ -58,6 +60,9 @@ class ScoreTable {
   };
 
   void add(const Score& score) {
+    JESSL_CHECK(std::isfinite(score.value), DataError, "jessl::eval::ScoreTable: the ", score.metric, " of ",
+                score.probe, " at ", score.layer, " on ", score.task, " is ", score.value,
+                ", expected a finite number; leave out what has none");
     const Row row{score.layer, score.probe, score.metric};
     const std::size_t i = place(rows_, row);
     const std::size_t j = place(tasks_, score.task);

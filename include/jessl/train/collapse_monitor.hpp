@@ -63,15 +63,13 @@ struct CollapseMonitor {
       if (recent_steps_ == patience_) judge(features.step);
     }
 
-    void after_epoch(const EpochRecord& epoch) {
+    void after_epoch(const EpochRecord&) {
       const torch::Tensor means = (epoch_sum_ / static_cast<double>(epoch_steps_)).to(torch::kCPU, torch::kFloat64);
       Json values = Json::object();
       for (std::size_t i = 0; i < names_.size(); ++i)
-        values[names_[i]] = {{"spread", means[static_cast<std::int64_t>(i)].item<double>()}};
+        values[names_[i]] = {{"spread", to_json(means[static_cast<std::int64_t>(i)].item<double>())}};
       epoch_steps_ = 0;
-      report_({.step = epoch.step,
-               .epoch = epoch.epoch,
-               .by = std::string(name),
+      report_({.by = std::string(name),
                .protocol = {{"spread", "mean deviation of features of length 1, times sqrt(width)"},
                             {"images", "training views, over the steps of the epoch that this process took"}},
                .values = std::move(values)});

@@ -25,6 +25,7 @@
 #include <jessl/core/file_lock.hpp>
 #include <jessl/core/log.hpp>
 #include <jessl/core/options.hpp>
+#include <jessl/io/detail/parse_json.hpp>
 #include <jessl/io/json.hpp>
 #include <jessl/train/callback.hpp>
 
@@ -91,7 +92,7 @@ struct JSONLines {
     static constexpr std::string_view who = "jessl::train::JSONLines";
 
     void add(const Json& line) {
-      pending_ += line.dump() + '\n';
+      pending_ += io::detail::dump_json(line, -1, "jessl::train::JSONLines: a line") + '\n';
       try {
         write_pending();
         refused_ = false;
@@ -151,10 +152,13 @@ struct JSONLines {
         const Json parsed = Json::parse(line, nullptr, /*allow_exceptions=*/false);
         if (!parsed.is_object() || !parsed.contains("step") || !parsed["step"].is_number_integer()) continue;
         if (parsed["step"] > step) break;
+        if (parsed.contains("measured_by")) {
+          kept.text += line + '\n';
+          continue;
+        }
         kept.last = parsed["step"].get<std::int64_t>();
-        if (!parsed.contains("measured_by"))
-          kept.loss = parsed.contains("loss") && parsed["loss"].is_number() ? parsed["loss"].get<double>()
-                                                                            : std::numeric_limits<double>::quiet_NaN();
+        kept.loss = parsed.contains("loss") && parsed["loss"].is_number() ? parsed["loss"].get<double>()
+                                                                          : std::numeric_limits<double>::quiet_NaN();
         kept.text += line + '\n';
       }
       JESSL_CHECK(!earlier.bad(), IOError, who, ": cannot read ", path, " to its end: ", std::strerror(errno));

@@ -2,12 +2,14 @@
 // The accuracy of nearest neighbours during a run.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <jessl/core/error.hpp>
 #include <jessl/core/matrix.hpp>
@@ -25,13 +27,14 @@ struct KNNMonitorOn;
 /// Tells every so many epochs how often the nearest neighbours of an image have its class, at every layer.
 ///
 /// Nothing is trained for it, and it looks at evaluation views in evaluation mode: the figures are those that eval::KNN gives of the
-/// network as it then is. `on(bank, queries)` names the images: neighbours come from the first, questions from the second.
+/// network as it then is. `on(bank, queries)` names the images: neighbours come from the first, questions from the second. Images
+/// without a label (-1) are left out.
 ///
 ///     trainer.fit(train, options, train::Progress{}, train::KNNMonitor{.epochs = 5}.on(train, test));
 ///
 /// Shapes     none
 /// Units      epochs: passes over the training data between two looks; the last epoch is always looked at
-/// Cost       both data sets through the network, and eval::KNN at each layer
+/// Cost       both data sets through the network, whose features at all layers are held at once, and eval::KNN at each layer
 /// Randomness none; the run's losses stay as they are, bit for bit
 /// Errors     ConfigError when a data set has no labels or a setting is out of range
 /// Models     none; what on() gives is a jessl::Callback (docs/train/README.md)
@@ -43,7 +46,7 @@ struct KNNMonitor {
   double temperature = 0.07;  ///< sharpness of the votes, > 0
   std::int64_t epochs = 1;    ///< between two looks, >= 1
 
-  /// The callback on two data sets, which must outlive the run.
+  /// The callback on two data sets.
   template <class Bank, class Queries>
   [[nodiscard]] KNNMonitorOn<Bank, Queries> on(const Bank& bank, const Queries& queries) const {
     return {*this, bank, queries};
@@ -60,9 +63,9 @@ template <class Bank, class Queries>
 struct KNNMonitorOn {
   static constexpr std::string_view name = KNNMonitor::name;
 
-  KNNMonitor monitor;      ///< its settings
-  const Bank& bank;        ///< images whose labels vote
-  const Queries& queries;  ///< images that are asked about
+  KNNMonitor monitor;  ///< its settings
+  Bank bank;           ///< images whose labels vote
+  Queries queries;     ///< images that are asked about
 
   template <class T>
   class State {
@@ -77,16 +80,17 @@ struct KNNMonitorOn {
       JESSL_CHECK(settings_.epochs >= 1, ConfigError, who, ": epochs is ", settings_.epochs, ", expected >= 1");
       JESSL_CHECK(settings_.k >= 1 && settings_.k <= bank_.size(), ConfigError, who, ": k is ", settings_.k,
                   ", expected 1 to the number of images in the bank, ", bank_.size());
-      JESSL_CHECK(settings_.temperature > 0, ConfigError, who, ": temperature is ", settings_.temperature,
-                  ", expected a number > 0");
+      JESSL_CHECK(std::isfinite(settings_.temperature) && settings_.temperature > 0, ConfigError, who,
+                  ": temperature is ", settings_.temperature, ", expected a finite number > 0");
+      JESSL_CHECK(queries_.size() >= 1, ConfigError, who, ": there are no queries");
       JESSL_CHECK(bank_.classes() >= 1 && queries_.classes() >= 1, ConfigError, who, ": ",
-                  bank_.classes() >= 1 ? "the queries" : "the bank", " have no labels, expected classes");
+                  bank_.classes() >= 1 ? "the queries have" : "the bank has", " no labels, expected classes");
     }
 
     void after_epoch(const EpochRecord& epoch) {
       if ((epoch.epoch + 1) % settings_.epochs != 0 && epoch.epoch + 1 != epochs_) return;
-      const LayerEmbedding bank = trainer_.embed_layers(bank_);
-      const LayerEmbedding queries = trainer_.embed_layers(queries_);
+      const LayerEmbedding bank = labelled(trainer_.embed_layers(bank_));
+      const LayerEmbedding queries = labelled(trainer_.embed_layers(queries_));
       Json values = Json::object();
       for (std::size_t i = 0; i < bank.layers.size(); ++i) {
         const auto knn =
@@ -94,10 +98,9 @@ struct KNNMonitorOn {
         values[bank.layers[i].layer] = {
             {"top1", eval::accuracy(knn.predict(queries.layers[i].features), queries.labels)}};
       }
-      report_({.step = epoch.step,
-               .epoch = epoch.epoch,
-               .by = std::string(name),
+      report_({.by = std::string(name),
                .protocol = {{"classifier", "k nearest neighbours by cosine similarity s, votes exp(s / temperature)"},
+                            {"views", "of evaluation, in evaluation mode"},
                             {"k", settings_.k},
                             {"temperature", settings_.temperature},
                             {"bank", bank_.size()},
@@ -107,6 +110,18 @@ struct KNNMonitorOn {
 
    private:
     static constexpr std::string_view who = "jessl::train::KNNMonitor";
+
+    /// The rows of images that have a label.
+    [[nodiscard]] static LayerEmbedding labelled(LayerEmbedding all) {
+      std::vector<Eigen::Index> rows;
+      for (std::size_t i = 0; i < all.labels.size(); ++i) {
+        if (all.labels[i] >= 0) rows.push_back(static_cast<Eigen::Index>(i));
+      }
+      if (rows.size() == all.labels.size()) return all;
+      for (LayerFeatures& layer : all.layers) layer.features = RowMatrix(layer.features(rows, Eigen::all));
+      std::erase_if(all.labels, [](std::int64_t label) { return label < 0; });
+      return all;
+    }
 
     KNNMonitor settings_;
     const Bank& bank_;

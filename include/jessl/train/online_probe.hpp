@@ -42,9 +42,12 @@ struct OnlineProbeOn;
 /// Shapes     a layer's features [V*N, width] -> logits [V*N, C]
 /// Units      epochs: passes over the training data between two looks at the test images, 0 for never
 /// Precision  float32
-/// Cost       L products of [V*N, width] by [width, C] forward and once backward; on(test) one pass over those images
+/// Cost       L products of [V*N, width] by [width, C] forward and once backward, and the optimizer's pass over four tensors of
+///            [C, width] a layer; on(test) one pass over those images, whose features at all layers are held at once
 /// Randomness none: the classifiers start from zeros
-/// Errors     ConfigError when the training data have no labels, the test data have none or more classes, or a setting is out of range
+/// Errors     ConfigError when the training data have no labels, the test data have none or more classes, or a setting is out of range;
+///            at the first step of a resumed run, which tells how wide the layers are, ConfigError or ShapeError when the
+///            checkpoint's classifiers are of other layers or classes
 /// Models     jessl::Callback (docs/train/README.md)
 /// Source     Bordes, Balestriero and Vincent, Towards Democratizing Joint-Embedding Self-Supervised Learning, 2023,
 ///            arXiv 2303.01986 (its library's probes on every layer of the projector)
@@ -60,7 +63,7 @@ struct OnlineProbe {
 
   [[nodiscard]] State start(const Run& run) const;
 
-  /// The same, with a look at the images of `test`, which must outlive the run.
+  /// The same, with a look at the images of `test`.
   template <class D>
   [[nodiscard]] OnlineProbeOn<D> on(const D& test) const;
 };
@@ -92,17 +95,17 @@ class OnlineProbe::State {
     optimizer_->step();
   }
 
-  void after_epoch(const EpochRecord& epoch) {
+  void after_epoch(const EpochRecord&) {
     Json train = Json::object();
     for (Probe& layer : layers_) {
       train[layer.name] = figures(layer.counts);
       layer.counts.zero_();
     }
-    report(epoch, {{"train", std::move(train)}});
+    report("train", "of the steps, in training mode, each judged before it is learned from", std::move(train));
   }
 
   /// Judges features that nothing learns from, of a data set with labels.
-  void judge(const EpochRecord& epoch, const LayerEmbedding& test) {
+  void judge(const LayerEmbedding& test) {
     const torch::NoGradGuard no_gradient;
     const torch::Tensor labels = torch::tensor(test.labels, torch::kInt64);
     Json values = Json::object();
@@ -121,7 +124,7 @@ class OnlineProbe::State {
       }
       values[layers_[i].name] = figures(sums);
     }
-    report(epoch, {{"test", std::move(values)}});
+    report("test", "of evaluation, in evaluation mode", std::move(values));
   }
 
   [[nodiscard]] bool is_due(const EpochRecord& epoch) const {
@@ -165,12 +168,14 @@ class OnlineProbe::State {
   [[nodiscard]] static torch::Tensor counts(const torch::Tensor& logits, const torch::Tensor& labels,
                                             const torch::Tensor& loss) {
     const torch::Tensor labelled = labels.ne(no_label);
+    // Comparisons with NaN are false, and a label that nothing exceeds would be right.
+    const torch::Tensor judged = labelled.logical_and(logits.isfinite().all(1));
     const torch::Tensor column = labels.clamp_min(0).unsqueeze(1);  // [rows, 1]
     const torch::Tensor own = logits.gather(1, column);
     const torch::Tensor earlier = torch::arange(logits.size(1), labels.options()).lt(column);  // [rows, C]
     const torch::Tensor before = logits.gt(own).logical_or(logits.eq(own).logical_and(earlier)).sum(1);
-    return torch::stack({labelled.sum(), before.lt(1).logical_and(labelled).sum(),
-                         before.lt(5).logical_and(labelled).sum(), loss})
+    return torch::stack(
+               {labelled.sum(), before.lt(1).logical_and(judged).sum(), before.lt(5).logical_and(judged).sum(), loss})
         .to(torch::kFloat64);
   }
 
@@ -180,18 +185,17 @@ class OnlineProbe::State {
     const double rows = std::max(sum[0], 1.0);
     Json values{{"top1", sum[1] / rows}};
     if (classes_ > 5) values["top5"] = sum[2] / rows;
-    values["loss"] = sum[3] / rows;
+    values["loss"] = jessl::to_json(sum[3] / rows);
     return values;
   }
 
-  void report(const EpochRecord& epoch, Json values) const {
-    report_({.step = epoch.step,
-             .epoch = epoch.epoch,
-             .by = std::string(name),
+  void report(std::string_view part, std::string_view views, Json values) const {
+    report_({.by = std::string(name),
              .protocol = {{"classifier", "linear, trained beside the network"},
                           {"optimizer", to_json(settings_.optimizer)},
-                          {"classes", classes_}},
-             .values = std::move(values)});
+                          {"classes", classes_},
+                          {"views", views}},
+             .values = {{std::string(part), std::move(values)}}});
   }
 
   void make(const StepFeatures& features) {
@@ -253,13 +257,14 @@ struct OnlineProbeOn {
   static constexpr std::string_view name = OnlineProbe::name;
 
   OnlineProbe probe;  ///< its settings
-  const D& test;      ///< images that nothing learns from
+  D test;             ///< images that nothing learns from
 
   template <class T>
   class State : public OnlineProbe::State {
    public:
     State(const OnlineProbeOn& settings, const Run& run, T& trainer)
         : OnlineProbe::State(settings.probe, run), test_(settings.test), trainer_(trainer) {
+      JESSL_CHECK(test_.size() >= 1, ConfigError, "jessl::train::OnlineProbe: there are no test images");
       JESSL_CHECK(test_.classes() >= 1 && test_.classes() <= run.classes, ConfigError, "jessl::train::OnlineProbe",
                   ": the test images have ", test_.classes(), " classes, expected 1 to those of the training images, ",
                   run.classes);
@@ -267,7 +272,7 @@ struct OnlineProbeOn {
 
     void after_epoch(const EpochRecord& epoch) {
       OnlineProbe::State::after_epoch(epoch);
-      if (this->is_due(epoch)) this->judge(epoch, trainer_.embed_layers(test_));
+      if (this->is_due(epoch)) this->judge(trainer_.embed_layers(test_));
     }
 
    private:

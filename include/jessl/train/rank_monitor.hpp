@@ -39,7 +39,7 @@ struct RankMonitor {
 
   std::int64_t epochs = 1;  ///< between two looks, >= 1
 
-  /// The callback on the images of `data`, which must outlive the run.
+  /// The callback on the images of `data`.
   template <class D>
   [[nodiscard]] RankMonitorOn<D> on(const D& data) const {
     return {*this, data};
@@ -57,7 +57,7 @@ struct RankMonitorOn {
   static constexpr std::string_view name = RankMonitor::name;
 
   RankMonitor monitor;  ///< its settings
-  const D& data;        ///< images to embed
+  D data;               ///< images to embed
 
   template <class T>
   class State {
@@ -77,10 +77,8 @@ struct RankMonitorOn {
       Json values = Json::object();
       for (const auto& [layer, features] : trainer_.embed_layers(data_).layers)
         values[layer] = {{"rank_me", eval::rank_me(features)}};
-      report_({.step = epoch.step,
-               .epoch = epoch.epoch,
-               .by = std::string(name),
-               .protocol = {{"rank_me", "of evaluation views, in evaluation mode"}, {"images", data_.size()}},
+      report_({.by = std::string(name),
+               .protocol = {{"views", "of evaluation, in evaluation mode"}, {"images", data_.size()}},
                .values = std::move(values)});
     }
 

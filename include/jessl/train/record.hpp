@@ -37,8 +37,8 @@ struct Resolved {
 /// Models     none
 /// Source     none
 struct Measurement {
-  std::int64_t step = 0;   ///< steps taken since the run began
-  std::int64_t epoch = 0;  ///< of that step
+  std::int64_t step = 0;   ///< steps taken since the run began; the run sets it
+  std::int64_t epoch = 0;  ///< of that step; the run sets it
   std::string by{};        ///< who measured: the callback's name
   Json protocol{};         ///< how: an object
   Json values{};           ///< what: an object of numbers, or of objects of numbers
@@ -62,10 +62,11 @@ struct Run {
   Resolved resolved{};                      ///< what the settings of the run left open
   std::int64_t least_checkpoint_bytes = 0;  ///< the weights; the optimizer's state comes to them
 
-  /// Writes a checkpoint of the run as it stands; throws IOError. Valid until the run ends.
+  /// Writes a checkpoint of the run as it stands; throws IOError. For the hooks of a state, until the run ends.
   std::function<void(const std::filesystem::path&)> save{};
 
-  /// Hands a measurement to the run's log and to every callback that listens. Valid until the run ends.
+  /// Hands a measurement to every callback that listens, the log and the progress lines among them. For the hooks of a state,
+  /// after_measurement apart, until the run ends.
   std::function<void(const Measurement&)> report{};
 
   [[nodiscard]] std::int64_t total_steps() const { return epochs * steps_per_epoch; }
@@ -98,7 +99,9 @@ struct Layer {
   torch::Tensor output;  ///< [V*N, width], without gradient, of the type in which the network computes
 };
 
-/// What the forward pass of a step made of the large views, at every layer: made by the step itself, not by a second pass.
+/// What the forward pass of a step made of its views, at every layer: made by the step itself, not by a second pass. The V
+/// views are those of the first size that the network sees: of multi-crop the large ones, and where a loss looks at some views
+/// through its teacher alone, the others.
 ///
 /// Shapes     layers: L, each [V*N, width]; labels: [V*N]
 /// Errors     none

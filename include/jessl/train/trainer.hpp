@@ -322,7 +322,7 @@ class Trainer {
     Embedding result{RowMatrix(data.size(), network_.backbone().feature_dim), {}};
     B backbone = network_.backbone();
     evaluate(
-        data, options, maker,
+        "jessl::Trainer::embed", data, options, maker,
         [&](const torch::Tensor& images, Eigen::Index row) {
           copy_rows(backbone->forward(images), result.features, row);
         },
@@ -349,7 +349,7 @@ class Trainer {
   [[nodiscard]] LayerEmbedding embed_layers(const D& data, const EmbedOptions& options, const M& maker) {
     LayerEmbedding result;
     evaluate(
-        data, options, maker,
+        "jessl::Trainer::embed_layers", data, options, maker,
         [&](const torch::Tensor& images, Eigen::Index row) {
           const std::vector<train::Layer> layers = layers_of(images, options.blocks);
           result.layers.resize(layers.size());
@@ -513,19 +513,18 @@ class Trainer {
   /// Calls visit(images [n, C, H, W], row of the first) for all images of `data`, in order, in evaluation mode and without
   /// gradient, and adds their labels to `labels`.
   template <Dataset D, ViewMaker M, class Visit>
-  void evaluate(const D& data, const EmbedOptions& options, const M& maker, const Visit& visit,
+  void evaluate(std::string_view who, const D& data, const EmbedOptions& options, const M& maker, const Visit& visit,
                 std::vector<std::int64_t>& labels) {
-    JESSL_CHECK(data.size() >= 1, ConfigError, "jessl::Trainer::embed: the data set has no images");
-    JESSL_CHECK(options.batch_size >= 1, ConfigError, "jessl::Trainer::embed: batch_size is ", options.batch_size,
+    JESSL_CHECK(data.size() >= 1, ConfigError, who, ": the data set has no images");
+    JESSL_CHECK(options.batch_size >= 1, ConfigError, who, ": batch_size is ", options.batch_size,
                 ", expected at least 1");
-    JESSL_CHECK(options.threads >= 0 && options.threads <= most_threads, ConfigError,
-                "jessl::Trainer::embed: threads is ", options.threads, ", expected 0 (all) to ", most_threads);
+    JESSL_CHECK(options.threads >= 0 && options.threads <= most_threads, ConfigError, who, ": threads is ",
+                options.threads, ", expected 0 (all) to ", most_threads);
     const std::int64_t threads = options.threads == 0 ? hardware_threads() : options.threads;
     const detail::IntraOpThreads intra_op(threads);
     const torch::NoGradGuard no_gradient;
-    B backbone = network_.backbone();
-    train::detail::to_channels_last(*backbone);
-    const train::detail::EvaluationMode backbone_mode(backbone.ptr());
+    network_.to(network_.device());  // all of it, where a caller has moved or converted the backbone alone
+    const train::detail::EvaluationMode backbone_mode(network_.backbone().ptr());
     const train::detail::EvaluationMode projector_mode(network_.projector().ptr());
     labels.reserve(static_cast<std::size_t>(data.size()));
     train::PinnedMemory pinned;
@@ -772,8 +771,13 @@ class Trainer {
 
     auto begin = std::chrono::steady_clock::now();
     const auto run_seconds = [&] { return earlier_seconds + detail::seconds_since(begin); };
-    std::function<void(io::Checkpoint&)> add_states = [](io::Checkpoint&) {};  // of callbacks, once there are any
-    std::function<void(const train::Measurement&)> deliver = [](const train::Measurement&) {};
+    // Of the callbacks' states, once there are any.
+    std::function<void(io::Checkpoint&)> add_states = [](io::Checkpoint&) {
+      fail<ConfigError>("jessl::Trainer: a callback's start() calls run.save, which is for the hooks of its state");
+    };
+    std::function<void(train::Measurement)> deliver = [](const train::Measurement&) {
+      fail<ConfigError>("jessl::Trainer: a callback's start() calls run.report, which is for the hooks of its state");
+    };
     train::Run info{
         .epochs = options.epochs,
         .steps_per_epoch = steps_per_epoch,
@@ -804,7 +808,9 @@ class Trainer {
 
     std::tuple states{train::start(callbacks, info, *this)...};
     const auto tell = [&states](auto&& hook) { std::apply([&](auto&... state) { (hook(state), ...); }, states); };
-    deliver = [&](const train::Measurement& measurement) {
+    deliver = [&](train::Measurement measurement) {
+      measurement.step = steps_taken_;
+      measurement.epoch = std::max<std::int64_t>(0, steps_taken_ - 1) / steps_per_epoch;
       tell([&](auto& state) {
         if constexpr (requires { state.after_measurement(measurement); }) state.after_measurement(measurement);
       });
@@ -845,6 +851,7 @@ class Trainer {
                                  .progress = jessl::loss::Progress{
                                      .epoch = static_cast<double>(steps_taken_) / static_cast<double>(steps_per_epoch),
                                      .epochs = static_cast<double>(options.epochs)}});
+        const double step_seconds = detail::seconds_since(step_begin);
         loss_sum += result.loss;
         result.images += batch.size();
         ++result.steps;
@@ -859,7 +866,7 @@ class Trainer {
                                        .loss = result.loss,
                                        .learning_rate = lr,
                                        .images = batch.size(),
-                                       .step_seconds = detail::seconds_since(step_begin),
+                                       .step_seconds = step_seconds,
                                        .loader_seconds = loader_seconds};
         tell([&](auto& state) {
           if constexpr (requires { state.after_step(record); }) state.after_step(record);
@@ -946,6 +953,11 @@ class Trainer {
       ++group;
     };
     std::apply([&](auto&... state) { (one(state), ...); }, states);
+    for (const auto& [name, tensors] : checkpoint.groups) {
+      if (name.starts_with("callback.") && std::find(groups.begin(), groups.end(), name) == groups.end())
+        warn("jessl::Trainer: the checkpoint has a \"", name,
+             "\", which no callback of this run takes up; the run's own ", "checkpoints are without it");
+    }
   }
 
   /// The settings and the data that decide the numbers of a run. With the same number of LibTorch threads on the same
