@@ -63,8 +63,9 @@ TEST_CASE("alignment: rows of zeros are in the middle", "[eval][alignment]") {
 TEST_CASE("alignment: shapes that differ and a power out of range are errors", "[eval][alignment]") {
   const RowMatrix a = reference::gaussian(6, 4, 3);
   CHECK_THROWS_AS(alignment(a, a.topRows(3)), jessl::ShapeError);
-  CHECK_THROWS_WITH(alignment(a, a.leftCols(2)), "jessl::eval::alignment: A is [4, 3] but B is [4, 2], expected equal "
-                                                 "shapes: a row each of every image");
+  CHECK_THROWS_WITH(alignment(a, a.leftCols(2)),
+                    "jessl::eval::alignment: A is [4, 3] but B is [4, 2], expected equal "
+                    "shapes: a row each of every image");
   CHECK_THROWS_AS(alignment(a, a, {.alpha = 0.0}), jessl::ConfigError);
   CHECK_THROWS_WITH(alignment(a, a, {.alpha = -2.0}), Contains("alpha is -2, expected a finite number > 0"));
   RowMatrix broken = a;

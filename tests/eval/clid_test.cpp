@@ -20,8 +20,8 @@ using jessl::eval::clid;
 }  // namespace
 
 TEST_CASE("clid: the example of the documentation runs", "[eval][clid]") {
-  const std::vector<jessl::RowMatrix> features_of_models = {reference::gaussian(1, 300, 4), reference::gaussian(2, 300, 12),
-                                                            reference::gaussian(3, 300, 60)};
+  const std::vector<jessl::RowMatrix> features_of_models = {
+      reference::gaussian(1, 300, 4), reference::gaussian(2, 300, 12), reference::gaussian(3, 300, 60)};
   // [example]
   std::vector<double> learnabilities;
   std::vector<double> dimensions;

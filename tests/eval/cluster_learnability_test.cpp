@@ -20,7 +20,6 @@ namespace {
 using Catch::Matchers::Contains;
 using jessl::RowMatrix;
 using jessl::eval::cluster_learnability;
-using jessl::eval::ClusterLearnabilityOptions;
 using jessl::eval::detail::k_means;
 
 /// `clusters` groups of directions, narrow or wide.
@@ -79,7 +78,8 @@ TEST_CASE("k-means: ends where every row is nearest to the mean of its own clust
   CHECK(inertia(x, labels) <= inertia(x, k_means(x, 8, 1, 1, pool)));
 }
 
-TEST_CASE("k-means: fewer distinct rows than clusters give as many clusters as there are", "[eval][cluster_learnability]") {
+TEST_CASE("k-means: fewer distinct rows than clusters give as many clusters as there are",
+          "[eval][cluster_learnability]") {
   jessl::ThreadPool pool(1);
   const RowMatrix x = RowMatrix::Identity(3, 3).replicate(5, 1);
   const auto labels = k_means(x, 7, 10, 0, pool);
@@ -107,13 +107,15 @@ TEST_CASE("cluster_learnability: is the accuracy of neighbours in both direction
       if (unit.row(order[query]).dot(unit.row(order[other])) > unit.row(order[query]).dot(unit.row(order[nearest])))
         nearest = other;
     }
-    right += labels[static_cast<std::size_t>(order[query])] == labels[static_cast<std::size_t>(order[nearest])] ? 1.0 : 0.0;
+    right +=
+        labels[static_cast<std::size_t>(order[query])] == labels[static_cast<std::size_t>(order[nearest])] ? 1.0 : 0.0;
   }
   // Lengths of 1 are rounded in another order than here, so that a row may change sides.
   CHECK(cluster_learnability(x, {.seed = 9}) == Approx(right / 240.0).margin(2.5 / 240.0));
 }
 
-TEST_CASE("cluster_learnability: separated groups have 1, noise of many dimensions little", "[eval][cluster_learnability]") {
+TEST_CASE("cluster_learnability: separated groups have 1, noise of many dimensions little",
+          "[eval][cluster_learnability]") {
   CHECK(cluster_learnability(groups(4, 400, 10, 8, 0.02F), {.clusters = 8}) == 1.0);
   const double noise = cluster_learnability(reference::gaussian(5, 400, 200));
   CHECK(noise < 0.5);
@@ -121,16 +123,19 @@ TEST_CASE("cluster_learnability: separated groups have 1, noise of many dimensio
   CHECK(cluster_learnability(reference::gaussian(6, 400, 2)) > 0.85);
 }
 
-TEST_CASE("cluster_learnability: constant features and rows of zeros are one cluster each", "[eval][cluster_learnability]") {
+TEST_CASE("cluster_learnability: constant features and rows of zeros are one cluster each",
+          "[eval][cluster_learnability]") {
   CHECK(cluster_learnability(RowMatrix::Constant(50, 4, 0.1F)) == 1.0);
   CHECK(cluster_learnability(RowMatrix::Zero(50, 4)) == 1.0);
 }
 
-TEST_CASE("cluster_learnability: scales of the rows do not matter, the seed does little", "[eval][cluster_learnability]") {
+TEST_CASE("cluster_learnability: scales of the rows do not matter, the seed does little",
+          "[eval][cluster_learnability]") {
   const RowMatrix x = groups(7, 300, 16, 12, 0.4F);
   const double expected = cluster_learnability(x);
   RowMatrix longer = x;
-  for (Eigen::Index row = 0; row < x.rows(); ++row) longer.row(row) *= std::ldexp(1.0F, static_cast<int>(row % 60) - 30);
+  for (Eigen::Index row = 0; row < x.rows(); ++row)
+    longer.row(row) *= std::ldexp(1.0F, static_cast<int>(row % 60) - 30);
   CHECK(cluster_learnability(longer) == expected);  // powers of two: the same directions to the last bit
   CHECK(cluster_learnability(x, {.seed = 1}) == Approx(expected).margin(0.15));
 }
@@ -153,9 +158,4 @@ TEST_CASE("cluster_learnability: mistakes are errors, and threads change no bit"
   };
   reference::check_errors_of_input("jessl::eval::cluster_learnability", metric);
   reference::check_threads(metric);
-}
-
-TEST_CASE("cluster_learnability: settings survive JSON", "[eval][cluster_learnability]") {
-  const ClusterLearnabilityOptions options{.clusters = 9, .k = 3, .iterations = 7, .seed = 5, .threads = 2};
-  CHECK(jessl::same_options(jessl::from_json<ClusterLearnabilityOptions>(jessl::to_json(options)), options));
 }

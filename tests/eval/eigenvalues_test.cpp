@@ -69,8 +69,8 @@ TEST_CASE("tridiagonalise: the number of threads changes no bit", "[eval][eigenv
 TEST_CASE("eigenvalues_of: largest first, whatever the scale", "[eval][eigenvalues]") {
   // [2 1; 1 2] has 3 and 1.
   for (const double scale : {1e-200, 1.0, 1e200}) {
-    const Eigen::VectorXd values = eigenvalues_of({Eigen::VectorXd::Constant(2, 2.0 * scale),
-                                                   Eigen::VectorXd::Constant(1, scale)});
+    const Eigen::VectorXd values =
+        eigenvalues_of({Eigen::VectorXd::Constant(2, 2.0 * scale), Eigen::VectorXd::Constant(1, scale)});
     CHECK(values(0) == Approx(3.0 * scale).epsilon(1e-14));
     CHECK(values(1) == Approx(1.0 * scale).epsilon(1e-14));
   }
@@ -79,11 +79,17 @@ TEST_CASE("eigenvalues_of: largest first, whatever the scale", "[eval][eigenvalu
 TEST_CASE("second moment: is the sum of outer products, within the rounding that it states", "[eval][eigenvalues]") {
   jessl::ThreadPool pool(2);
   // Whole blocks and parts of them; rows of two values only, whose products round alike; one column that dominates.
-  for (const auto& [rows, columns] : {std::pair{700, 90}, std::pair{1024, 64}, std::pair{3, 130}, std::pair{2600, 65}}) {
+  for (const auto& [rows, columns] :
+       {std::pair{700, 90}, std::pair{1024, 64}, std::pair{3, 130}, std::pair{2600, 65}}) {
     for (const int kind : {0, 1, 2}) {
       INFO(rows << " x " << columns << ", kind " << kind);
       jessl::RowMatrix x = reference::gaussian(4, rows, columns);
-      if (kind == 1) x = (jessl::RowMatrix(2, columns) << x.row(0), x.row(1)).finished().replicate((rows + 1) / 2, 1).topRows(rows).eval();
+      if (kind == 1)
+        x = (jessl::RowMatrix(2, columns) << x.row(0), x.row(1))
+                .finished()
+                .replicate((rows + 1) / 2, 1)
+                .topRows(rows)
+                .eval();
       if (kind == 2) x.col(columns / 2) *= 100.0F;
       Eigen::MatrixXd sum = Eigen::MatrixXd::Zero(columns, columns);
       const auto rounding = jessl::eval::detail::add_second_moment<float>(
@@ -104,7 +110,8 @@ TEST_CASE("second moment: float64 products are a hundred million times as accura
   const jessl::RowMatrix x = reference::gaussian(5, 500, 70);
   Eigen::MatrixXd sum = Eigen::MatrixXd::Zero(70, 70);
   const auto rounding = jessl::eval::detail::add_second_moment<double>(
-      pool, 500, [&](Eigen::Index first, auto out) { out = x.middleRows(first, out.rows()).template cast<double>(); }, sum);
+      pool, 500, [&](Eigen::Index first, auto out) { out = x.middleRows(first, out.rows()).template cast<double>(); },
+      sum);
   const Eigen::MatrixXd expected = x.cast<double>().transpose() * x.cast<double>();
   const Eigen::MatrixXd lower = (sum - expected).triangularView<Eigen::Lower>();
   CHECK(lower.cwiseAbs().maxCoeff() < 1e-14 * expected.diagonal().maxCoeff());

@@ -46,7 +46,8 @@ TEST_CASE("feature_std: one direction has 0, whatever the lengths", "[eval][feat
 TEST_CASE("feature_std: lengths and order do not matter", "[eval][feature_std]") {
   const RowMatrix x = reference::gaussian(3, 200, 9);
   RowMatrix longer = x;
-  for (Eigen::Index row = 0; row < x.rows(); ++row) longer.row(row) *= std::ldexp(1.0F, static_cast<int>(row % 90) - 45);
+  for (Eigen::Index row = 0; row < x.rows(); ++row)
+    longer.row(row) *= std::ldexp(1.0F, static_cast<int>(row % 90) - 45);
   CHECK(feature_std(longer) == Approx(feature_std(x)).epsilon(1e-12));
   CHECK(feature_std(RowMatrix(x.colwise().reverse())) == Approx(feature_std(x)).epsilon(1e-12));
 }

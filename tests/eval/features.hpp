@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Features for the tests of metrics, the numbers that NumPy and SciPy found for them (tests/reference/eval/metrics.json),
-// and what every metric must do with its input.
+// Features for the tests of metrics, the numbers that NumPy and SciPy found for them
+// (tests/reference/eval/metrics.json), and what every metric must do with its input.
 #pragma once
 
 #include <cmath>
@@ -60,14 +60,15 @@ inline jessl::RowMatrix rotated(const jessl::RowMatrix& x, std::uint64_t seed) {
 
 /// x with column j times (j + 1)^-power: a spectrum that decays.
 inline jessl::RowMatrix decaying(jessl::RowMatrix x, double power) {
-  for (Eigen::Index j = 0; j < x.cols(); ++j) x.col(j) *= static_cast<float>(std::pow(static_cast<double>(j) + 1.0, -power));
+  for (Eigen::Index j = 0; j < x.cols(); ++j)
+    x.col(j) *= static_cast<float>(std::pow(static_cast<double>(j) + 1.0, -power));
   return x;
 }
 
 /// A metric of one matrix, as the tests of input call it.
 using Metric = std::function<double(const jessl::RowMatrix& x, std::int64_t threads)>;
 
-/// No rows or columns, NaN, infinity and a number of threads that is none are errors that name the metric and the place.
+/// No rows or columns, NaN, infinity and a number of threads that is none are errors that name the metric and place.
 inline void check_errors_of_input(const std::string& who, const Metric& metric, const std::string& name = "X") {
   using Catch::Matchers::Contains;
   CHECK_THROWS_AS(metric(jessl::RowMatrix(0, 3), 1), jessl::DataError);

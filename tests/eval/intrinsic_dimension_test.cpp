@@ -63,7 +63,8 @@ TEST_CASE("intrinsic_dimension: is that of all distances over several tiles, wit
   CHECK(intrinsic_dimension(even) == Approx(by_all_distances(even, 0.1)).epsilon(1e-9));
   // Neighbours are a thousandth of the distance between clusters, which float32 products do not resolve.
   RowMatrix clustered = 1e-3F * even;
-  for (Eigen::Index row = 0; row < clustered.rows(); ++row) clustered.row(row).array() += static_cast<float>(row % 7) * 3.0F;
+  for (Eigen::Index row = 0; row < clustered.rows(); ++row)
+    clustered.row(row).array() += static_cast<float>(row % 7) * 3.0F;
   CHECK(intrinsic_dimension(clustered) == Approx(by_all_distances(clustered, 0.1)).epsilon(1e-9));
   const RowMatrix shifted = even.array() + 50.0F;
   CHECK(intrinsic_dimension(shifted, {.discard = 0.3}) == Approx(by_all_distances(shifted, 0.3)).epsilon(1e-9));
@@ -78,7 +79,8 @@ TEST_CASE("intrinsic_dimension: points of a cube have its dimension, in however 
   }
 }
 
-TEST_CASE("intrinsic_dimension: scale, rotation, shift, order and repetition do not matter", "[eval][intrinsic_dimension]") {
+TEST_CASE("intrinsic_dimension: scale, rotation, shift, order and repetition do not matter",
+          "[eval][intrinsic_dimension]") {
   const RowMatrix x = cube(3, 400, 3, 8);
   const double expected = intrinsic_dimension(x);
   CHECK(intrinsic_dimension(RowMatrix(0x1p90F * x)) == Approx(expected).epsilon(1e-9));
@@ -95,9 +97,11 @@ TEST_CASE("intrinsic_dimension: scale, rotation, shift, order and repetition do 
 TEST_CASE("intrinsic_dimension: too few distinct rows, a regular grid and a discard out of range are errors",
           "[eval][intrinsic_dimension]") {
   CHECK_THROWS_AS(intrinsic_dimension(RowMatrix::Ones(100, 4)), jessl::DataError);
-  CHECK_THROWS_WITH(intrinsic_dimension(RowMatrix::Ones(100, 4)),
-                    "jessl::eval::intrinsic_dimension: X has 1 distinct rows, expected at least 3; has the encoder collapsed?");
-  CHECK_THROWS_WITH(intrinsic_dimension(RowMatrix(RowMatrix::Identity(2, 2).replicate(9, 1))), Contains("2 distinct rows"));
+  CHECK_THROWS_WITH(
+      intrinsic_dimension(RowMatrix::Ones(100, 4)),
+      "jessl::eval::intrinsic_dimension: X has 1 distinct rows, expected at least 3; has the encoder collapsed?");
+  CHECK_THROWS_WITH(intrinsic_dimension(RowMatrix(RowMatrix::Identity(2, 2).replicate(9, 1))),
+                    Contains("2 distinct rows"));
   CHECK_NOTHROW(intrinsic_dimension((RowMatrix(3, 1) << 0, 1, 3).finished()));
   CHECK_THROWS_AS(intrinsic_dimension(RowMatrix::Identity(6, 6)), jessl::DataError);
   CHECK_THROWS_WITH(intrinsic_dimension(RowMatrix::Identity(6, 6)), Contains("equally far"));

@@ -78,8 +78,9 @@ TEST_CASE("linear_cka: both ways to compute it agree where they meet", "[eval][l
 TEST_CASE("linear_cka: shapes that do not fit and constant features are errors", "[eval][linear_cka]") {
   const RowMatrix a = reference::gaussian(13, 6, 3);
   CHECK_THROWS_AS(linear_cka(a, a.topRows(5)), jessl::ShapeError);
-  CHECK_THROWS_WITH(linear_cka(a, a.topRows(5)),
-                    "jessl::eval::linear_cka: A is [6, 3] but B is [5, 3], expected as many rows: one each of every image");
+  CHECK_THROWS_WITH(
+      linear_cka(a, a.topRows(5)),
+      "jessl::eval::linear_cka: A is [6, 3] but B is [5, 3], expected as many rows: one each of every image");
   CHECK_THROWS_WITH(linear_cka(a.topRows(1), a.topRows(1)), Contains("A is [1, 3], expected at least 2 rows"));
   CHECK_THROWS_WITH(linear_cka(a, RowMatrix(6, 0)), Contains("B is [6, 0], expected at least 2 rows and one column"));
   CHECK_THROWS_AS(linear_cka(a, RowMatrix::Constant(6, 2, 0.1F)), jessl::DataError);

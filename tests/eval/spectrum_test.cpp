@@ -122,7 +122,8 @@ TEST_CASE("spectrum: low rank is found: what is only rounding is 0", "[eval][spe
   }
 }
 
-TEST_CASE("spectrum: repeated rows, of which there are few different ones, have the rank of these", "[eval][spectrum]") {
+TEST_CASE("spectrum: repeated rows, of which there are few different ones, have the rank of these",
+          "[eval][spectrum]") {
   // Their products round alike in every block: without care the errors add up to false eigenvalues.
   const RowMatrix points = reference::gaussian(11, 4, 60);
   const auto spectrum = jessl::eval::spectrum(points.replicate(500, 1));

@@ -77,7 +77,8 @@ TEST_CASE("uniformity: lengths, rotation and order do not matter; repetition rai
   const RowMatrix x = reference::gaussian(6, 300, 10);
   const double expected = uniformity(x);
   RowMatrix longer = x;
-  for (Eigen::Index row = 0; row < x.rows(); ++row) longer.row(row) *= std::ldexp(1.0F, static_cast<int>(row % 60) - 30);
+  for (Eigen::Index row = 0; row < x.rows(); ++row)
+    longer.row(row) *= std::ldexp(1.0F, static_cast<int>(row % 60) - 30);
   CHECK(uniformity(longer) == Approx(expected).epsilon(1e-6));
   CHECK(uniformity(reference::rotated(x, 7)) == Approx(expected).epsilon(1e-6));
   CHECK(uniformity(RowMatrix(x.colwise().reverse())) == Approx(expected).epsilon(1e-6));

@@ -165,9 +165,10 @@ namespace detail {
     products -= ratios[i] * std::log1p(-static_cast<double>(i + 1) / count);
     squares += ratios[i] * ratios[i];
   }
-  JESSL_CHECK(squares > 0.0, DataError, who,
-              ": the two nearest neighbours of each row that is fitted are equally far, expected distances that differ; "
-              "X may be a regular grid");
+  JESSL_CHECK(
+      squares > 0.0, DataError, who,
+      ": the two nearest neighbours of each row that is fitted are equally far, expected distances that differ; "
+      "X may be a regular grid");
   return products / squares;
 }
 

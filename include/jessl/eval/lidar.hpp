@@ -73,8 +73,8 @@ struct LiDAROptions {
   // All in float64: the inverse of the within-object covariance magnifies what float32 would lose.
   detail::Vectors<double> means(objects, width);
   pool.parallel_for(objects, [&](std::int64_t object, std::int64_t) {
-    means.row(object) = x.middleRows(object * views, views).cast<double>().colwise().sum() *
-                        (scale / static_cast<double>(views));
+    means.row(object) =
+        x.middleRows(object * views, views).cast<double>().colwise().sum() * (scale / static_cast<double>(views));
   });
   Eigen::MatrixXd within = Eigen::MatrixXd::Zero(width, width);
   const detail::Rounding rounding = detail::add_second_moment<double>(

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string_view>
@@ -41,7 +42,7 @@ namespace detail {
 struct SquaredSpectrum {
   Eigen::VectorXd second_moment;  // of the rows, [min(N, D)]
   Eigen::VectorXd scatter;        // of the rows less their mean
-  bool whole = false;             // no eigenvalue but those that are 0 for want of rows or columns fell below the rounding
+  bool whole = false;  // no eigenvalue but those that are 0 for want of rows or columns fell below the rounding
 };
 
 /// The eigenvalues of the second moment of the rows and of their scatter about the mean, by products in `Scalar`.

@@ -23,8 +23,8 @@ namespace jessl::eval::detail {
 
 /// Features with the name `name` in messages: at least `least` rows and one column.
 inline void check_rows(std::string_view who, const Features& x, Eigen::Index least, std::string_view name = "X") {
-  JESSL_CHECK(x.rows() >= least && x.cols() > 0, DataError, who, ": ", name, " is ", shape_of(x), ", expected at least ",
-              least, least == 1 ? " row" : " rows", " and one column");
+  JESSL_CHECK(x.rows() >= least && x.cols() > 0, DataError, who, ": ", name, " is ", shape_of(x),
+              ", expected at least ", least, least == 1 ? " row" : " rows", " and one column");
 }
 
 /// How many rows a thread takes in one go where each is looked at once: partial sums belong to such a block.

@@ -21,8 +21,8 @@ namespace jessl::eval::detail {
 template <class Scalar>
 using Vectors = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-/// How many products are added before their sum goes into float64: enough that the conversion from float32 is a small part
-/// of the work, and few, because the error of such a sum grows with them.
+/// How many products are added before their sum goes into float64: enough that the conversion from float32 is a small
+/// part of the work, and few, because the error of such a sum grows with them.
 inline constexpr Eigen::Index block_depth = 256;
 
 /// How far rounding may have moved the eigenvalues of a sum of outer products.
@@ -31,8 +31,8 @@ inline constexpr Eigen::Index block_depth = 256;
 /// and one of products of either sign by e / 5 of the root of its diagonal entries' product. The errors of B blocks are
 /// as good as independent, so that their sum grows with sqrt(B) only, and so are those of the entries, whose matrix has
 /// a norm of about twice the root of the largest row's sum of squares. The first kind is what a dominating direction
-/// makes: it is taken 4.5 times, which covers rows that take two values only, whose errors in a block add up; the second
-/// is taken 1.25 times.
+/// makes: it is taken 4.5 times, which covers rows that take two values only, whose errors in a block add up; the
+/// second is taken 1.25 times.
 ///
 /// Source     Higham, Mary: A new approach to probabilistic rounding error analysis, SIAM Journal on Scientific
 ///            Computing 41, 2019 (the root of K); Latala: Some estimates of norms of random matrices, Proceedings of
@@ -99,7 +99,8 @@ Rounding add_second_moment(ThreadPool& pool, Eigen::Index count, const Fill& fil
   const double products_in_block = static_cast<double>(std::min(count, block_depth));
   const double blocks = std::ceil(static_cast<double>(count) / static_cast<double>(block_depth));
   const double error = 0.5 * static_cast<double>(std::numeric_limits<Scalar>::epsilon()) * std::sqrt(largest / blocks);
-  return {.fixed = error * std::sqrt(std::max(0.0, sum.trace())), .of_root = 3.0 * error * std::sqrt(products_in_block)};
+  return {.fixed = error * std::sqrt(std::max(0.0, sum.trace())),
+          .of_root = 3.0 * error * std::sqrt(products_in_block)};
 }
 
 /// The inner product sum_ij a_ij b_ij of two symmetric matrices of which the lower triangles are there.
