@@ -20,7 +20,6 @@ namespace {
 using Catch::Matchers::Contains;
 using jessl::RowMatrix;
 using jessl::eval::cluster_learnability;
-using jessl::eval::ClusterLearnabilityOptions;
 using jessl::eval::detail::k_means;
 
 /// `clusters` groups of directions, narrow or wide.
@@ -159,9 +158,4 @@ TEST_CASE("cluster_learnability: mistakes are errors, and threads change no bit"
   };
   reference::check_errors_of_input("jessl::eval::cluster_learnability", metric);
   reference::check_threads(metric);
-}
-
-TEST_CASE("cluster_learnability: settings survive JSON", "[eval][cluster_learnability]") {
-  const ClusterLearnabilityOptions options{.clusters = 9, .k = 3, .iterations = 7, .seed = 5, .threads = 2};
-  CHECK(jessl::same_options(jessl::from_json<ClusterLearnabilityOptions>(jessl::to_json(options)), options));
 }

@@ -2,6 +2,7 @@
 // The accuracy of nearest neighbours during a run.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -119,7 +120,9 @@ struct KNNMonitorOn {
       }
       if (rows.size() == all.labels.size()) return all;
       for (LayerFeatures& layer : all.layers) layer.features = RowMatrix(layer.features(rows, Eigen::all));
-      std::erase_if(all.labels, [](std::int64_t label) { return label < 0; });
+      const auto end =
+          std::remove_if(all.labels.begin(), all.labels.end(), [](std::int64_t label) { return label < 0; });
+      all.labels.erase(end, all.labels.end());
       return all;
     }
 

@@ -3,9 +3,7 @@
 #pragma once
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
-#include <vector>
 
 #include <Eigen/Core>
 #include <Eigen/Eigenvalues>
@@ -24,16 +22,20 @@ struct Tridiagonal {
   Eigen::VectorXd subdiagonal;  // [n - 1]
 };
 
-/// A v for a symmetric matrix of which the lower triangle is there. Sums belong to columns of blocks, in their order.
+/// How many columns of a matrix a thread multiplies in one go: of 2,000 rows they stay in the second-level cache for
+/// their second use.
+inline constexpr Eigen::Index columns_a_block = 64;
+
+/// A v for a symmetric matrix of which the lower triangle is there. Partial sums, a column of `parts` each, belong to
+/// blocks of columns and are added in their order.
 inline void multiply_lower(const Eigen::Ref<const Eigen::MatrixXd>& a, const Eigen::Ref<const Eigen::VectorXd>& v,
                            Eigen::MatrixXd& parts, Eigen::Ref<Eigen::VectorXd> product, ThreadPool& pool) {
-  constexpr Eigen::Index columns = 64;  // a block of 2,000 rows stays in the second-level cache for its second use
   constexpr Eigen::Index worth_a_wake_up = 512;
   const Eigen::Index size = a.rows();
-  const Eigen::Index blocks = (size + columns - 1) / columns;
+  const Eigen::Index blocks = (size + columns_a_block - 1) / columns_a_block;
   const auto multiply_block = [&](Eigen::Index block) {
-    const Eigen::Index left = block * columns;
-    const Eigen::Index width = std::min(columns, size - left);
+    const Eigen::Index left = block * columns_a_block;
+    const Eigen::Index width = std::min(columns_a_block, size - left);
     const Eigen::Index below = size - left - width;
     auto part = parts.col(block).head(size);
     part.setZero();
@@ -51,7 +53,7 @@ inline void multiply_lower(const Eigen::Ref<const Eigen::MatrixXd>& a, const Eig
   }
   product.setZero();
   for (Eigen::Index block = 0; block < blocks; ++block) {
-    const Eigen::Index from = block * columns;  // a block's part is 0 above
+    const Eigen::Index from = block * columns_a_block;  // a block's part is 0 above
     product.tail(size - from) += parts.col(block).segment(from, size - from);
   }
 }
@@ -70,7 +72,7 @@ inline void multiply_lower(const Eigen::Ref<const Eigen::MatrixXd>& a, const Eig
   Tridiagonal result{Eigen::VectorXd(size), Eigen::VectorXd(size - 1)};
   Eigen::MatrixXd v(size, panel);  // the reflections I - tau v v^T of the panel
   Eigen::MatrixXd w(size, panel);  // the panel makes A of A + V W^T + W V^T: w has the sign for it
-  Eigen::MatrixXd parts(size, (size + 63) / 64);
+  Eigen::MatrixXd parts(size, (size + columns_a_block - 1) / columns_a_block);
   Eigen::VectorXd product(size);
   for (Eigen::Index begin = 0; begin + 1 < size; begin += panel) {
     const Eigen::Index width = std::min(panel, size - 1 - begin);
