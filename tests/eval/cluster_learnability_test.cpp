@@ -97,7 +97,7 @@ TEST_CASE("cluster_learnability: is the accuracy of neighbours in both direction
   const auto labels = k_means(unit, 15, 100, 9, pool);  // 15: the root of 240
   std::vector<Eigen::Index> order(240);
   std::iota(order.begin(), order.end(), Eigen::Index{0});
-  jessl::Draw draw({.seed = 9, .purpose = jessl::Purpose::selection});
+  jessl::Draw draw({.seed = 9, .operation = 4, .purpose = jessl::Purpose::selection});
   draw.shuffle(std::span(order));
   double right = 0.0;
   for (std::size_t query = 0; query < 240; ++query) {

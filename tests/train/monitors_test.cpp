@@ -427,11 +427,11 @@ TEST_CASE("Callback: what start() may not call says so", "[train][monitors]") {
 
 TEST_CASE("KNNMonitor: images without a label are left out", "[train][monitors]") {
   const fixtures::CapturedLog log;
-  std::vector<std::int64_t> labels;
-  for (std::int64_t i = 0; i < 40; ++i) labels.push_back(i % 5 == 0 ? -1 : i % 4);
-  std::vector<std::uint8_t> pixels(40 * 256);
-  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i * i / 7);
-  const data::ArrayDataset some{{.pixels = std::move(pixels), .height = 16, .width = 16, .labels = std::move(labels)}};
+  /// Every fifth image lacks a label.
+  struct PartlyLabelled : data::ArrayDataset {
+    [[nodiscard]] std::int64_t label(std::int64_t i) const { return i % 5 == 0 ? -1 : data::ArrayDataset::label(i); }
+  };
+  const PartlyLabelled some{fixtures::stripes(40)};
   std::vector<train::Measurement> measurements;
   FitOptions options = fixtures::small_run();
   options.epochs = 1;
