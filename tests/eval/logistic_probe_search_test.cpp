@@ -127,13 +127,18 @@ TEST_CASE("LogisticProbeSearch: the rows kept apart are a function of the seed, 
 
 TEST_CASE("LogisticProbeSearch: a class of one row is trained with, and no class is kept apart as a whole",
           "[eval][logistic_probe_search]") {
-  RowMatrix x = RowMatrix::Identity(6, 6);
-  const Labels y{0, 0, 0, 0, 1, 2};
+  // Four equal rows of class 0, four of class 1, one of class 2. Of four, 0.9 * 4 is rounded to all of them.
+  RowMatrix x = RowMatrix::Zero(9, 3);
+  x.col(0).head(4).setOnes();
+  x.col(1).segment(4, 4).setOnes();
+  x(8, 2) = 1.0F;
+  const Labels y{0, 0, 0, 0, 1, 1, 1, 1, 2};
   const auto search = LogisticProbeSearch{.l2s = {1e-2}, .validation_share = 0.9}.fit(x, y);
+  CHECK(search.accuracies() == std::vector<double>{1.0});
   CHECK(search.classes() == 3);
   CHECK(search.predict(x) == y);
-  CHECK_THROWS_AS(LogisticProbeSearch{}.fit(x, Labels{0, 1, 2, 3, 4, 5}), jessl::DataError);
-  CHECK_THROWS_WITH(LogisticProbeSearch{}.fit(x, Labels{0, 0, 1, 1, 2, 2}),
+  CHECK_THROWS_AS(LogisticProbeSearch{}.fit(x, Labels{0, 1, 2, 3, 4, 5, 6, 7, 8}), jessl::DataError);
+  CHECK_THROWS_WITH(LogisticProbeSearch{}.fit(x, Labels{0, 0, 1, 1, 2, 2, 3, 3, 4}),
                     Contains("no class of y has a row to spare at validation_share = 0.2; raise it, or give"));
 }
 

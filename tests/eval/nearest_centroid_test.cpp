@@ -117,6 +117,15 @@ TEST_CASE("NearestCentroid: more columns than rows, constant columns, one class 
   CHECK(one.scores(train.x.topRows(1))(0, 3) == 0.0F);
 }
 
+TEST_CASE("NearestCentroid: no squared distance is below 0, whatever is rounded", "[eval][nearest_centroid]") {
+  const reference::Clusters rows(6, 60, 37, 60);  // each row is the centroid of a class of its own
+  Labels own(60);
+  for (std::size_t i = 0; i < own.size(); ++i) own[i] = static_cast<std::int64_t>(i);
+  const RowMatrix at = NearestCentroid{}.fit(rows.x, own).scores(rows.x);
+  CHECK(at.maxCoeff() <= 0.0F);
+  CHECK(at.diagonal().minCoeff() > -1e-12F);
+}
+
 TEST_CASE("NearestCentroid: the number of threads changes no bit with the cosine", "[eval][nearest_centroid]") {
   const reference::Clusters train(5, 1500, 70, 4);
   const NearestCentroid alone{.metric = Metric::cosine, .threads = 1};
