@@ -47,7 +47,8 @@ struct AlignmentOptions {
 /// Source     Wang, Isola: Understanding Contrastive Representation Learning through Alignment and Uniformity on the
 ///            Hypersphere, ICML 2020, arXiv 2005.10242, section 4.1.1 and figure 5
 /// Differs    none; a row of zeros stays where it is, at distance 1 of every direction
-[[nodiscard]] inline double alignment(const Features& a, const Features& b, const AlignmentOptions& options = {}) {
+template <class = void>
+[[nodiscard]] double alignment(const Features& a, const Features& b, const AlignmentOptions& options = {}) {
   constexpr std::string_view who = "jessl::eval::alignment";
   JESSL_CHECK(std::isfinite(options.alpha) && options.alpha > 0, ConfigError, who, ": alpha is ", options.alpha,
               ", expected a finite number > 0");

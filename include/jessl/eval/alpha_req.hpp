@@ -89,7 +89,8 @@ inline void check_ranks(const AlphaReQOptions& options) {
   return -covariance / variance;
 }
 
-[[nodiscard]] inline double alpha_req(const Features& x, const AlphaReQOptions& options = {}) {
+template <class = void>
+[[nodiscard]] double alpha_req(const Features& x, const AlphaReQOptions& options = {}) {
   detail::check_ranks(options);  // before the work
   return alpha_req(detail::spectrum("jessl::eval::alpha_req", x, options.threads), options);
 }

@@ -62,7 +62,8 @@ struct ClusterLearnabilityOptions {
 ///            Evaluate Self-Supervised Learning Methods, TMLR 2023, arXiv 2206.01251
 /// Differs    the accuracy is the mean of both directions of one split. Rows of zeros are a point of their own to
 ///            k-means, and at similarity 0 of every row to the neighbours
-[[nodiscard]] inline double cluster_learnability(const Features& x, const ClusterLearnabilityOptions& options = {}) {
+template <class = void>
+[[nodiscard]] double cluster_learnability(const Features& x, const ClusterLearnabilityOptions& options = {}) {
   constexpr std::string_view who = "jessl::eval::cluster_learnability";
   detail::check_rows(who, x, 4);
   const std::int64_t clusters = options.clusters.value_or(std::llround(std::sqrt(static_cast<double>(x.rows()))));

@@ -33,7 +33,8 @@ namespace jessl::eval {
 /// Source     Chen, He: Exploring Simple Siamese Representation Learning, CVPR 2021, arXiv 2011.10566, section 4.1 and
 ///            figure 2
 /// Differs    none; a row of zeros stays 0. lightly's std_of_l2_normalized divides by N - 1
-[[nodiscard]] inline double feature_std(const Features& x, const MetricOptions& options = {}) {
+template <class = void>
+[[nodiscard]] double feature_std(const Features& x, const MetricOptions& options = {}) {
   constexpr std::string_view who = "jessl::eval::feature_std";
   detail::check_rows(who, x, 1);
   ThreadPool pool(detail::thread_count(who, options.threads));

@@ -142,7 +142,8 @@ namespace detail {
 /// Source     Facco, d'Errico, Rodriguez, Laio: Estimating the intrinsic dimension of datasets by a minimal
 ///            neighborhood information, Scientific Reports 7, 2017, arXiv 1803.06992
 /// Differs    none
-[[nodiscard]] inline double intrinsic_dimension(const Features& x, const IntrinsicDimensionOptions& options = {}) {
+template <class = void>
+[[nodiscard]] double intrinsic_dimension(const Features& x, const IntrinsicDimensionOptions& options = {}) {
   constexpr std::string_view who = "jessl::eval::intrinsic_dimension";
   JESSL_CHECK(options.discard >= 0 && options.discard < 1, ConfigError, who, ": discard is ", options.discard,
               ", expected a number in [0, 1)");

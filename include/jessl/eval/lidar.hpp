@@ -57,7 +57,8 @@ struct LiDAROptions {
 ///            in Joint Embedding SSL Architectures, ICLR 2024, arXiv 2312.04000, section 4
 /// Differs    what is added to the diagonal is at least what rounding leaves uncertain of S_w: 1e-14 of its trace or
 ///            less. Of the two small constants delta has the default of stable-pretraining, and 1e-7 is that of RankMe
-[[nodiscard]] inline double lidar(const Features& x, std::int64_t views, const LiDAROptions& options = {}) {
+template <class = void>
+[[nodiscard]] double lidar(const Features& x, std::int64_t views, const LiDAROptions& options = {}) {
   constexpr std::string_view who = "jessl::eval::lidar";
   JESSL_CHECK(views >= 2, ConfigError, who, ": views is ", views, ", expected at least 2 of each object");
   JESSL_CHECK(std::isfinite(options.delta) && options.delta > 0, ConfigError, who, ": delta is ", options.delta,

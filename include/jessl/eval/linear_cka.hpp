@@ -39,7 +39,8 @@ namespace jessl::eval {
 /// Source     Kornblith, Norouzi, Lee, Hinton: Similarity of Neural Network Representations Revisited, ICML 2019, arXiv
 ///            1905.00414, section 3
 /// Differs    none
-[[nodiscard]] inline double linear_cka(const Features& a, const Features& b, const MetricOptions& options = {}) {
+template <class = void>
+[[nodiscard]] double linear_cka(const Features& a, const Features& b, const MetricOptions& options = {}) {
   constexpr std::string_view who = "jessl::eval::linear_cka";
   JESSL_CHECK(a.rows() == b.rows(), ShapeError, who, ": A is ", detail::shape_of(a), " but B is ", detail::shape_of(b),
               ", expected as many rows: one each of every image");

@@ -64,7 +64,9 @@ struct LogisticProbeSearch {
   std::optional<std::int64_t> classes{};  ///< number of classes; absent: one more than the largest label
   std::int64_t threads = 0;               ///< threads to use; 0: all of the hardware
 
+  template <class = void>
   [[nodiscard]] FittedLogisticProbeSearch fit(const Features& x, Labels y) const;
+  template <class = void>
   [[nodiscard]] FittedLogisticProbeSearch fit(const Features& x, Labels y, const Features& x_validation,
                                               Labels y_validation) const;
 };
@@ -106,8 +108,9 @@ inline void check_search(const LogisticProbeSearch& settings) {
 }
 
 /// Chooses by the rows from `training` on and fits to all rows, whose values have been checked.
-inline FittedLogisticProbeSearch search_logistic(const LogisticProbeSearch& settings, const RowMatrix& all, Labels y,
-                                                 Eigen::Index training, std::int64_t classes) {
+template <class = void>
+FittedLogisticProbeSearch search_logistic(const LogisticProbeSearch& settings, const RowMatrix& all, Labels y,
+                                          Eigen::Index training, std::int64_t classes) {
   const Features x = all.topRows(training);
   const Features validation = all.bottomRows(all.rows() - training);
   const Labels y_training = y.first(static_cast<std::size_t>(training));
@@ -148,7 +151,8 @@ inline FittedLogisticProbeSearch search_logistic(const LogisticProbeSearch& sett
 
 }  // namespace detail
 
-inline FittedLogisticProbeSearch LogisticProbeSearch::fit(const Features& x, Labels y) const {
+template <class>
+FittedLogisticProbeSearch LogisticProbeSearch::fit(const Features& x, Labels y) const {
   constexpr std::string_view who = detail::logistic_probe_search;
   detail::check_search(*this);
   JESSL_CHECK(validation_share > 0 && validation_share < 1, ConfigError, who, ": validation_share is ",
@@ -174,8 +178,9 @@ inline FittedLogisticProbeSearch LogisticProbeSearch::fit(const Features& x, Lab
   return detail::search_logistic(*this, x(order, Eigen::all), detail::labels_of(y, order), training, class_count);
 }
 
-inline FittedLogisticProbeSearch LogisticProbeSearch::fit(const Features& x, Labels y, const Features& x_validation,
-                                                          Labels y_validation) const {
+template <class>
+FittedLogisticProbeSearch LogisticProbeSearch::fit(const Features& x, Labels y, const Features& x_validation,
+                                                   Labels y_validation) const {
   constexpr std::string_view who = detail::logistic_probe_search;
   constexpr std::string_view who_validation = "jessl::eval::LogisticProbeSearch, validation rows";
   detail::check_search(*this);

@@ -29,7 +29,8 @@ namespace jessl::eval {
   return eigenvalues.size() > 0 && eigenvalues(0) > 0.0 ? eigenvalues.sum() / eigenvalues(0) : 0.0;
 }
 
-[[nodiscard]] inline double nesum(const Features& x, const MetricOptions& options = {}) {
+template <class = void>
+[[nodiscard]] double nesum(const Features& x, const MetricOptions& options = {}) {
   return nesum(detail::spectrum("jessl::eval::nesum", x, options.threads));
 }
 

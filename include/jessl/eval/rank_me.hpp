@@ -30,7 +30,8 @@ namespace jessl::eval {
   return detail::exponential_entropy(spectrum.singular_values, 1e-7);
 }
 
-[[nodiscard]] inline double rank_me(const Features& x, const MetricOptions& options = {}) {
+template <class = void>
+[[nodiscard]] double rank_me(const Features& x, const MetricOptions& options = {}) {
   return rank_me(detail::spectrum("jessl::eval::rank_me", x, options.threads));
 }
 
@@ -50,7 +51,8 @@ namespace jessl::eval {
   return detail::exponential_entropy(spectrum.singular_values, 0.0);
 }
 
-[[nodiscard]] inline double effective_rank(const Features& x, const MetricOptions& options = {}) {
+template <class = void>
+[[nodiscard]] double effective_rank(const Features& x, const MetricOptions& options = {}) {
   return effective_rank(detail::spectrum("jessl::eval::effective_rank", x, options.threads));
 }
 

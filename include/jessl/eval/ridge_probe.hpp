@@ -54,7 +54,9 @@ struct RidgeProbe {
   std::optional<std::int64_t> classes{};  ///< number of classes; absent: one more than the largest label
   std::int64_t threads = 0;               ///< threads to use; 0: all of the hardware
 
+  template <class = void>
   [[nodiscard]] FittedRidgeProbe fit(const Features& x, Labels y) const;
+  template <class = void>
   [[nodiscard]] FittedRidgeRegression fit(const Features& x, const Features& targets) const;
 };
 
@@ -118,7 +120,8 @@ class FittedRidgeProbe {
   FittedRidgeRegression regression_;
 };
 
-inline FittedRidgeProbe RidgeProbe::fit(const Features& x, Labels y) const {
+template <class>
+FittedRidgeProbe RidgeProbe::fit(const Features& x, Labels y) const {
   constexpr std::string_view who = "jessl::eval::RidgeProbe";
   const std::int64_t thread_count = detail::thread_count(who, threads);
   detail::check_lambda(who, lambda);
@@ -130,7 +133,8 @@ inline FittedRidgeProbe RidgeProbe::fit(const Features& x, Labels y) const {
   return FittedRidgeProbe({detail::fit_ridge(who, x, targets, lambda, pool), lambda, thread_count});
 }
 
-inline FittedRidgeRegression RidgeProbe::fit(const Features& x, const Features& targets) const {
+template <class>
+FittedRidgeRegression RidgeProbe::fit(const Features& x, const Features& targets) const {
   constexpr std::string_view who = "jessl::eval::RidgeProbe";
   const std::int64_t thread_count = detail::thread_count(who, threads);
   detail::check_lambda(who, lambda);

@@ -51,7 +51,9 @@ struct RidgeProbeSearch {
   std::optional<std::int64_t> classes{};  ///< number of classes; absent: one more than the largest label
   std::int64_t threads = 0;               ///< threads to use; 0: all of the hardware
 
+  template <class = void>
   [[nodiscard]] FittedRidgeProbeSearch fit(const Features& x, Labels y) const;
+  template <class = void>
   [[nodiscard]] FittedRidgeRegressionSearch fit(const Features& x, const Features& targets) const;
 };
 
@@ -131,7 +133,8 @@ inline void check_search(std::string_view who, const Features& x, const std::vec
 
 }  // namespace detail
 
-inline FittedRidgeProbeSearch RidgeProbeSearch::fit(const Features& x, Labels y) const {
+template <class>
+FittedRidgeProbeSearch RidgeProbeSearch::fit(const Features& x, Labels y) const {
   constexpr std::string_view who = "jessl::eval::RidgeProbeSearch";
   const std::int64_t thread_count = detail::thread_count(who, threads);
   detail::check_search(who, x, lambdas);
@@ -143,7 +146,8 @@ inline FittedRidgeProbeSearch RidgeProbeSearch::fit(const Features& x, Labels y)
   return {FittedRidgeProbe(found.best()), found.errors()};
 }
 
-inline FittedRidgeRegressionSearch RidgeProbeSearch::fit(const Features& x, const Features& targets) const {
+template <class>
+FittedRidgeRegressionSearch RidgeProbeSearch::fit(const Features& x, const Features& targets) const {
   constexpr std::string_view who = "jessl::eval::RidgeProbeSearch";
   const std::int64_t thread_count = detail::thread_count(who, threads);
   detail::check_search(who, x, lambdas);

@@ -35,7 +35,8 @@ namespace jessl::eval {
 ///            2305.16562, definition 3.5
 /// Differs    the paper writes q as the norm of Y Y^T; its mean and maximum, and its code, are those of the squared
 ///            norm. Rows of zeros, which have no direction, count as equal to each other and orthogonal to the rest
-[[nodiscard]] inline double self_cluster(const Features& x, const MetricOptions& options = {}) {
+template <class = void>
+[[nodiscard]] double self_cluster(const Features& x, const MetricOptions& options = {}) {
   constexpr std::string_view who = "jessl::eval::self_cluster";
   JESSL_CHECK(x.rows() >= 2 && x.cols() >= 2, DataError, who, ": X is ", detail::shape_of(x),
               ", expected at least two rows and two columns");

@@ -106,7 +106,8 @@ template <class Scalar>
 }
 
 /// jessl::eval::spectrum for a caller named `who`.
-[[nodiscard]] inline Spectrum spectrum(std::string_view who, const Features& x, std::int64_t threads) {
+template <class = void>
+[[nodiscard]] Spectrum spectrum(std::string_view who, const Features& x, std::int64_t threads) {
   check_rows(who, x, 1);
   ThreadPool pool(thread_count(who, threads));
   const Centre centre = centre_of(who, x, pool);
@@ -139,7 +140,8 @@ template <class Scalar>
 /// Models     none
 /// Source     Golub, Van Loan: Matrix Computations, 4th edition, 2013, sections 8.3 and 8.6
 /// Differs    singular values below the rounding are 0
-[[nodiscard]] inline Spectrum spectrum(const Features& x, const MetricOptions& options = {}) {
+template <class = void>
+[[nodiscard]] Spectrum spectrum(const Features& x, const MetricOptions& options = {}) {
   return detail::spectrum("jessl::eval::spectrum", x, options.threads);
 }
 

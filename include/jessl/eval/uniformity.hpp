@@ -73,7 +73,8 @@ struct LogSumExp {
 /// Source     Wang, Isola: Understanding Contrastive Representation Learning through Alignment and Uniformity on the
 ///            Hypersphere, ICML 2020, arXiv 2005.10242, section 4.1.2 and figure 5
 /// Differs    none; a row of zeros stays where it is, at distance 1 of every direction and 0 of other such rows
-[[nodiscard]] inline double uniformity(const Features& x, const UniformityOptions& options = {}) {
+template <class = void>
+[[nodiscard]] double uniformity(const Features& x, const UniformityOptions& options = {}) {
   constexpr std::string_view who = "jessl::eval::uniformity";
   JESSL_CHECK(options.t > 0 && options.t <= 1e6, ConfigError, who, ": t is ", options.t,
               ", expected a number above 0 and up to 1e6");

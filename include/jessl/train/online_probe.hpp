@@ -131,8 +131,6 @@ class OnlineProbe::State {
     return settings_.epochs > 0 && ((epoch.epoch + 1) % settings_.epochs == 0 || epoch.epoch + 1 == epochs_);
   }
 
-  [[nodiscard]] std::int64_t classes() const { return classes_; }
-
   [[nodiscard]] StateDict state_dict() const {
     if (!optimizer_) return saved_;
     StateDict dict;

@@ -28,8 +28,9 @@ inline constexpr Eigen::Index columns_a_block = 64;
 
 /// A v for a symmetric matrix of which the lower triangle is there. Partial sums, a column of `parts` each, belong to
 /// blocks of columns and are added in their order.
-inline void multiply_lower(const Eigen::Ref<const Eigen::MatrixXd>& a, const Eigen::Ref<const Eigen::VectorXd>& v,
-                           Eigen::MatrixXd& parts, Eigen::Ref<Eigen::VectorXd> product, ThreadPool& pool) {
+template <class = void>
+void multiply_lower(const Eigen::Ref<const Eigen::MatrixXd>& a, const Eigen::Ref<const Eigen::VectorXd>& v,
+                    Eigen::MatrixXd& parts, Eigen::Ref<Eigen::VectorXd> product, ThreadPool& pool) {
   constexpr Eigen::Index worth_a_wake_up = 512;
   const Eigen::Index size = a.rows();
   const Eigen::Index blocks = (size + columns_a_block - 1) / columns_a_block;
@@ -65,7 +66,8 @@ inline void multiply_lower(const Eigen::Ref<const Eigen::MatrixXd>& a, const Eig
 ///
 /// Source     Dongarra, Sorensen, Hammarling: Block reduction of matrices to condensed forms for eigenvalue
 ///            computations, Journal of Computational and Applied Mathematics 27, 1989
-[[nodiscard]] inline Tridiagonal tridiagonalise(Eigen::Ref<Eigen::MatrixXd> a, ThreadPool& pool) {
+template <class = void>
+[[nodiscard]] Tridiagonal tridiagonalise(Eigen::Ref<Eigen::MatrixXd> a, ThreadPool& pool) {
   constexpr Eigen::Index panel = 32;
   constexpr Eigen::Index tile = 256;
   const Eigen::Index size = a.rows();
@@ -123,7 +125,8 @@ inline void multiply_lower(const Eigen::Ref<const Eigen::MatrixXd>& a, const Eig
 }
 
 /// The eigenvalues of a symmetric tridiagonal matrix, largest first.
-[[nodiscard]] inline Eigen::VectorXd eigenvalues_of(const Tridiagonal& matrix) {
+template <class = void>
+[[nodiscard]] Eigen::VectorXd eigenvalues_of(const Tridiagonal& matrix) {
   double largest = matrix.diagonal.cwiseAbs().maxCoeff();
   if (matrix.subdiagonal.size() > 0) largest = std::max(largest, matrix.subdiagonal.cwiseAbs().maxCoeff());
   if (!(largest > 0.0)) return Eigen::VectorXd::Zero(matrix.diagonal.size());

@@ -24,8 +24,8 @@ namespace jessl::eval::detail {
 /// probability in proportion to its squared distance from the nearest centre before it.
 ///
 /// Source     Arthur, Vassilvitskii: k-means++: the advantages of careful seeding, SODA 2007
-[[nodiscard]] inline RowMatrix k_means_seeds(const RowMatrix& x, Eigen::Index clusters, std::uint64_t seed,
-                                             ThreadPool& pool) {
+template <class = void>
+[[nodiscard]] RowMatrix k_means_seeds(const RowMatrix& x, Eigen::Index clusters, std::uint64_t seed, ThreadPool& pool) {
   Draw draw({.seed = seed, .purpose = Purpose::initialisation});
   RowMatrix centres(clusters, x.cols());
   std::vector<double> distances(static_cast<std::size_t>(x.rows()), std::numeric_limits<double>::infinity());
@@ -59,8 +59,9 @@ namespace jessl::eval::detail {
 /// and the seed, whatever the number of threads.
 ///
 /// Source     Lloyd: Least squares quantization in PCM, IEEE Transactions on Information Theory 28, 1982
-[[nodiscard]] inline std::vector<std::int64_t> k_means(const RowMatrix& x, Eigen::Index clusters,
-                                                       std::int64_t iterations, std::uint64_t seed, ThreadPool& pool) {
+template <class = void>
+[[nodiscard]] std::vector<std::int64_t> k_means(const RowMatrix& x, Eigen::Index clusters, std::int64_t iterations,
+                                                std::uint64_t seed, ThreadPool& pool) {
   RowMatrix centres = k_means_seeds(x, clusters, seed, pool);
   const auto rows = static_cast<std::size_t>(x.rows());
   std::vector<std::int64_t> labels(rows, -1);

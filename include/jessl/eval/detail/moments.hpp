@@ -11,18 +11,9 @@
 #include <jessl/core/thread_pool.hpp>
 #include <jessl/eval/concept.hpp>
 #include <jessl/eval/detail/gemm.hpp>
+#include <jessl/eval/detail/rows.hpp>
 
 namespace jessl::eval::detail {
-
-/// Calls work(first, count) for the blocks of [0, size), on the pool's threads. Blocks depend on `size` alone: where no
-/// two of them add to the same number, the number of threads changes no bit.
-template <class Work>
-void for_each_block(ThreadPool& pool, Eigen::Index size, Eigen::Index block, const Work& work) {
-  pool.parallel_for((size + block - 1) / block, [&](std::int64_t index, std::int64_t) {
-    const Eigen::Index first = index * block;
-    work(first, std::min(block, size - first));
-  });
-}
 
 inline constexpr Eigen::Index rows_a_call = 256;    // of features, that a thread converts or maps at once
 inline constexpr Eigen::Index columns_a_call = 64;  // of a matrix of sums, that a thread adds to

@@ -127,8 +127,8 @@ struct LinearMap {
 
 /// Solves (A + lambda I) Z^T = B^T for Z, in place of B [T, size]. A, [size, size], whose lower triangle is read, holds
 /// sums of `terms` numbers.
-inline void solve_penalised(std::string_view who, const RowMatrixD& a, Eigen::Index terms, double lambda,
-                            RowMatrixD& b) {
+template <class = void>
+void solve_penalised(std::string_view who, const RowMatrixD& a, Eigen::Index terms, double lambda, RowMatrixD& b) {
   Eigen::MatrixXd matrix = a;
   matrix.diagonal().array() += lambda;
   const Eigen::VectorXd diagonal = matrix.diagonal();

@@ -27,6 +27,16 @@ inline void check_rows(std::string_view who, const Features& x, Eigen::Index lea
               ", expected at least ", least, least == 1 ? " row" : " rows", " and one column");
 }
 
+/// Calls work(first, count) for the blocks of [0, size), on the pool's threads. Blocks depend on `size` alone: where no
+/// two of them add to the same number, the number of threads changes no bit.
+template <class Work>
+void for_each_block(ThreadPool& pool, Eigen::Index size, Eigen::Index block, const Work& work) {
+  pool.parallel_for((size + block - 1) / block, [&](std::int64_t index, std::int64_t) {
+    const Eigen::Index first = index * block;
+    work(first, std::min(block, size - first));
+  });
+}
+
 /// How many rows a thread takes in one go where each is looked at once: partial sums belong to such a block.
 inline constexpr Eigen::Index rows_a_block = 1024;
 
@@ -35,9 +45,8 @@ inline constexpr Eigen::Index rows_a_block = 1024;
 /// Calls body(first, count, block) for each block of rows, on several threads.
 template <class Body>
 void for_each_block(ThreadPool& pool, Eigen::Index rows, const Body& body) {
-  pool.parallel_for(block_count(rows), [&](std::int64_t block, std::int64_t) {
-    const Eigen::Index first = block * rows_a_block;
-    body(first, std::min(rows_a_block, rows - first), static_cast<std::size_t>(block));
+  for_each_block(pool, rows, rows_a_block, [&](Eigen::Index first, Eigen::Index count) {
+    body(first, count, static_cast<std::size_t>(first / rows_a_block));
   });
 }
 
