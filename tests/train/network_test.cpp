@@ -171,6 +171,11 @@ double largest_difference(const torch::Tensor& a, const torch::Tensor& b) {
   return (a - b).abs().max().item<double>() / std::max(b.abs().max().item<double>(), 1e-300);
 }
 
+/// The same of gradients beside which there are others near 1: a bias before a batch norm has none but these' rounding.
+double largest_error(const torch::Tensor& a, const torch::Tensor& b) {
+  return (a - b).abs().max().item<double>() / std::max(b.abs().max().item<double>(), 1e-2);
+}
+
 }  // namespace
 
 TEST_CASE("Trainer: a network that fills its weights in the order of memory starts from the run's seed, too",
@@ -532,7 +537,7 @@ TEST_CASE("Trainer: micro-batches give the gradient of the whole batch, for ever
       options.micro_batch = micro_batch;
       const auto pieces = step(loss, views, options);
       REQUIRE(pieces.size() == whole.size());
-      for (std::size_t i = 0; i < whole.size(); ++i) CHECK(largest_difference(pieces[i], whole[i]) < 1e-10);
+      for (std::size_t i = 0; i < whole.size(); ++i) CHECK(largest_error(pieces[i], whole[i]) < 1e-10);
     }
   };
   boost::hana::for_each(loss::All, [&](auto type) {

@@ -44,6 +44,18 @@ enum class Precision : std::uint8_t {
   return Precision::float32;
 }
 
+/// Whether the CPU has instructions for whole tiles of bfloat16 products (AMX), and the system lets the process use them.
+[[nodiscard]] inline bool has_bfloat16_tiles() {
+  static const bool has = at::cpu::init_amx();
+  return has;
+}
+
+/// The type that convolutions and matrix products of x compute in: x's own, unless autocast is on.
+[[nodiscard]] inline torch::ScalarType product_type(const torch::Tensor& x) {
+  const bool casts = x.scalar_type() == torch::kFloat32 && at::autocast::is_autocast_enabled(x.device().type());
+  return casts ? at::autocast::get_autocast_dtype(x.device().type()) : x.scalar_type();
+}
+
 /// Runs what follows under autocast in the given precision (or without it), and restores what was before.
 ///
 /// LibTorch keeps bfloat16 copies of the weights while autocast is on. They are dropped at both ends, also within a scope
