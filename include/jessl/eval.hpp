@@ -13,6 +13,7 @@
 #include <jessl/eval/cluster_learnability.hpp>
 #include <jessl/eval/concept.hpp>
 #include <jessl/eval/confusion_matrix.hpp>
+#include <jessl/eval/distance.hpp>
 #include <jessl/eval/feature_std.hpp>
 #include <jessl/eval/few_shot.hpp>
 #include <jessl/eval/intrinsic_dimension.hpp>
@@ -24,6 +25,7 @@
 #include <jessl/eval/mean_average_precision.hpp>
 #include <jessl/eval/metric_options.hpp>
 #include <jessl/eval/nearest_centroid.hpp>
+#include <jessl/eval/nearest_neighbours.hpp>
 #include <jessl/eval/nesum.hpp>
 #include <jessl/eval/r2_score.hpp>
 #include <jessl/eval/rank_me.hpp>

@@ -9,6 +9,7 @@
 
 #include <jessl/eval/accuracy.hpp>
 #include <jessl/eval/knn.hpp>
+#include <jessl/eval/nearest_neighbours.hpp>
 
 #include "eval/reference.hpp"
 
@@ -146,6 +147,49 @@ TEST_CASE("KNN: scores and predictions are NumPy's", "[eval][knn]") {
     const KNN knn{.k = item["k"].get<std::int64_t>(), .temperature = item["temperature"].get<double>()};
     const RowMatrix scores = knn.fit(x, reference::labels(numbers["y"])).scores(queries);
     CHECK((scores - reference::matrix(item["scores"])).cwiseAbs().maxCoeff() < 1e-5F);
+  }
+}
+
+TEST_CASE("KNN: scores by other distances and votes are scikit-learn's", "[eval][knn]") {
+  const auto& numbers = reference::probes()["nearest_neighbours"];
+  const RowMatrix x = reference::matrix(reference::numbers()["x"]);
+  const Labels y = reference::labels(reference::numbers()["y"]);
+  const RowMatrix queries = reference::matrix(numbers["queries"]);
+  for (const auto& item : numbers["found"]) {
+    auto settings = item;
+    for (const char* other : {"rows", "scores"}) settings.erase(other);
+    INFO(settings.dump());
+    const auto knn = jessl::from_json<KNN>(jessl::Json(settings));
+    const RowMatrix scores = knn.fit(x, y).scores(queries);
+    CHECK((scores - reference::matrix(item["scores"])).cwiseAbs().maxCoeff() < 1e-5F);
+    const auto found = jessl::eval::NearestNeighbours{.distance = knn.distance}.fit(x).find(queries, knn.k);
+    CHECK(found.rows == reference::matrix<std::int64_t>(item["rows"]));
+  }
+}
+
+TEST_CASE("KNN: the nearest by distance is not the nearest by direction", "[eval][knn]") {
+  const RowMatrix x = (RowMatrix(2, 2) << 100, 0, 0, 1).finished();
+  const RowMatrix query = (RowMatrix(1, 2) << 1, 0.5).finished();
+  CHECK(KNN{.k = 1, .distance = jessl::eval::Distance::euclidean}.fit(x, Labels{1, 0}).predict(query) == Labels{0});
+}
+
+TEST_CASE("KNN: of rows of length 1 the votes by temperature are those of the cosine", "[eval][knn]") {
+  RowMatrix x = reference::Clusters(9, 400, 6, 4).x;
+  x.rowwise().normalize();
+  const Labels y = reference::Clusters(9, 400, 6, 4).y;
+  const RowMatrix by_cosine = KNN{.k = 30}.fit(x, y).scores(x);
+  const RowMatrix by_distance = KNN{.k = 30, .distance = jessl::eval::Distance::euclidean}.fit(x, y).scores(x);
+  CHECK((by_cosine - by_distance).cwiseAbs().maxCoeff() < 1e-5F);
+}
+
+TEST_CASE("KNN: rows at distance 0 share all votes by distance", "[eval][knn]") {
+  const RowMatrix x = (RowMatrix(4, 2) << 1, 2, 1, 2, 1, 2.5F, 9, 9).finished();
+  for (const auto distance : {jessl::eval::Distance::cosine, jessl::eval::Distance::euclidean}) {
+    const auto model =
+        KNN{.k = 4, .distance = distance, .votes = jessl::eval::Votes::by_distance}.fit(x, Labels{0, 1, 1, 1});
+    const RowMatrix scores = model.scores(x);
+    CHECK(scores(0, 0) == 0.5F);
+    CHECK(scores(2, 1) == 1.0F);  // at distance 0 of itself alone
   }
 }
 

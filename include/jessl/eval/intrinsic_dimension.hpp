@@ -3,11 +3,12 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <numeric>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -19,8 +20,9 @@
 #include <jessl/core/thread_pool.hpp>
 #include <jessl/eval/concept.hpp>
 #include <jessl/eval/detail/checks.hpp>
-#include <jessl/eval/detail/gemm.hpp>
+#include <jessl/eval/detail/neighbour_index.hpp>
 #include <jessl/eval/detail/rows.hpp>
+#include <jessl/eval/distance.hpp>
 
 namespace jessl::eval {
 
@@ -51,71 +53,18 @@ namespace detail {
   return order;
 }
 
-/// log(r_2 / r_1) of each of `rows`, which are distinct rows of x: r_1 and r_2 are the distances of the two nearest
-/// others.
-///
-/// Matrix products give squared distances up to float32's rounding, of which a bound is known; those that may be among
-/// the two least are computed again from the rows themselves in float64. So the result is that of float64.
-[[nodiscard]] inline std::vector<double> neighbour_ratios(const Features& x, const std::vector<Eigen::Index>& rows,
-                                                          const Centre& centre, ThreadPool& pool) {
-  const auto count = static_cast<Eigen::Index>(rows.size());
-  RowMatrix bank(count, x.cols());
-  Eigen::RowVectorXf squares(count);
-  for_each_block(pool, count, [&](Eigen::Index first, Eigen::Index many, std::size_t) {
-    for (Eigen::Index i = first; i < first + many; ++i) {
-      centre.write_rows(x, rows[static_cast<std::size_t>(i)], bank.middleRows(i, 1));
-      squares(i) = static_cast<float>(bank.row(i).cast<double>().squaredNorm());
+/// log(r_2 / r_1) of each row, all of which are distinct: r_1 and r_2 are the distances of the two nearest others.
+[[nodiscard]] inline std::vector<double> neighbour_ratios(std::string_view who, const Features& x,
+                                                          std::int64_t threads) {
+  std::vector<double> ratios(static_cast<std::size_t>(x.rows()));
+  const NeighbourIndex index(who, x, Distance::euclidean, threads);
+  index.search(x, 3, [&](Eigen::Index query, std::span<const Neighbour> nearest, std::int64_t /*worker*/) {
+    std::array<double, 3> distances{};
+    std::size_t others = 0;
+    for (const Neighbour& neighbour : nearest) {
+      if (neighbour.row != query) distances[others++] = -neighbour.closeness;
     }
-  });
-  // |fl(d^2) - d^2| <= slack (|a|^2 + |b|^2): D products, and a few roundings of the values and of their sums.
-  const float slack = static_cast<float>(x.cols() + 8) * std::numeric_limits<float>::epsilon();
-  const Eigen::RowVectorXf lower_squares = (1.0F - slack) * squares;
-
-  std::vector<double> ratios(rows.size());
-  constexpr Eigen::Index queries = 256;
-  constexpr Eigen::Index tile = 1024;
-  std::vector<RowMatrix> scratch(static_cast<std::size_t>(pool.size()));
-  pool.parallel_for((count + queries - 1) / queries, [&](std::int64_t block, std::int64_t worker) {
-    struct Two {
-      double least = std::numeric_limits<double>::infinity();
-      double next = std::numeric_limits<double>::infinity();
-
-      void add(double value) {
-        next = std::min(next, std::max(least, value));
-        least = std::min(least, value);
-      }
-    };
-    const Eigen::Index top = block * queries;
-    const Eigen::Index height = std::min(queries, count - top);
-    std::vector<Two> nearest(static_cast<std::size_t>(height));  // squared distances, scaled
-    RowMatrix& distances = scratch[static_cast<std::size_t>(worker)];
-    for (Eigen::Index left = 0; left < count; left += tile) {
-      const Eigen::Index breadth = std::min(tile, count - left);
-      distances.setZero(height, breadth);
-      add_product(bank.middleRows(top, height), bank.middleRows(left, breadth).transpose(), distances);
-      for (Eigen::Index i = 0; i < height; ++i) {
-        const Eigen::Index query = top + i;
-        Two& two = nearest[static_cast<std::size_t>(i)];
-        // No squared distance is less than this.
-        auto lower = distances.row(i);
-        lower = (lower_squares.segment(left, breadth) - 2.0F * lower).array() + lower_squares(query);
-        if (query >= left && query < left + breadth) lower(query - left) = std::numeric_limits<float>::infinity();
-        if (double{lower.minCoeff()} > two.next) continue;
-        Two upper = two;
-        for (Eigen::Index j = 0; j < breadth; ++j)
-          upper.add(double{lower(j)} + 2.0 * double{slack} * (double{squares(query)} + double{squares(left + j)}));
-        for (Eigen::Index j = 0; j < breadth; ++j) {
-          if (double{lower(j)} > std::min(upper.next, two.next)) continue;
-          const auto difference = x.row(rows[static_cast<std::size_t>(query)]).cast<double>() -
-                                  x.row(rows[static_cast<std::size_t>(left + j)]).cast<double>();
-          two.add((difference * centre.scale).squaredNorm());
-        }
-      }
-    }
-    for (Eigen::Index i = 0; i < height; ++i) {
-      const Two& two = nearest[static_cast<std::size_t>(i)];
-      ratios[static_cast<std::size_t>(top + i)] = 0.5 * std::log(two.next / two.least);
-    }
+    ratios[static_cast<std::size_t>(query)] = std::log(distances[1] / distances[0]);
   });
   return ratios;
 }
@@ -133,8 +82,9 @@ namespace detail {
 ///
 /// Shapes     X: [N, D] -> number
 /// Units      dimensions
-/// Precision  float64; float32 only to find candidates for the neighbours
-/// Cost       2 N^2 D operations as blocked matrix products; memory a copy of X and 1 MB a thread
+/// Precision  float64
+/// Cost       2 N^2 D operations in 8 bits, those of a few rows each in float64 (eval::NearestNeighbours); memory two
+///            copies of X and a quarter of its size
 /// Randomness none; the result does not depend on the number of threads, bit for bit
 /// Errors     ConfigError for discard outside [0, 1), and for threads < 0; DataError when there is no column, for NaN
 ///            or infinity, for fewer than three distinct rows, and where all ratios that are fitted are 1
@@ -148,12 +98,12 @@ template <class = void>
   JESSL_CHECK(options.discard >= 0 && options.discard < 1, ConfigError, who, ": discard is ", options.discard,
               ", expected a number in [0, 1)");
   detail::check_rows(who, x, 3);
-  ThreadPool pool(detail::thread_count(who, options.threads));
-  const detail::Centre centre = detail::centre_of(who, x, pool);
+  const std::int64_t threads = detail::thread_count(who, options.threads);
+  detail::check_finite(who, x, 0, x.rows());
   const std::vector<Eigen::Index> rows = detail::distinct_rows(x);
   JESSL_CHECK(rows.size() >= 3, DataError, who, ": X has ", rows.size(),
               " distinct rows, expected at least 3; has the encoder collapsed?");
-  std::vector<double> ratios = detail::neighbour_ratios(x, rows, centre, pool);
+  std::vector<double> ratios = detail::neighbour_ratios(who, x(rows, Eigen::all), threads);
   std::sort(ratios.begin(), ratios.end());
 
   // The last one would be fitted to -log(0).

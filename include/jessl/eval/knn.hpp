@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -16,26 +15,35 @@
 
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
-#include <jessl/core/thread_pool.hpp>
 #include <jessl/eval/concept.hpp>
 #include <jessl/eval/detail/checks.hpp>
-#include <jessl/eval/detail/gemm.hpp>
+#include <jessl/eval/detail/neighbour_index.hpp>
+#include <jessl/eval/distance.hpp>
 
 namespace jessl::eval {
 
+/// How much a neighbour's vote weighs.
+enum class Votes : std::uint8_t {
+  by_temperature,  ///< exp(s / temperature) of a cosine s, exp(-d^2 / (2 temperature)) of a distance d: the same for rows of length 1
+  by_distance,  ///< 1 / distance; rows at distance 0 share all votes
+  uniform       ///< 1
+};
+
 class FittedKNN;
 
-/// Weighted k nearest neighbours by cosine similarity.
+/// k nearest neighbours, weighted by how near they are.
 ///
-/// The usual first look at a representation: nothing is trained, so nothing has to be tuned. The k training rows with
-/// the highest cosine similarity s to a query vote for their class with weight exp(s / temperature); of training rows
-/// with equal similarity the one that comes first is nearer, and of classes with equal votes the lowest wins.
+/// The usual first look at a representation: nothing is trained, so nothing has to be tuned. The k training rows nearest
+/// to a query vote for their class, by default those with the highest cosine similarity s with weight
+/// exp(s / temperature); of training rows that are equally near the one that comes first is nearer, and of classes with
+/// equal votes the lowest wins.
 ///
 /// Shapes     fit: X [N, D], y [N];  predict: [M, D] -> [M];  scores: [M, D] -> [M, C]
-/// Units      temperature: dimensionless
-/// Precision  similarities in float32, votes in float64
-/// Cost       2 M N D operations as blocked matrix products; the fitted model holds a copy of X
-/// Randomness none; the result does not depend on the number of threads, bit for bit
+/// Units      temperature: that of a cosine, or of half a squared distance
+/// Precision  float64; closenesses that are equal in float32 are equal
+/// Cost       2 M N D operations in 8 bits, those of a few hundred rows a query in float64; the fitted model holds a
+///            copy of X and a quarter of its size
+/// Randomness none; neither the number of threads nor the processor changes a neighbour
 /// Errors     ConfigError for a setting out of range or k above N; ShapeError when X, y or the queries do not fit
 ///            together; DataError when there is no row, for NaN or infinity, for a label outside [0, classes)
 /// Models     jessl::Classifier (docs/eval/README.md)
@@ -47,6 +55,8 @@ struct KNN {
 
   std::int64_t k = 20;                    ///< neighbours that vote, 1 to N
   double temperature = 0.07;              ///< sharpness of the votes, > 0; small: the nearest one decides
+  Distance distance = Distance::cosine;   ///< what near means
+  Votes votes = Votes::by_temperature;    ///< what near ones weigh
   std::optional<std::int64_t> classes{};  ///< number of classes; absent: one more than the largest label
   std::int64_t threads = 0;               ///< threads to use; 0: all of the hardware
 
@@ -61,25 +71,12 @@ struct KNN {
 /// Source     as KNN
 class FittedKNN {
  public:
-  /// Normalises the rows of `x`; see KNN::fit.
   FittedKNN(const KNN& settings, const Features& x, Labels y)
-      : settings_(settings), threads_(detail::thread_count(who, settings.threads)) {
-    JESSL_CHECK(std::isfinite(settings.temperature) && settings.temperature > 0, ConfigError, who, ": temperature is ",
-                settings.temperature, ", expected a finite number > 0");
-    detail::check_training(who, x, y);
-    check_k(settings.k, x.rows());
-    rows_ = x.rows();
-    classes_ = detail::class_count(who, y, settings.classes);
-    labels_.assign(y.begin(), y.end());
-    bank_.resize((rows_ + panel - 1) / panel * panel, x.cols());
-    bank_.bottomRows(bank_.rows() - rows_).setZero();
-    ThreadPool pool(threads_);
-    constexpr Eigen::Index rows_a_call = 1024;
-    pool.parallel_for((x.rows() + rows_a_call - 1) / rows_a_call, [&](std::int64_t block, std::int64_t) {
-      const Eigen::Index first = block * rows_a_call;
-      normalise(x, first, bank_.middleRows(first, std::min(rows_a_call, x.rows() - first)));
-    });
-  }
+      : settings_(checked(settings, x, y)),
+        threads_(detail::thread_count(who, settings.threads)),
+        classes_(detail::class_count(who, y, settings.classes)),
+        labels_(y.begin(), y.end()),
+        index_(who, x, settings.distance, threads_) {}
 
   /// The class of each row, by the k of the settings.
   [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const {
@@ -89,12 +86,12 @@ class FittedKNN {
   /// The class of each row for several k at once, one vector a k, from one search for the neighbours.
   [[nodiscard]] std::vector<std::vector<std::int64_t>> predict(const Features& x,
                                                                std::span<const std::int64_t> ks) const {
-    for (const std::int64_t k : ks) check_k(k, rows_);
+    for (const std::int64_t k : ks) check_k(k, index_.rows());
     std::vector<std::vector<std::int64_t>> predictions(ks.size(),
                                                        std::vector<std::int64_t>(static_cast<std::size_t>(x.rows())));
     if (ks.empty()) return predictions;
     search(x, *std::max_element(ks.begin(), ks.end()),
-           [&](Eigen::Index query, std::span<const Neighbour> nearest, std::span<double> votes) {
+           [&](Eigen::Index query, std::span<const detail::Neighbour> nearest, std::span<double> votes) {
              for (std::size_t i = 0; i < ks.size(); ++i) {
                count_votes(nearest.first(static_cast<std::size_t>(ks[i])), votes);
                predictions[i][static_cast<std::size_t>(query)] =
@@ -112,150 +109,91 @@ class FittedKNN {
   /// The share of the votes that each class got, [M, C]; rows sum to 1.
   [[nodiscard]] RowMatrix scores(const Features& x) const {
     RowMatrix shares(x.rows(), classes_);
-    search(x, settings_.k, [&](Eigen::Index query, std::span<const Neighbour> nearest, std::span<double> votes) {
-      const double all = count_votes(nearest, votes);
-      for (Eigen::Index c = 0; c < classes_; ++c)
-        shares(query, c) = static_cast<float>(votes[static_cast<std::size_t>(c)] / all);
-    });
+    search(x, settings_.k,
+           [&](Eigen::Index query, std::span<const detail::Neighbour> nearest, std::span<double> votes) {
+             const double all = count_votes(nearest, votes);
+             for (Eigen::Index c = 0; c < classes_; ++c)
+               shares(query, c) = static_cast<float>(votes[static_cast<std::size_t>(c)] / all);
+           });
     return shares;
   }
 
   [[nodiscard]] std::int64_t classes() const { return classes_; }
-  [[nodiscard]] std::int64_t dimension() const { return bank_.cols(); }
+  [[nodiscard]] std::int64_t dimension() const { return index_.dimension(); }
 
  private:
   static constexpr std::string_view who = "jessl::eval::KNN";
-  /// The rows of the bank that Eigen's kernel takes at once. What is left over below that goes another way through it, and
-  /// sums in another order: equal rows would then differ in the last bit. So the bank is padded to a multiple of it.
-  static constexpr Eigen::Index panel = Eigen::internal::gebp_traits<float, float>::mr;
-  static constexpr Eigen::Index tile_rows = 1024 / panel * panel;  // of the bank: 2 MB at D = 512
 
-  struct Neighbour {
-    float similarity;
-    Eigen::Index row;
-
-    /// Nearer first; a total order, so that the set of the k nearest is unique.
-    friend bool operator<(const Neighbour& a, const Neighbour& b) {
-      return a.similarity > b.similarity || (a.similarity == b.similarity && a.row < b.row);
-    }
-  };
-
-  /// What a thread works with.
-  struct Scratch {
-    RowMatrix queries;                               // [block, D], normalised
-    RowMatrix similarities;                          // [block, tile]
-    std::vector<std::vector<Neighbour>> candidates;  // a query: the k nearest so far, and some that may be
-    std::vector<float> thresholds;                   // a query: what a candidate must exceed
-    std::vector<double> votes;                       // [C]
-  };
+  static const KNN& checked(const KNN& settings, const Features& x, Labels y) {
+    JESSL_CHECK(std::isfinite(settings.temperature) && settings.temperature > 0, ConfigError, who, ": temperature is ",
+                settings.temperature, ", expected a finite number > 0");
+    detail::check_training(who, x, y);
+    check_k(settings.k, x.rows());
+    return settings;
+  }
 
   static void check_k(std::int64_t k, Eigen::Index rows) {
     JESSL_CHECK(k >= 1 && k <= rows, ConfigError, who, ": k is ", k, ", expected 1 to the number of training rows, ",
                 rows);
   }
 
-  /// Rows x[first ...] scaled to length 1 into `out`; also checks that they are finite.
-  static void normalise(const Features& x, Eigen::Index first, Eigen::Ref<RowMatrix> out) {
-    for (Eigen::Index i = 0; i < out.rows(); ++i) {
-      const double length = std::sqrt(x.row(first + i).cast<double>().squaredNorm());
-      if (!std::isfinite(length)) detail::fail_not_finite(who, x, first + i);
-      out.row(i) = (x.row(first + i).cast<double>() / std::max(length, 1e-12)).cast<float>();
-    }
-  }
-
   /// Calls use(query, its k nearest training rows in order, room for votes) for every row of `x`, on several threads.
   template <class Use>
   void search(const Features& x, std::int64_t k, const Use& use) const {
-    detail::check_columns(who, x, dimension());
-    // Blocks depend on the number of queries alone, never on that of threads: a query's sums are the same everywhere.
-    const Eigen::Index block_rows = std::clamp<Eigen::Index>(x.rows() / 40 / 16 * 16 + 16, 16, 512);
-    ThreadPool pool(threads_);
-    std::vector<Scratch> scratch(static_cast<std::size_t>(pool.size()));
-    pool.parallel_for((x.rows() + block_rows - 1) / block_rows, [&](std::int64_t block, std::int64_t worker) {
-      const Eigen::Index first = block * block_rows;
-      Scratch& mine = scratch[static_cast<std::size_t>(worker)];
-      mine.queries.resize(std::min(block_rows, x.rows() - first), x.cols());
-      mine.votes.resize(static_cast<std::size_t>(classes_));
-      normalise(x, first, mine.queries);
-      find_nearest(static_cast<std::size_t>(k), mine);
-      for (Eigen::Index i = 0; i < mine.queries.rows(); ++i)
-        use(first + i, mine.candidates[static_cast<std::size_t>(i)], mine.votes);
+    std::vector<std::vector<double>> votes(static_cast<std::size_t>(threads_),
+                                           std::vector<double>(static_cast<std::size_t>(classes_)));
+    index_.search(x, k, [&](Eigen::Index query, std::span<const detail::Neighbour> nearest, std::int64_t worker) {
+      use(query, nearest, std::span<double>(votes[static_cast<std::size_t>(worker)]));
     });
   }
 
-  /// Fills mine.candidates with the k nearest rows of each of mine.queries, in order.
-  void find_nearest(std::size_t k, Scratch& mine) const {
-    const Eigen::Index count = mine.queries.rows();
-    mine.candidates.resize(static_cast<std::size_t>(count));
-    for (auto& candidates : mine.candidates) candidates.clear();
-    mine.thresholds.assign(static_cast<std::size_t>(count), -std::numeric_limits<float>::infinity());
-    for (Eigen::Index first = 0; first < bank_.rows(); first += tile_rows) {
-      const Eigen::Index width = std::min(tile_rows, bank_.rows() - first);
-      mine.similarities.setZero(count, width);
-      detail::add_product(mine.queries, bank_.middleRows(first, width).transpose(), mine.similarities);
-      for (Eigen::Index i = 0; i < count; ++i) {
-        const auto q = static_cast<std::size_t>(i);
-        const auto present = static_cast<std::size_t>(std::min(width, rows_ - first));
-        collect({mine.similarities.data() + i * width, present}, first, k, mine.candidates[q], mine.thresholds[q]);
-      }
-    }
-    for (auto& candidates : mine.candidates) {
-      keep_nearest(k, candidates);
-      std::sort(candidates.begin(), candidates.end());
-    }
-  }
-
-  /// Adds those of a tile's rows that may be among the k nearest.
-  ///
-  /// Rows come in rising order, so one that only equals the k-th similarity so far is further than it. Candidates
-  /// are cut to k whenever twice as many have gathered: a few comparisons each, and most rows fail the threshold.
-  static void collect(std::span<const float> similarities, Eigen::Index first, std::size_t k,
-                      std::vector<Neighbour>& candidates, float& threshold) {
-    constexpr std::size_t lane = 16;
-    for (std::size_t begin = 0; begin < similarities.size(); begin += lane) {
-      const auto chunk = similarities.subspan(begin, std::min(lane, similarities.size() - begin));
-      int above = 0;  // without a branch, for the compiler's vectors
-      for (const float similarity : chunk) above |= similarity > threshold ? 1 : 0;
-      if (above == 0) continue;
-      for (std::size_t j = 0; j < chunk.size(); ++j) {
-        if (!(chunk[j] > threshold)) continue;
-        candidates.push_back({chunk[j], first + static_cast<Eigen::Index>(begin + j)});
-        if (candidates.size() == 2 * k + lane) threshold = keep_nearest(k, candidates);
-      }
-    }
-  }
-
-  /// Cuts candidates to the k nearest, in no order; returns the lowest similarity among them.
-  static float keep_nearest(std::size_t k, std::vector<Neighbour>& candidates) {
-    const auto last = candidates.begin() + static_cast<std::ptrdiff_t>(k - 1);
-    std::nth_element(candidates.begin(), last, candidates.end());
-    candidates.resize(k);
-    return candidates.back().similarity;
-  }
-
-  /// Sums the votes for each class, relative to that of the nearest row, which no temperature makes overflow.
-  double count_votes(std::span<const Neighbour> nearest, std::span<double> votes) const {
+  /// Sums the votes for each class; returns all of them.
+  double count_votes(std::span<const detail::Neighbour> nearest, std::span<double> votes) const {
     std::fill(votes.begin(), votes.end(), 0.0);
+    const double least = index_.distance_of(nearest.front().closeness);
     double all = 0.0;
-    for (const Neighbour& neighbour : nearest) {
-      const double vote =
-          std::exp((double{neighbour.similarity} - double{nearest.front().similarity}) / settings_.temperature);
+    for (const detail::Neighbour& neighbour : nearest) {
+      const double vote = weight(neighbour.closeness, nearest.front().closeness, least);
       votes[static_cast<std::size_t>(labels_[static_cast<std::size_t>(neighbour.row)])] += vote;
       all += vote;
     }
     return all;
   }
 
+  /// What a vote weighs, relative to that of the nearest row, which makes nothing overflow.
+  [[nodiscard]] double weight(double closeness, double nearest, double least) const {
+    switch (settings_.votes) {
+      case Votes::uniform:
+        return 1.0;
+      case Votes::by_distance: {
+        const double distance = index_.distance_of(closeness);
+        return least > 0.0 ? least / distance : distance > 0.0 ? 0.0 : 1.0;
+      }
+      case Votes::by_temperature:
+        break;
+    }
+    if (settings_.distance == Distance::cosine) return std::exp((closeness - nearest) / settings_.temperature);
+    const double distance = index_.distance_of(closeness);
+    return std::exp(0.5 * (least - distance) * (least + distance) / settings_.temperature);
+  }
+
   KNN settings_;
   std::int64_t threads_;
-  std::int64_t classes_ = 0;
-  Eigen::Index rows_ = 0;  // N
-  RowMatrix bank_;         // [N and padding, D], rows of length 1; the padding is 0
+  std::int64_t classes_;
   std::vector<std::int64_t> labels_;
+  detail::NeighbourIndex index_;
 };
 
 inline FittedKNN KNN::fit(const Features& x, Labels y) const { return {*this, x, y}; }
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::KNN, k, temperature, classes, threads);
+template <>
+struct jessl::EnumNames<jessl::eval::Votes> {
+  static constexpr std::array<std::pair<jessl::eval::Votes, std::string_view>, 3> value{
+      {{jessl::eval::Votes::by_temperature, "by_temperature"},
+       {jessl::eval::Votes::by_distance, "by_distance"},
+       {jessl::eval::Votes::uniform, "uniform"}}};
+};
+
+BOOST_HANA_ADAPT_STRUCT(jessl::eval::KNN, k, temperature, distance, votes, classes, threads);

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes probes.json for tests/eval: what NumPy, SciPy and scikit-learn say, in float64, about the features of eval.json
-and some more: ridge regression and its leave-one-out errors, nearest centroids, logistic regression by strength, label
+and some more: ridge regression and its leave-one-out errors, nearest neighbours and centroids, logistic regression by strength, label
 metrics. Where NumPy has the formula and scikit-learn the program, the two are compared here.
 
 python3 make_probes.py   (needs numpy, scipy and scikit-learn 1.5 or newer)
@@ -13,7 +13,7 @@ from scipy import stats
 from sklearn import metrics
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
-from sklearn.neighbors import NearestCentroid
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from sklearn.preprocessing import normalize
 
 FOLDER = pathlib.Path(__file__).parent
@@ -35,6 +35,32 @@ with open(FOLDER / "eval.json") as file:
     shared = json.load(file)
 x, y = short(shared["x"]), np.array(shared["y"])
 queries, query_labels = short(shared["queries"]), np.array(shared["labels"])
+
+
+def nearest_neighbours():
+    temperature = 0.5
+    weights = {
+        "uniform": "uniform",
+        "by_distance": "distance",
+        "by_temperature": lambda distances: np.exp(-(distances**2) / (2 * temperature)),
+    }
+    asked = np.concatenate([queries, x[:3]])  # some at distance 0 of a row
+    found = []
+    for distance in ("cosine", "euclidean"):
+        for votes, weight in weights.items():
+            if distance == "cosine" and votes == "by_temperature":
+                weight = lambda distances: np.exp((1 - distances) / temperature)
+            for k in (1, 7, 30):
+                model = KNeighborsClassifier(k, weights=weight, metric=distance, algorithm="brute").fit(x, y)
+                found.append({
+                    "distance": distance,
+                    "votes": votes,
+                    "k": k,
+                    "temperature": temperature,
+                    "rows": model.kneighbors(asked, return_distance=False).tolist(),
+                    "scores": listed(model.predict_proba(asked)),
+                })
+    return {"queries": listed(asked), "found": found}
 
 
 def solve_ridge(features, targets, strength):
@@ -164,6 +190,7 @@ document = {
         "wide": leave_one_out(wide, wide_targets, [1e-5, *strengths]),
     },
     "logistic_search": logistic_search([1e0, 1e-1, 1e-2, 1e-3, 1e-4]),
+    "nearest_neighbours": nearest_neighbours(),
     "nearest_centroid": nearest_centroid(),
     "labels": label_metrics(),
     "precision": precision_metrics(),
