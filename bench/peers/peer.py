@@ -5,8 +5,8 @@
 
 Makes the first batch and prints {"ready": true}; then, for each line "SECONDS" that it reads, makes batches for so long and
 prints {"rate": views a second}. Each peer does the whole line, but for what LESS says that it leaves out, which is in its
-favour. Of a batch that a peer makes, nothing is read. In the lines of losses a batch is one step, forward and backward, and rates
-count steps; after the first it prints {"extra_MB": number or null}, by how much the process grows in a later one.
+favour. Of a batch that a peer makes, nothing is read. In the lines of losses a batch is one step, forward and backward, in those of
+evaluation the whole work, and rates count them; of a loss, after the first it prints {"extra_MB": number or null}, by how much the process grows in a later one.
 """
 import ctypes
 import itertools
@@ -470,6 +470,109 @@ def compiled_loss(line, files, threads):
     return steps({name: torch.compile(formula) for name, formula in formulas.items()}, line, threads)
 
 
+# --- evaluation ---------------------------------------------------------------------------------------------------------
+
+
+def make_features(folder, line):
+    """Features as an encoder's, with a mean and deviations that decay, of classes that overlap: x.f32 and y.i64, and queries.f32
+    for k-NN. The line's size is rows x columns, with the number of classes after it."""
+    import numpy as np
+    _, _, size, *classes = line.split("/")
+    rows, columns = map(int, size.split("x"))
+    classes = int(classes[0]) if classes else 1000
+    rng = np.random.default_rng(0)
+    scale = (np.arange(columns, dtype=np.float32) + 1) ** -0.4
+    centres = 0.5 * rng.standard_normal((classes, columns), dtype=np.float32)
+
+    def draw(count):
+        labels = np.arange(count) % classes
+        return 0.5 + scale * (centres[labels] + rng.standard_normal((count, columns), dtype=np.float32)), labels
+
+    x, y = draw(rows)
+    x.astype(np.float32).tofile(pathlib.Path(folder) / "x.f32")
+    y.astype(np.int64).tofile(pathlib.Path(folder) / "y.i64")
+    draw(10_000)[0].astype(np.float32).tofile(pathlib.Path(folder) / "queries.f32")
+
+
+def features(line):
+    import numpy as np
+    folder = pathlib.Path(os.environ["JESSL_BENCH_FEATURES"])
+    columns = int(line.split("/")[2].split("x")[1])
+    x, queries = (np.fromfile(folder / name, np.float32).reshape(-1, columns) for name in ("x.f32", "queries.f32"))
+    return x, np.fromfile(folder / "y.i64", np.int64), queries
+
+
+def answers_of(work):
+    """Does the work over and over; the first answer, a list of numbers, is kept for comparing."""
+    import numpy as np
+    folder = pathlib.Path(os.environ["JESSL_BENCH_FEATURES"])
+    np.asarray(work(), np.float64).tofile(folder / f"{sys.argv[1]}.f64")
+    while True:
+        yield
+        work()
+
+
+def faiss_flat(line, files, threads):
+    """An exact index, of rows scaled to length 1; the votes are counted by NumPy."""
+    import faiss
+    import numpy as np
+    faiss.omp_set_num_threads(threads)
+    x, y, queries = features(line)
+
+    def work():
+        bank, asked = x.copy(), queries.copy()
+        faiss.normalize_L2(bank)
+        faiss.normalize_L2(asked)
+        index = faiss.IndexFlatIP(bank.shape[1])
+        index.add(bank)
+        _, rows = index.search(asked, 200)
+        classes = int(y.max()) + 1
+        places = y[rows] + classes * np.arange(len(rows))[:, None]
+        return np.bincount(places.ravel(), minlength=classes * len(rows)).reshape(len(rows), classes).argmax(axis=1)
+
+    return answers_of(work)
+
+
+def scikit_learn(line, files, threads):
+    """Its classifiers, by brute force and to the tolerance at which its objective has as many digits as jessl's."""
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
+    from threadpoolctl import threadpool_limits
+    threadpool_limits(threads)
+    x, y, queries = features(line)
+    name = line.split("/")[1]
+    if name == "KNN":
+        return answers_of(lambda: KNeighborsClassifier(200, metric="cosine", algorithm="brute").fit(x, y).predict(queries))
+    if name == "KNN euclidean":
+        return answers_of(lambda: KNeighborsClassifier(200, algorithm="brute").fit(x, y).predict(queries))
+
+    def objective():
+        l2 = 1e-3
+        model = LogisticRegression(C=1 / (len(x) * l2), tol=1e-5, max_iter=10_000).fit(x, y)
+        logits = x.astype(np.float64) @ model.coef_.T.astype(np.float64) + model.intercept_
+        logits -= logits.max(axis=1, keepdims=True)
+        likelihood = logits[np.arange(len(y)), y] - np.log(np.exp(logits).sum(axis=1))
+        return [-likelihood.mean() + 0.5 * l2 * np.square(model.coef_.astype(np.float64)).sum()]
+
+    return answers_of(objective)
+
+
+def singular_values(line, files, threads):
+    """RankMe as it is written: NumPy's singular values of all features."""
+    import numpy as np
+    from threadpoolctl import threadpool_limits
+    threadpool_limits(threads)
+    x = features(line)[0]
+
+    def work():
+        values = np.linalg.svd(x, compute_uv=False)
+        shares = values / values.sum() + 1e-7
+        return [np.exp(-(shares * np.log(shares)).sum())]
+
+    return answers_of(work)
+
+
 def extra_megabytes(step):
     """By how much the process grows at most in a step; None where the kernel does not tell."""
     def kilobytes(field):
@@ -489,7 +592,8 @@ def extra_megabytes(step):
 
 PEERS = {"torchvision tensors": torchvision_tensors, "torchvision PIL": torchvision_pil, "lightly": lightly,
          "kornia": kornia, "DALI whole": dali_whole, "DALI regions": dali_regions, "SPDL": spdl, "ffcv": ffcv,
-         "ffcv writer": ffcv_writer, "lightly's loss": lightly_loss, "PyTorch compiled": compiled_loss}
+         "ffcv writer": ffcv_writer, "lightly's loss": lightly_loss, "PyTorch compiled": compiled_loss, "faiss": faiss_flat,
+         "scikit-learn": scikit_learn, "NumPy": singular_values}
 WORKPLACE = None
 
 
@@ -505,15 +609,16 @@ def main():
         print(json.dumps(values), file=answers, flush=True)
 
     whole_file, is_loss = name == "ffcv writer", line.startswith("loss/")
+    is_step = is_loss or line.startswith("eval/")
     images = 256 if line.startswith("augment") else BATCH
-    views = 1 if whole_file or is_loss else images * max(1, len(views_of(line)))
+    views = 1 if whole_file or is_step else images * max(1, len(views_of(line)))
     batches = PEERS[name](line, files, int(threads))
     next(batches)
     answer(ready=True)
     if is_loss:
         answer(extra_MB=extra_megabytes(lambda: next(batches)))
     for seconds in map(float, sys.stdin):
-        warm = time.perf_counter() + (0 if whole_file else 0.2 * seconds)
+        warm = time.perf_counter() + (0 if whole_file or line.startswith("eval/") else 0.2 * seconds)
         while time.perf_counter() < warm:  # also uses up what was made while others ran
             next(batches)
         count, start = 0, time.perf_counter()

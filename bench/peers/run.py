@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs jessl's data path and its losses beside its peers', by turns, and prints tables of rates and ratios.
+"""Runs jessl's data path, losses and evaluation beside its peers', by turns, and prints tables of rates and ratios.
 
-    make bench-peers [ARGS="--lines simclr/224,pack,loss --peers DALI,compiled --rounds 5 --seconds 1.5"]
+    make bench-peers [ARGS="--lines simclr/224,pack,loss,eval --peers DALI,compiled --rounds 5 --seconds 1.5"]
 
-The peers (losses.txt, and requirements.txt where more than losses are asked for) are installed into a virtual environment in
-the cache folder at first use: 6 GB. That takes Debian's python3-venv. ffcv and SPDL also need Debian packages: libopencv-dev
+The peers (evaluation.txt, losses.txt, and requirements.txt where images are asked for) are installed into a virtual environment in
+the cache folder at first use: 0.3 to 6 GB. That takes Debian's python3-venv. ffcv and SPDL also need Debian packages: libopencv-dev
 libturbojpeg0-dev pkg-config g++, and libavdevice59 libavfilter8; torch.compile needs g++ and python3-dev; a peer that does not
 start is named and left out.
 JESSL_BENCH_IMAGES is a folder of JPEG files (without it, pictures of waves and noise are made), JESSL_BENCH_THREADS the number of
@@ -16,6 +16,7 @@ it, a process a round, which makes an epoch before the clock runs. A peer is a p
 stopped, with its workers, while others run; peer.py says what it does.
 """
 import argparse
+import array
 import hashlib
 import importlib.util
 import json
@@ -46,6 +47,7 @@ class Line(typing.NamedTuple):
     peers: list
     bars: list = []
     memory: float = None
+    beats: dict = {}  # by which factor the first benchmark should beat a peer
 
 
 def loss(name, rows, width, peers=LOSSES, bars=(), memory=None):
@@ -73,11 +75,27 @@ LINES = {
     "loss/VICReg/2048x2048": loss("VICReg", 2048, 2048, bars=[1]),
     "loss/BarlowTwins/256x8192": loss("BarlowTwins", 256, 8192, bars=[25], memory=64),
     "loss/BarlowTwins/2048x2048": loss("BarlowTwins", 2048, 2048, bars=[1]),
+    "eval/KNN/50000x512/1000": Line(["eval/KNN/50000x512/1000"], ["faiss", "scikit-learn"], memory=200,
+                                    beats={"faiss": 1.2, "scikit-learn": 4}),
+    "eval/KNN euclidean/50000x512/1000": Line(["eval/KNN euclidean/50000x512/1000"], ["scikit-learn"], memory=200,
+                                              beats={"scikit-learn": 4}),
+    "eval/LogisticProbe/50000x512/10": Line(["eval/LogisticProbe/50000x512/10"], ["scikit-learn"], [2]),
+    "eval/LogisticProbe/50000x512/1000": Line(["eval/LogisticProbe/50000x512/1000"], ["scikit-learn"], [2]),
+    "eval/RankMe/50000x2048": Line(["eval/RankMe/50000x2048"], ["NumPy"], [10]),
 }
 
 
 def is_loss(line):
     return line.startswith("loss/")
+
+
+def is_evaluation(line):
+    return line.startswith("eval/")
+
+
+def is_step(line):
+    """Whether a turn is a piece of work over and over, whose time is told."""
+    return is_loss(line) or is_evaluation(line)
 
 
 def variables(line, **more):
@@ -87,14 +105,16 @@ def variables(line, **more):
 
 def environment(venv, lines):
     """The Python of the environment of these lines' peers, made at first use."""
-    pins = [HERE / "losses.txt"]
-    photographs = not all(map(is_loss, lines))
+    photographs = not all(map(is_step, lines))
+    pins = [HERE / "evaluation.txt"] if any(map(is_evaluation, lines)) else []
+    if not all(map(is_evaluation, lines)):
+        pins.append(HERE / "losses.txt")
     if photographs:
         pins.append(HERE / "requirements.txt")
     if venv is None:
         cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "jessl"
         digest = hashlib.sha256(b"".join(file.read_bytes() for file in pins)).hexdigest()[:12]
-        venv = cache / f"{'peers' if photographs else 'loss-peers'}-{digest}"
+        venv = cache / f"peers-{digest}"
     python = venv / "bin" / "python"
     if not (venv / "complete").exists():
         if importlib.util.find_spec("ensurepip") is None:
@@ -165,7 +185,8 @@ def jessl(settings, benchmark, threads=None):
 
 def rate(result):
     """Views, images or, of a loss, steps a second."""
-    return result.get("views_per_second") or result.get("images_per_second") or 1000 / result["real_time"]
+    units = {"ms": 1000, "s": 1}
+    return result.get("views_per_second") or result.get("images_per_second") or units[result["time_unit"]] / result["real_time"]
 
 
 def limit(benchmark, results):
@@ -188,12 +209,28 @@ def verdict(what, factor, wanted):
     print(f"{what}: {factor:.2f}, wanted {wanted}: {'met' if factor >= wanted else 'not met'}", flush=True)
 
 
+def agreement(folder, name):
+    """What a peer's answer is beside jessl's: of whole numbers the share that is equal, else the largest relative difference."""
+    answers = []
+    for contestant in ("jessl", name):
+        numbers = array.array("d")
+        numbers.frombytes((pathlib.Path(folder) / f"{contestant}.f64").read_bytes())
+        answers.append(numbers)
+    pairs = list(zip(*answers, strict=True))
+    if all(a.is_integer() for a in answers[0]):
+        return f"{sum(a == b for a, b in pairs)} of {len(pairs)} equal"
+    return f"differs by {max(abs(a - b) / abs(b) for a, b in pairs):.1e}"
+
+
 def run_line(line, settings, python):
     """One line: all contestants by turns. Returns the medians."""
     sys.path.insert(0, str(HERE))
     from peer import LESS
-    benchmarks, names, bars, most_memory = LINES[line]
+    benchmarks, names, bars, most_memory, beats = LINES[line]
     with tempfile.TemporaryDirectory(prefix="jessl-bench-peers-") as folder:
+        if is_evaluation(line):
+            os.environ["JESSL_BENCH_FEATURES"] = folder
+            subprocess.run([python, "-c", "import sys, peer; peer.make_features(*sys.argv[1:])", folder, line], check=True, cwd=HERE)
         peers, absent = [], []
         for name in names:
             if settings.peers and not any(part in name for part in settings.peers):
@@ -218,6 +255,7 @@ def run_line(line, settings, python):
         finally:
             for peer in peers:
                 peer.end()
+        agreements = {peer.name: agreement(folder, peer.name) for peer in peers} if is_evaluation(line) else {}
     medians = {name: statistics.median(values) for name, values in rates.items()}
     first = {peer.name: f"{peer.first_batch:.1f} s" for peer in peers}
     if is_loss(line):
@@ -226,6 +264,11 @@ def run_line(line, settings, python):
         memory |= {peer.name: peer.memory for peer in peers}
         notes = {name: "" if value is None else f"{value:.1f}" for name, value in memory.items()}
         shown = lambda values: [f"{1000 / value:.1f}" for value in sorted(values, reverse=True)]
+    elif is_evaluation(line):
+        head = ["s", "first", "answer"]
+        memory = {name: results[name][0].get("peak_MB") for name in benchmarks}
+        notes = {name: agreements.get(name, "") for name in rates}
+        shown = lambda values: [f"{1 / value:.2f}" for value in sorted(values, reverse=True)]
     else:
         head = ["images/s" if line == "pack" else "views/s", "first file" if line == "pack" else "first batch", "leaves out"]
         notes = {name: LESS.get((name, line.split("/")[0]), "") for name in rates}
@@ -249,9 +292,13 @@ def run_line(line, settings, python):
                 anew = f"{benchmark}_recompressed"
                 if anew in medians:
                     verdict(f"{anew} to ffcv", medians[anew] / medians["ffcv"], wanted)
-    for benchmark in benchmarks if is_loss(line) else []:
-        limit(benchmark, results[benchmark])
-        if most_memory is not None:
+        for name, wanted in beats.items():
+            if name in medians:
+                verdict(f"{benchmarks[0]} to {name}", medians[benchmarks[0]] / medians[name], wanted)
+    for benchmark in benchmarks if is_step(line) else []:
+        if is_loss(line):
+            limit(benchmark, results[benchmark])
+        if most_memory is not None and memory[benchmark] is not None:
             met = "met" if memory[benchmark] < most_memory else "not met"
             print(f"{benchmark}: {memory[benchmark]:.1f} MB beside its input, wanted below {most_memory}: {met}", flush=True)
     if line == "simclr/224":
@@ -306,7 +353,7 @@ def main():
         settings.images = os.environ.get("JESSL_BENCH_IMAGES")
         if not settings.images:
             settings.images = folder
-            if not all(map(is_loss, settings.lines)):
+            if not all(map(is_step, settings.lines)):
                 subprocess.run([python, "-c", "import sys, peer; peer.make_photographs(sys.argv[1])", folder], check=True, cwd=HERE)
         for line in settings.lines:
             if line == "alone":
