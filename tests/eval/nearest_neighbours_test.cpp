@@ -127,7 +127,9 @@ TEST_CASE("NearestNeighbours: the example of the documentation runs", "[eval][ne
 
 TEST_CASE("NearestNeighbours: those of a plain search in float64, whatever the features, by every instruction set",
           "[eval][nearest_neighbours]") {
-  for (const auto& [rows, columns] : {std::pair{1, 1}, std::pair{31, 3}, std::pair{33, 37}, std::pair{700, 24}}) {
+  // Of the last so many rows that a part of them tells a threshold.
+  for (const auto& [rows, columns] :
+       {std::pair{1, 1}, std::pair{31, 3}, std::pair{33, 37}, std::pair{700, 24}, std::pair{9000, 13}}) {
     const auto all = kinds(rows, columns);
     for (const auto& [kind, x] : all) {
       for (const Distance distance : {Distance::cosine, Distance::euclidean}) {
@@ -139,7 +141,7 @@ TEST_CASE("NearestNeighbours: those of a plain search in float64, whatever the f
                   << (distance == Distance::cosine ? "cosine" : "euclidean"));
         for_each_set([&, &x = x, rows = rows] {
           for (const std::int64_t k : {1, 20, rows}) {
-            if (k > rows) continue;
+            if (k > std::min(rows, 700)) continue;
             INFO("k = " << k);
             check_neighbours(x, queries, k, distance,
                              NearestNeighbours{.distance = distance, .threads = 2}.fit(x).find(queries, k));
@@ -183,6 +185,20 @@ TEST_CASE("NearestNeighbours: of rows that are equally near the first come first
   for_each_set([&] { CHECK(first(NearestNeighbours{}.fit(x).find(query, 300), 0)); });
 }
 
+TEST_CASE("NearestNeighbours: a threshold that was guessed too high is noticed", "[eval][nearest_neighbours]") {
+  // Every 16th of the panels of 32 rows, which are looked at first, has a row near the queries, and no other has.
+  RowMatrix x = gaussian(7, 51'200, 4);
+  const RowMatrix queries = (1e-2F * gaussian(8, 13, 4)).array() + 5.0F;
+  x.rowwise().normalize();
+  for (Eigen::Index row = 0; row < x.rows(); row += 512) x.row(row) = queries.row(0);
+  for_each_set([&] {
+    for (const Distance distance : {Distance::cosine, Distance::euclidean}) {
+      const auto found = NearestNeighbours{.distance = distance, .threads = 2}.fit(x).find(queries, 200);
+      check_neighbours(x, queries, 200, distance, found);
+    }
+  });
+}
+
 TEST_CASE("NearestNeighbours: codes whose sums would not fit 32 bits are made smaller", "[eval][nearest_neighbours]") {
   // Every value of every row has the largest code, and of the first query too.
   constexpr Eigen::Index columns = 70'001;
@@ -199,7 +215,7 @@ TEST_CASE("NearestNeighbours: codes whose sums would not fit 32 bits are made sm
 TEST_CASE("NearestNeighbours: products of the largest codes are exact in every instruction set",
           "[eval][nearest_neighbours]") {
   using namespace jessl::eval::detail;
-  constexpr std::size_t groups = 9;
+  const std::size_t groups = GENERATE(as<std::size_t>(), 9, 2 * tile_groups);
   for_each_set([&] {
     const CodeProducts products = code_products();
     const auto largest = static_cast<std::int8_t>(products.largest_query_code);

@@ -26,7 +26,7 @@ namespace jessl::loss {
 ///
 /// Shapes     views: V x [N, D] -> []      N images per rank, D embedding width
 /// Units      sub_batch: images, >= 2; epsilon: dimensionless, in [0, 1]
-/// Precision  reduced in float32 under autocast; float64 stays
+/// Precision  reduced in float32 under autocast, whitened in float64; float64 stays
 /// Cost       O(W N D^2 + D^3) time, O(W N D + D^2) memory per sub-batch and view; gathers W N D numbers per view
 /// Randomness none
 /// Errors     ConfigError for a setting out of range, fewer than two views, views of different devices or types, or
@@ -108,13 +108,15 @@ struct WMSE {
     const auto rows = z.size(0), width = z.size(1);
     JESSL_CHECK(rows > width, ShapeError, "jessl::loss::WMSE: a sub-batch of views[", view, "] is ", shape_of(z),
                 ", expected [N, D] with N > D; take a larger batch or sub_batch, or a narrower embedding");
-    const auto centred = z - z.mean(0);
-    const auto identity = torch::eye(width, z.options().requires_grad(false));
+    // In float64: the factor of a covariance of small eigenvalues, and the gradient through it, lose the digits of float32.
+    const auto wide = z.to(torch::kFloat64);
+    const auto centred = wide - wide.mean(0);
+    const auto identity = torch::eye(width, wide.options().requires_grad(false));
     const auto covariance =
         centred.t().mm(centred) * ((1 - epsilon) / static_cast<double>(rows - 1)) + epsilon * identity;
     const auto [factor, failure] = at::linalg_cholesky_ex(covariance);
     failed.push_back(failure);
-    return at::linalg_solve_triangular(factor, centred.t(), /*upper=*/false).t();
+    return at::linalg_solve_triangular(factor, centred.t(), /*upper=*/false).t().to(z.scalar_type());
   }
 };
 

@@ -10,7 +10,12 @@
 #include <limits>
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 #include <jessl/core/detail/instruction_set.hpp>
@@ -21,7 +26,10 @@ namespace jessl::eval::detail {
 inline constexpr std::size_t panel_rows = 32;
 
 /// How many queries are: their codes lie one after the other, [queries_at_once][D].
-inline constexpr std::size_t queries_at_once = 12;
+inline constexpr std::size_t queries_at_once = 16;
+
+/// How many groups of four values AMX multiplies at once.
+inline constexpr std::size_t tile_groups = 16;
 
 /// What the codes of a panel's rows mean: a value is about (code - 128) * scale. Each is [panel_rows].
 struct PanelTerms {
@@ -160,30 +168,89 @@ inline void score_panel(const std::uint8_t* panel, const PanelTerms& terms, cons
     const std::uint8_t* panel, const PanelTerms& terms, const std::int8_t* queries, const QueryTerms* query_terms,
     std::size_t groups, PanelScores& out) {
   constexpr std::size_t lanes = 16;
-  static_assert(queries_at_once == 12 && panel_rows == 2 * lanes);
-  __m512i low_sums[queries_at_once];
-  __m512i high_sums[queries_at_once];
-#pragma GCC unroll 12
-  for (std::size_t q = 0; q < queries_at_once; ++q) low_sums[q] = high_sums[q] = _mm512_setzero_si512();
-  for (std::size_t group = 0; group < groups; ++group) {
-    const std::uint8_t* const rows = panel + group * panel_rows * 4;
-    const __m512i low = _mm512_loadu_si512(rows);
-    const __m512i high = _mm512_loadu_si512(rows + 4 * lanes);
-#pragma GCC unroll 12
-    for (std::size_t q = 0; q < queries_at_once; ++q) {
-      std::int32_t four = 0;
-      std::memcpy(&four, queries + (q * groups + group) * 4, 4);
-      const __m512i codes = _mm512_set1_epi32(four);
-      low_sums[q] = _mm512_dpbusd_epi32(low_sums[q], low, codes);
-      high_sums[q] = _mm512_dpbusd_epi32(high_sums[q], high, codes);
+  constexpr std::size_t together = 8;  // queries
+  static_assert(queries_at_once % together == 0 && panel_rows == 2 * lanes);
+  for (std::size_t first = 0; first < queries_at_once; first += together) {
+    __m512i low_sums[together];
+    __m512i high_sums[together];
+#pragma GCC unroll 8
+    for (std::size_t q = 0; q < together; ++q) low_sums[q] = high_sums[q] = _mm512_setzero_si512();
+    for (std::size_t group = 0; group < groups; ++group) {
+      const std::uint8_t* const rows = panel + group * panel_rows * 4;
+      const __m512i low = _mm512_loadu_si512(rows);
+      const __m512i high = _mm512_loadu_si512(rows + 4 * lanes);
+#pragma GCC unroll 8
+      for (std::size_t q = 0; q < together; ++q) {
+        std::int32_t four = 0;
+        std::memcpy(&four, queries + ((first + q) * groups + group) * 4, 4);
+        const __m512i codes = _mm512_set1_epi32(four);
+        low_sums[q] = _mm512_dpbusd_epi32(low_sums[q], low, codes);
+        high_sums[q] = _mm512_dpbusd_epi32(high_sums[q], high, codes);
+      }
+    }
+#pragma GCC unroll 8
+    for (std::size_t q = 0; q < together; ++q) {
+      float* const bounds = out.bounds[first + q].data();
+      const QueryTerms& query = query_terms[first + q];
+      out.above[first + q] =
+          store_bounds(low_sums[q], terms, 0, query, bounds) | store_bounds(high_sums[q], terms, lanes, query, bounds);
     }
   }
-#pragma GCC unroll 12
+}
+
+/// AMX: 16 queries by 16 rows by 64 values in one instruction. Groups that fill no tile go the other way.
+[[gnu::target("amx-tile,amx-int8,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]] inline void score_panel_amx(
+    const std::uint8_t* panel, const PanelTerms& terms, const std::int8_t* queries, const QueryTerms* query_terms,
+    std::size_t groups, PanelScores& out) {
+  if (groups % tile_groups != 0) return score_panel_vnni(panel, terms, queries, query_terms, groups, out);
+  constexpr std::size_t lanes = 16;
+  static_assert(queries_at_once == 16 && panel_rows == 2 * lanes);
+  struct alignas(64) Configuration {
+    std::uint8_t palette = 1;
+    std::uint8_t unused[15] = {};
+    std::uint16_t bytes_a_row[16] = {64, 64, 64, 64, 64};
+    std::uint8_t rows[16] = {16, 16, 16, 16, 16};
+  };
+  static_assert(sizeof(Configuration) == 64);
+  const Configuration configuration;
+  alignas(64) std::int32_t sums[2][queries_at_once][lanes];
+  _tile_loadconfig(&configuration);
+  _tile_zero(0);
+  _tile_zero(1);
+  for (std::size_t group = 0; group < groups; group += tile_groups) {
+    const std::uint8_t* const rows = panel + group * panel_rows * 4;
+    _tile_loadd(2, queries + group * 4, groups * 4);
+    _tile_loadd(3, rows, panel_rows * 4);
+    _tile_loadd(4, rows + lanes * 4, panel_rows * 4);
+    _tile_dpbsud(0, 2, 3);
+    _tile_dpbsud(1, 2, 4);
+  }
+  _tile_stored(0, sums[0], lanes * 4);
+  _tile_stored(1, sums[1], lanes * 4);
+  _tile_release();
   for (std::size_t q = 0; q < queries_at_once; ++q) {
     float* const bounds = out.bounds[q].data();
-    out.above[q] = store_bounds(low_sums[q], terms, 0, query_terms[q], bounds) |
-                   store_bounds(high_sums[q], terms, lanes, query_terms[q], bounds);
+    out.above[q] = store_bounds(_mm512_load_si512(sums[0][q]), terms, 0, query_terms[q], bounds) |
+                   store_bounds(_mm512_load_si512(sums[1][q]), terms, lanes, query_terms[q], bounds);
   }
+}
+
+/// Whether the processor has AMX for 8-bit numbers, and Linux lets the process use its registers, which it does on request.
+[[nodiscard]] inline bool has_amx() {
+#if defined(__linux__)
+  static const bool has = [] {
+    unsigned int a = 0, b = 0, c = 0, d = 0;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return false;
+    constexpr unsigned int tile = 1U << 24U;
+    constexpr unsigned int int8 = 1U << 25U;
+    constexpr long request_permission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+    constexpr long tile_data = 18;               // XFEATURE_XTILEDATA
+    return (d & tile) != 0 && (d & int8) != 0 && ::syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+  }();
+  return has;
+#else
+  return false;
+#endif
 }
 
 #endif
@@ -193,7 +260,8 @@ inline void score_panel(const std::uint8_t* panel, const PanelTerms& terms, cons
 #if defined(__x86_64__)
   using jessl::detail::InstructionSet;
   const InstructionSet set = jessl::detail::instruction_set.load(std::memory_order_relaxed);
-  if (set >= InstructionSet::avx512 && __builtin_cpu_supports("avx512vnni")) return {score_panel_vnni, 127};
+  if (set >= InstructionSet::avx512 && __builtin_cpu_supports("avx512vnni"))
+    return {has_amx() ? score_panel_amx : score_panel_vnni, 127};
   if (set >= InstructionSet::avx2) return {score_panel_avx2, 64};  // 2 * 255 * 64 < 2^15
 #endif
   return {score_panel, 127};

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <span>
@@ -101,7 +102,7 @@ class NeighbourIndex {
   void search(const Features& queries, std::int64_t k, const Use& use) const {
     check_columns(who_, queries, dimension());
     const CodeProducts products = code_products();
-    constexpr Eigen::Index most = 16;  // times queries_at_once: each row is read for several of them
+    constexpr Eigen::Index most = 12;  // times queries_at_once: each row is read for several of them
     const Eigen::Index groups = (queries.rows() + group - 1) / group;
     const Eigen::Index block = std::clamp<Eigen::Index>(groups / (4 * threads_), 1, most) * group;
     ThreadPool pool(threads_);
@@ -121,6 +122,7 @@ class NeighbourIndex {
   static constexpr Eigen::Index group = static_cast<Eigen::Index>(queries_at_once);
   static constexpr Eigen::Index panel = static_cast<Eigen::Index>(panel_rows);
   static constexpr std::size_t code_group = 4;  // values that lie together
+  static constexpr std::size_t few = 1024;      // candidates, beside a multiple of k
   static constexpr float infinity = std::numeric_limits<float>::infinity();
 
   // Roundings of float32 between the codes' products and their bounds: a few in the product, a few in the bias.
@@ -144,7 +146,8 @@ class NeighbourIndex {
     double origin = 0.0;            // score = scale * (closeness - origin), or scale * (origin - (unit distance)^2 / 2)
     double scale = 1.0;             // of scores: no query is longer than 1
     std::vector<Candidate> candidates;
-    std::size_t room = 0;  // of candidates, before the furthest of them are dropped
+    std::size_t room = 0;     // of candidates, before the furthest of them are dropped
+    float guess = -infinity;  // what the k nearest are thought to reach
     std::vector<Neighbour> nearest;
   };
 
@@ -160,13 +163,18 @@ class NeighbourIndex {
     std::vector<std::int8_t> codes;  // [queries and padding, D padded]
     std::vector<QueryTerms> terms;   // [queries and padding]
     PanelScores scores;
+    std::vector<std::vector<float>> best;  // a query: of each panel that was looked at, the best lower bound
     std::vector<Pair> pairs;
     std::vector<Pair> sorted;
     std::vector<std::uint32_t> places;
   };
 
+  /// D, padded: to whole tiles where that adds little.
   [[nodiscard]] std::size_t code_width() const {
-    return (static_cast<std::size_t>(dimension()) + code_group - 1) / code_group * code_group;
+    const auto width = static_cast<std::size_t>(dimension());
+    constexpr std::size_t tile = tile_groups * code_group;
+    const std::size_t unit = width >= 8 * tile ? tile : code_group;
+    return (width + unit - 1) / unit * unit;
   }
 
   [[nodiscard]] Eigen::Map<const Eigen::RowVectorXf> row_of(Eigen::Index row) const {
@@ -280,6 +288,7 @@ class NeighbourIndex {
       value *= query.scale;
       query.candidates.clear();
       query.room = 0;
+      query.guess = -infinity;
 
       QueryTerms& terms = mine.terms[q];
       terms.threshold = -infinity;
@@ -298,24 +307,86 @@ class NeighbourIndex {
     }
   }
 
-  /// The rows that may be among the k nearest of each query, at least k of them.
+  /// Finds the rows that may be among the k nearest of each query, at least k of them.
+  ///
+  /// A guess at the threshold, from a part of the rows, spares most of what would be found before the threshold has risen. A
+  /// guess that was too high is noticed, as fewer than k rows reach it for certain, and the search made again without.
   void find_candidates(ScorePanel score, std::size_t k, Scratch& mine) const {
-    const std::size_t width = code_width();
-    for (Eigen::Index begin = 0; begin < rows(); begin += panel) {
-      const auto first = static_cast<std::size_t>(begin);
-      const PanelTerms terms{scale_.data() + first, bias_.data() + first, length_.data() + first,
-                             error_.data() + first};
-      for (std::size_t q = 0; q < mine.terms.size(); q += queries_at_once) {
-        score(codes_.data() + first * width, terms, mine.codes.data() + q * width, mine.terms.data() + q,
-              width / code_group, mine.scores);
-        for (std::size_t i = 0; i < queries_at_once; ++i) {
-          if (mine.scores.above[i] == 0) continue;
-          collect(mine.scores.above[i], mine.scores.bounds[i], first, mine.terms[q + i], mine.queries[q + i]);
-          if (mine.queries[q + i].candidates.size() >= std::max(mine.queries[q + i].room, 2 * k + panel_rows))
-            drop_furthest(k, q + i, mine);
-        }
-      }
+    guess(score, k, mine);
+    scan(score, k, mine);
+    bool again = false;
+    for (std::size_t q = 0; q < mine.queries.size(); ++q) {
+      Query& query = mine.queries[q];
+      const auto reaches = [&](const Candidate& candidate) { return candidate.lower >= query.guess; };
+      const auto reaching = std::count_if(query.candidates.begin(), query.candidates.end(), reaches);
+      const bool proven = static_cast<std::size_t>(reaching) >= k;
+      mine.terms[q].threshold = proven ? infinity : -infinity;
+      if (proven) continue;
+      again = true;
+      query.candidates.clear();
+      query.room = 0;
     }
+    if (again) scan(score, k, mine);
+  }
+
+  /// Sets thresholds that about twice k rows reach, from every 16th panel. Of a panel the best row counts alone, so that a class
+  /// whose rows stand together is not taken for many.
+  void guess(ScorePanel score, std::size_t k, Scratch& mine) const {
+    constexpr std::size_t stride = 16;
+    const double expected = static_cast<double>(k) / static_cast<double>(stride);
+    const auto rank = static_cast<std::size_t>(std::ceil(expected + 3.0 * std::sqrt(expected) + 3.0));
+    const std::size_t panels = bias_.size() / panel_rows;
+    mine.best.assign(mine.queries.size(), {});
+    if (panels / stride < 2 * rank) return;
+    for (std::size_t index = 0; index < panels; index += stride) {
+      for_each_score(score, index, mine, [&](std::size_t q, std::size_t i) {
+        const std::size_t first = index * panel_rows;
+        float best = -infinity;
+        for (std::size_t place = 0; place < panel_rows; ++place)
+          best = std::max(best, lower_bound(mine.scores.bounds[i][place], first + place, mine.terms[q]));
+        mine.best[q].push_back(best);
+      });
+    }
+    for (std::size_t q = 0; q < mine.queries.size(); ++q) {
+      std::vector<float>& best = mine.best[q];
+      const auto place = best.begin() + static_cast<std::ptrdiff_t>(rank - 1);
+      std::nth_element(best.begin(), place, best.end(), std::greater<>());
+      mine.queries[q].guess = *place;
+      mine.queries[q].room = 4 * k + few;
+      mine.terms[q].threshold = loosened(double{*place}, mine.queries[q]);
+    }
+  }
+
+  /// Calls use(query, its place in mine.scores) for each query, the scores of a panel being there.
+  template <class Use>
+  void for_each_score(ScorePanel score, std::size_t index, Scratch& mine, const Use& use) const {
+    const std::size_t width = code_width();
+    const std::size_t first = index * panel_rows;
+    const PanelTerms terms{scale_.data() + first, bias_.data() + first, length_.data() + first, error_.data() + first};
+    for (std::size_t q = 0; q < mine.terms.size(); q += queries_at_once) {
+      score(codes_.data() + first * width, terms, mine.codes.data() + q * width, mine.terms.data() + q,
+            width / code_group, mine.scores);
+      for (std::size_t i = 0; i < std::min(queries_at_once, mine.queries.size() - q); ++i) use(q + i, i);
+    }
+  }
+
+  /// Collects the rows that exceed the queries' thresholds, which rise meanwhile.
+  void scan(ScorePanel score, std::size_t k, Scratch& mine) const {
+    for (std::size_t index = 0; index < bias_.size() / panel_rows; ++index) {
+      for_each_score(score, index, mine, [&](std::size_t q, std::size_t i) {
+        if (mine.scores.above[i] == 0) return;
+        collect(mine.scores.above[i], mine.scores.bounds[i], index * panel_rows, mine.terms[q], mine.queries[q]);
+        if (mine.queries[q].candidates.size() >= std::max(mine.queries[q].room, 2 * k + panel_rows))
+          drop_furthest(k, q, mine);
+      });
+    }
+  }
+
+  /// The least that a score can be whose bound from above is `bound`.
+  [[nodiscard]] float lower_bound(float bound, std::size_t row, const QueryTerms& terms) const {
+    const float error = terms.length * error_[row] + terms.error * length_[row];
+    const float slack = terms.bias_scale * static_cast<float>(bias_slack(double{bias_[row]}));
+    return bound - 2.0F * (error + slack);
   }
 
   /// Adds those of a panel's rows that may be among the k nearest; `above` has a bit for each.
@@ -324,10 +395,8 @@ class NeighbourIndex {
     for (; above != 0; above &= above - 1) {
       const auto place = static_cast<std::size_t>(std::countr_zero(above));
       const std::size_t row = first + place;
-      const float error = terms.length * error_[row] + terms.error * length_[row];
-      const float slack = terms.bias_scale * static_cast<float>(bias_slack(double{bias_[row]}));
       query.candidates.push_back({.upper = bounds[place],
-                                  .lower = bounds[place] - 2.0F * (error + slack),
+                                  .lower = lower_bound(bounds[place], row, terms),
                                   .row = static_cast<std::uint32_t>(row)});
     }
   }
@@ -364,7 +433,6 @@ class NeighbourIndex {
     float threshold = loosened(double{lower_bound_of_kth(k, candidates)}, query);
     std::erase_if(candidates, [&](const Candidate& candidate) { return candidate.upper < threshold; });
     // Where the bounds say little, as those of features that are as good as equal, memory is bounded all the same.
-    constexpr std::size_t few = 1024;
     if (candidates.size() > 4 * k + few) {
       query.nearest.clear();
       for (const Candidate& candidate : candidates) query.nearest.push_back(measured(candidate.row, query));
@@ -378,7 +446,7 @@ class NeighbourIndex {
                               .row = static_cast<std::uint32_t>(neighbour.row)});
       }
     }
-    mine.terms[q].threshold = threshold;
+    mine.terms[q].threshold = std::max(mine.terms[q].threshold, threshold);
     query.room = 2 * candidates.size();
   }
 
