@@ -215,7 +215,7 @@ BENCHMARK(intrinsic_dimension)->Name("eval/intrinsic_dimension")->Apply(metric_s
 BENCHMARK(cluster_learnability)->Name("eval/cluster_learnability")->Apply(metric_sizes);
 BENCHMARK(knn<jessl::eval::Distance::cosine>)->Name("eval/KNN/50000x512/1000")->Unit(benchmark::kSecond)->UseRealTime();
 BENCHMARK(knn<jessl::eval::Distance::euclidean>)
-    ->Name("eval/KNN euclidean/50000x512/1000")
+    ->Name("eval/KNN_euclidean/50000x512/1000")
     ->Unit(benchmark::kSecond)
     ->UseRealTime();
 BENCHMARK(logistic_probe)

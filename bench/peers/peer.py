@@ -544,7 +544,7 @@ def scikit_learn(line, files, threads):
     name = line.split("/")[1]
     if name == "KNN":
         return answers_of(lambda: KNeighborsClassifier(200, metric="cosine", algorithm="brute").fit(x, y).predict(queries))
-    if name == "KNN euclidean":
+    if name == "KNN_euclidean":
         return answers_of(lambda: KNeighborsClassifier(200, algorithm="brute").fit(x, y).predict(queries))
 
     def objective():

@@ -77,7 +77,7 @@ LINES = {
     "loss/BarlowTwins/2048x2048": loss("BarlowTwins", 2048, 2048, bars=[1]),
     "eval/KNN/50000x512/1000": Line(["eval/KNN/50000x512/1000"], ["faiss", "scikit-learn"], memory=200,
                                     beats={"faiss": 1.2, "scikit-learn": 4}),
-    "eval/KNN euclidean/50000x512/1000": Line(["eval/KNN euclidean/50000x512/1000"], ["scikit-learn"], memory=200,
+    "eval/KNN_euclidean/50000x512/1000": Line(["eval/KNN_euclidean/50000x512/1000"], ["scikit-learn"], memory=200,
                                               beats={"scikit-learn": 4}),
     "eval/LogisticProbe/50000x512/10": Line(["eval/LogisticProbe/50000x512/10"], ["scikit-learn"], [2]),
     "eval/LogisticProbe/50000x512/1000": Line(["eval/LogisticProbe/50000x512/1000"], ["scikit-learn"], [2]),
