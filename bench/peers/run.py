@@ -104,11 +104,9 @@ def variables(line, **more):
 
 
 def environment(venv, lines):
-    """The Python of the environment of these lines' peers, made at first use."""
+    """The Python of the environment of these lines' peers, made at first use; evaluation has one of its own."""
     photographs = not all(map(is_step, lines))
-    pins = [HERE / "evaluation.txt"] if any(map(is_evaluation, lines)) else []
-    if not all(map(is_evaluation, lines)):
-        pins.append(HERE / "losses.txt")
+    pins = [HERE / ("evaluation.txt" if is_evaluation(lines[0]) else "losses.txt")]
     if photographs:
         pins.append(HERE / "requirements.txt")
     if venv is None:
@@ -348,7 +346,10 @@ def main():
     if settings.rounds < 1:
         parser.error(f"--rounds is {settings.rounds}, expected 1 or more")
     settings.threads = int(os.environ.get("JESSL_BENCH_THREADS") or len(os.sched_getaffinity(0)))
-    python = environment(settings.venv, settings.lines)
+    evaluation = [line for line in settings.lines if is_evaluation(line)]
+    others = [line for line in settings.lines if not is_evaluation(line)]
+    python = environment(settings.venv, others) if others else None
+    python_of_evaluation = environment(settings.venv and settings.venv / "evaluation", evaluation) if evaluation else None
     with tempfile.TemporaryDirectory(prefix="jessl-bench-peers-") as folder:
         settings.images = os.environ.get("JESSL_BENCH_IMAGES")
         if not settings.images:
@@ -359,7 +360,7 @@ def main():
             if line == "alone":
                 run_alone(settings)
             else:
-                run_line(line, settings, python)
+                run_line(line, settings, python_of_evaluation if is_evaluation(line) else python)
 
 
 if __name__ == "__main__":
