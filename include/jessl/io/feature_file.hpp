@@ -39,8 +39,8 @@ inline constexpr std::string_view labels_name = "labels";
 ///     const io::FeatureFile train{"train.safetensors"};
 ///     const auto probe = eval::LogisticProbe{}.fit(train.features(), train.labels());
 ///
-/// A safetensors file of "features" F32 [N, D] and, where there are labels, "labels" I64 [N], by FeatureFileWriter
-/// or another program; other tensors in it are passed over. Opening it reads its header alone. The
+/// A safetensors file of "features" F32 [N, D] and, where there are labels, "labels" I64 [N], by FeatureFileWriter,
+/// Trainer::embed_to or another program; other tensors in it are passed over. Opening it reads its header alone. The
 /// system reads what is touched, keeps it as long as it has room, and drops it without writing. Copies share the mapping,
 /// and what features() and labels() give is valid as long as one of them lives.
 ///
