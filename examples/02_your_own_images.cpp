@@ -85,13 +85,10 @@ int run(const Settings& settings) {
   }
 
   // [features]
-  const Embedding all = trainer.embed(images);  // row i belongs to the file images.describe(i)
-  const torch::Tensor features = torch::from_blob(const_cast<float*>(all.features.data()),  // only read from
-                                                  {all.features.rows(), all.features.cols()});
-  const torch::Tensor labels = torch::tensor(all.labels);
-  io::safetensors::save(out / "features.safetensors", {{"features", features}, {"labels", labels}});
+  trainer.embed_to(images, out / "features.safetensors");   // row i belongs to the file images.describe(i)
+  const io::FeatureFile all{out / "features.safetensors"};  // all.features() and all.labels(), for any evaluation
   // [/features]
-  std::cout << "features [" << all.features.rows() << ", " << all.features.cols() << "] are in "
+  std::cout << "features [" << all.size() << ", " << all.dimension() << "] are in "
             << (out / "features.safetensors").string() << '\n';
   return EXIT_SUCCESS;
 }

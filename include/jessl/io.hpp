@@ -3,6 +3,7 @@
 #pragma once
 
 #include <jessl/io/checkpoint.hpp>
+#include <jessl/io/feature_file.hpp>
 #include <jessl/io/json.hpp>
 #include <jessl/io/png.hpp>
 #include <jessl/io/safetensors.hpp>

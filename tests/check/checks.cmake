@@ -19,16 +19,19 @@ add_test(NAME check/self_test COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_
 set(plain_like ${CMAKE_BINARY_DIR}/compile_commands.json ${CMAKE_CURRENT_SOURCE_DIR}/plain_pch.cpp)
 set(torch_like ${CMAKE_BINARY_DIR}/compile_commands.json ${CMAKE_CURRENT_SOURCE_DIR}/torch_pch.cpp)
 
-# Every header compiles as the only line of a source file: the plain families without LibTorch's folders in the search
-# path. The precompiled headers bring other libraries alone; check/std_includes sees to what they would hide of the
+# Every header compiles as the only line of a source file: the plain families, and single headers of others, without
+# LibTorch's folders in the search path. The precompiled headers bring other libraries alone; check/std_includes sees to what they would hide of the
 # standard one.
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/include/jessl/*.hpp)
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/torch_headers.txt)
-file(STRINGS ${CMAKE_CURRENT_LIST_DIR}/torch_headers.txt torch_headers REGEX "^[^#]")
-list(TRANSFORM torch_headers PREPEND jessl/)
+foreach(kind IN ITEMS plain torch)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/${kind}_headers.txt)
+  file(STRINGS ${CMAKE_CURRENT_LIST_DIR}/${kind}_headers.txt also_${kind} REGEX "^[^#]")
+  list(TRANSFORM also_${kind} PREPEND jessl/)
+endforeach()
 set(plain_headers ${headers})
 list(FILTER plain_headers INCLUDE REGEX "^jessl/(core|data|augment|eval)(/|\\.hpp)")
-list(REMOVE_ITEM plain_headers ${torch_headers})
+list(REMOVE_ITEM plain_headers ${also_torch})
+list(APPEND plain_headers ${also_plain})
 set(torch_headers ${headers})
 list(REMOVE_ITEM torch_headers ${plain_headers})
 foreach(kind IN ITEMS plain torch)

@@ -53,8 +53,16 @@ def without_comments(text):
 
 headers = {p.relative_to(ROOT).as_posix(): p.read_text() for p in sorted(ROOT.rglob("*.hpp"))}
 includes = {name: INCLUDE.findall(text) for name, text in headers.items()}
-torch_headers = {line for line in (TOP / "tests/check/torch_headers.txt").read_text().split("\n")
-                 if line and not line.startswith("#")}
+
+
+def listed(file):
+    """The headers that a file of tests/check names."""
+    lines = (TOP / "tests/check" / file).read_text().split("\n")
+    return {line for line in lines if line and not line.startswith("#")}
+
+
+torch_headers = listed("torch_headers.txt")
+plain_headers = listed("plain_headers.txt")
 
 
 def family(name):
@@ -98,9 +106,10 @@ for name, text in headers.items():
             allowed = {header for place, some in TORCH_ALSO.items() if name.startswith(place) for header in some}
             if not any(include == a or (a.endswith("/") and include.startswith(a)) for a in allowed):
                 complain(name, f"includes <{include}>; LibTorch is included in {TORCH_DOOR} only")
-    if own in PLAIN and "/" in name and name not in torch_headers:
+    if (own in PLAIN and "/" in name and name not in torch_headers) or name in plain_headers:
         if TORCH_DOOR in reaches(name) | {name}:
-            complain(name, "reaches core/tensor.hpp; the family is plain C++ (tests/check/torch_headers.txt lists exceptions)")
+            complain(name, "reaches core/tensor.hpp; it is to be plain C++, as its family or by tests/check/plain_headers.txt "
+                           "(torch_headers.txt lists exceptions)")
     if '#include "' in text:
         complain(name, 'includes with quotes; write #include <jessl/...>')
 
@@ -133,8 +142,8 @@ for name in headers:
     elif "jessl.hpp" in headers and own != "core":
         complain(f"{own}.hpp", "is missing; it includes the family and lists its policies")
 
-for name in torch_headers - headers.keys():
-    findings.append(f"tests/check/torch_headers.txt: there is no include/jessl/{name}")
+for file, names in (("torch_headers.txt", torch_headers), ("plain_headers.txt", plain_headers)):
+    findings += [f"tests/check/{file}: there is no include/jessl/{name}" for name in names - headers.keys()]
 
 print("\n".join(dict.fromkeys(findings)) or f"{len(headers)} headers keep the rules")
 sys.exit(bool(findings))

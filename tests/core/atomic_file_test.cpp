@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -108,6 +109,21 @@ TEST_CASE("AtomicFile: bytes at offsets go over what is there or beyond it, and 
   file.commit();
   CHECK(content(folder / "a.bin") == std::string("hell\0\0wo", 8));
   CHECK_THROWS_AS(file.write_at(0, bytes("x")), IOError);
+}
+
+TEST_CASE("AtomicFile: the tail moves up and down, also by less than its length", "[core][atomic_file]") {
+  const TemporaryFolder folder;
+  std::string tail(9'000'000, '\0');  // more than two of the pieces in which it moves
+  for (std::size_t i = 0; i < tail.size(); ++i) tail[i] = static_cast<char>(i * 31 % 251);
+  for (const std::int64_t target : {0, 5, 1'000'000, 20'000'000}) {
+    INFO(target);
+    AtomicFile file(folder / "a.bin");
+    file.write_at(5, std::as_bytes(std::span(tail)));
+    file.move_tail(5, target);
+    CHECK(file.size() == target + 9'000'000);
+    file.commit();
+    CHECK((content(folder / "a.bin").substr(static_cast<std::size_t>(target)) == tail));  // in brackets: not printed
+  }
 }
 
 TEST_CASE("AtomicFile: a full disk is an IOError for bytes at offsets too", "[core][atomic_file]") {

@@ -13,8 +13,8 @@
 
 #include <sys/resource.h>
 
+#include <jessl/core/detail/stored_file.hpp>
 #include <jessl/core/options.hpp>
-#include <jessl/data/detail/stored_file.hpp>
 #include <jessl/data/storage.hpp>
 
 #include "data/beton_support.hpp"
@@ -25,7 +25,7 @@ using data_test::Bytes;
 using data_test::TemporaryFolder;
 using jessl::DataError;
 using jessl::data::Storage;
-using jessl::data::detail::StoredFile;
+using jessl::detail::StoredFile;
 
 namespace {
 

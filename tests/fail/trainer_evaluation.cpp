@@ -1,4 +1,4 @@
-// expect: jessl::Trainer::embed requires evaluation(augmentation), or a view maker as third argument
+// expect: jessl::Trainer::embed requires evaluation(augmentation), or a view maker after the options
 // torch
 // The trainer cannot know which view of a user's own view maker is without chance.
 #include <jessl/data/array_dataset.hpp>

@@ -56,7 +56,8 @@ TEST_CASE("safetensors: every supported dtype, scalars and empty tensors come ba
   const TemporaryFolder folder;
   jessl::StateDict saved;
   const auto values = torch::arange(-6, 6).reshape({3, 4});
-  for (const auto& [name, dtype] : safetensors::detail::dtypes) saved[std::string(name)] = values.to(dtype);
+  for (const auto& [dtype, type] : safetensors::detail::scalar_types)
+    saved[std::string(safetensors::detail::name_of(dtype))] = values.to(type);
   saved["scalar"] = torch::tensor(0.1, torch::kFloat64);
   saved["empty"] = torch::empty({0, 7});
   saved["transposed"] = torch::arange(6, torch::kFloat32).reshape({2, 3}).t();

@@ -17,6 +17,7 @@
 #include <jessl/eval.hpp>
 #include <jessl/io.hpp>
 
+#include "support/file_size_limit.hpp"
 #include "support/skip.hpp"
 #include "train/fixtures.hpp"
 
@@ -765,6 +766,60 @@ TEST_CASE("Trainer: embeddings keep the order and do not depend on the batch siz
   CHECK(whole.labels == parts.labels);
   CHECK(whole.labels[6] == 2);
   CHECK((whole.features - parts.features).cwiseAbs().maxCoeff() < 1e-5F);  // float32 sums in another order
+}
+
+TEST_CASE("Trainer.embed_to: the file has the bits of embed, the labels, and what made them", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  auto trainer = fixtures::small_trainer();
+  trainer.initialise(1);
+  const auto data = fixtures::stripes(50);
+  const EmbedOptions options{.batch_size = 16};  // 50 is no multiple of it
+  const Embedding expected = trainer.embed(data, options);
+  trainer.embed_to(data, folder / "a.safetensors", options, {{"protocol", "images of stripes"}, {"jessl", "mine"}});
+  const io::FeatureFile file(folder / "a.safetensors");
+  CHECK(file.features() == expected.features);
+  CHECK(std::equal(file.labels().begin(), file.labels().end(), expected.labels.begin(), expected.labels.end()));
+  CHECK(file.metadata().at("layer") == "representation");
+  CHECK(Json::parse(file.metadata().at("backbone")) == trainer.configuration()["backbone"]);
+  CHECK(Json::parse(file.metadata().at("options")) == to_json(options));
+  CHECK(file.metadata().count("views") == 1);
+  CHECK(file.metadata().at("protocol") == "images of stripes");
+  CHECK(file.metadata().at("jessl") == "mine");
+  const StateDict tensors = io::safetensors::load(folder / "a.safetensors");
+  CHECK(shape_of(tensors.at("features")) == Shape(std::vector<std::int64_t>{50, file.dimension()}));
+  CHECK(tensors.at("labels").equal(torch::tensor(expected.labels)));
+
+  const auto smaller = augment::eval({.size = 8});
+  trainer.embed_to(data, folder / "b.safetensors", options, smaller);
+  CHECK(io::FeatureFile(folder / "b.safetensors").features() == trainer.embed(data, options, smaller).features);
+
+  const data::ArrayDataset bare{{.pixels = std::vector<std::uint8_t>(3 * 256, 100), .height = 16, .width = 16}};
+  trainer.embed_to(bare, folder / "c.safetensors");
+  CHECK(io::FeatureFile(folder / "c.safetensors").size() == 3);
+  CHECK(io::FeatureFile(folder / "c.safetensors").labels().empty());
+}
+
+TEST_CASE("Trainer.embed_to: a pass that fails leaves what stood at the path, and nothing beside it",
+          "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const fixtures::TemporaryFolder images;
+  auto trainer = fixtures::small_trainer();
+  const auto data = fixtures::stripes(20);
+  trainer.embed_to(data, folder / "a.safetensors");
+  std::ofstream(images / "1.jpg") << "a text file";
+  const data::ImageFolder damaged(images.path(), {.channels = 1});
+  CHECK_THROWS_AS(trainer.embed_to(damaged, folder / "a.safetensors", {.on_corrupt = data::OnCorrupt::error}),
+                  DataError);
+  CHECK_THROWS_AS(trainer.embed_to(data, folder / "a.safetensors", {.batch_size = 0}), ConfigError);
+  {
+    const test::FileSizeLimit full(1000);
+    CHECK_THROWS_AS(trainer.embed_to(data, folder / "a.safetensors"), IOError);
+  }
+  CHECK_THROWS_AS(trainer.embed_to(data, folder / "absent/a.safetensors"), IOError);
+  CHECK(folder.entries() == 1);
+  CHECK(io::FeatureFile(folder / "a.safetensors").size() == 20);
 }
 
 TEST_CASE("Trainer: callbacks see every step and epoch before the save point, and the end", "[train][trainer]") {

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -126,6 +127,28 @@ class AtomicFile {
       got += static_cast<std::size_t>(count);
     }
     return got;
+  }
+
+  /// Moves what lies from `begin` to the end of a file of write_at() to `target`, in pieces of 4 MB. Below `target` there is
+  /// anything afterwards, for the caller to write over.
+  void move_tail(std::int64_t begin, std::int64_t target) {
+    require_open();
+    if (target == begin) return;
+    const std::int64_t bytes = size_ - begin;
+    JESSL_ASSERT(bytes >= 0, "the file ends at ", size_, ", before ", begin);
+    constexpr std::int64_t most = std::int64_t{4} << 20U;
+    std::vector<std::byte> buffer(static_cast<std::size_t>(std::min(most, bytes)));
+    for (std::int64_t done = 0; done < bytes;) {
+      const auto piece = std::span(buffer).first(static_cast<std::size_t>(std::min(most, bytes - done)));
+      const auto step = static_cast<std::int64_t>(piece.size());
+      // From the end when it goes up, from the beginning when it goes down: nothing is overwritten before it is read.
+      const std::int64_t from = target > begin ? bytes - done - step : done;
+      const std::size_t got = read_at(begin + from, piece);
+      JESSL_CHECK(got == piece.size(), IOError, who_, ": ", partial_.string(), " became shorter while it was written");
+      write_at(target + from, piece);
+      done += step;
+    }
+    resize(target + bytes);
   }
 
   /// Cuts a file of write_at() to `bytes`, or lengthens it with zeros.

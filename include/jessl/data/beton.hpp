@@ -17,6 +17,7 @@
 
 #include <boost/hana/adapt_struct.hpp>
 
+#include <jessl/core/detail/stored_file.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 #include <jessl/core/options.hpp>
@@ -26,7 +27,6 @@
 #include <jessl/data/detail/jpeg_header.hpp>
 #include <jessl/data/detail/little_endian.hpp>
 #include <jessl/data/detail/raw_images.hpp>
-#include <jessl/data/detail/stored_file.hpp>
 #include <jessl/data/storage.hpp>
 
 namespace jessl::data {
@@ -442,7 +442,7 @@ class BetonFile {
   }
 
   std::string_view who_;
-  StoredFile file_;
+  jessl::detail::StoredFile file_;
   std::vector<std::byte> head_storage_{};   // where the file is not held
   std::vector<std::byte> table_storage_{};  // the same
   std::span<const std::byte> head_{};       // header, fields and records

@@ -368,25 +368,12 @@ class BetonWriter {
 
   /// Moves the pages so that they begin at `target`, and clears what lies between the records and them.
   void move_data(std::uint64_t target, std::uint64_t records_end) {
-    const std::uint64_t begin = data_;
-    if (target == begin) return;
-    const std::uint64_t size = static_cast<std::uint64_t>(file_.size()) - begin;
-    std::vector<std::byte> buffer(chunk);
-    for (std::uint64_t done = 0; done < size;) {
-      const std::uint64_t step = std::min<std::uint64_t>(chunk, size - done);
-      // From the end when they go up, from the beginning when they go down: nothing is overwritten before it is read.
-      const std::uint64_t from = target > begin ? size - done - step : done;
-      const std::span<std::byte> piece = std::span(buffer).first(static_cast<std::size_t>(step));
-      const std::size_t got = file_.read_at(static_cast<std::int64_t>(begin + from), piece);
-      JESSL_CHECK(got == piece.size(), IOError, who, ": ", path_, ".partial became shorter while it was written");
-      file_.write_at(static_cast<std::int64_t>(target + from), piece);
-      done += step;
-    }
-    file_.resize(static_cast<std::int64_t>(target + size));
-    std::fill(buffer.begin(), buffer.end(), std::byte{0});
+    if (target == data_) return;
+    file_.move_tail(static_cast<std::int64_t>(data_), static_cast<std::int64_t>(target));
+    const std::vector<std::byte> zeros(chunk);
     for (std::uint64_t at = records_end; at < target;) {
       const std::uint64_t step = std::min<std::uint64_t>(chunk, target - at);
-      file_.write_at(static_cast<std::int64_t>(at), std::span(buffer).first(static_cast<std::size_t>(step)));
+      file_.write_at(static_cast<std::int64_t>(at), std::span(zeros).first(static_cast<std::size_t>(step)));
       at += step;
     }
     data_ = target;

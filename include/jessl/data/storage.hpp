@@ -2,26 +2,10 @@
 // How a data set's bytes come from its files.
 #pragma once
 
-#include <array>
-#include <cstdint>
-#include <string_view>
-#include <utility>
-
-#include <jessl/core/options.hpp>
+#include <jessl/core/storage.hpp>
 
 namespace jessl::data {
 
-/// Where the bytes of a file lie between opening it and reading a sample.
-enum class Storage : std::uint8_t {
-  mapped,  ///< the file as memory, shared with the system's cache; must not become shorter while it is open
-  memory,  ///< a copy, read from front to back when the file is opened
-  reads    ///< nowhere: a sample's bytes, and no others, are read when they are asked for
-};
+using jessl::Storage;
 
 }  // namespace jessl::data
-
-template <>
-struct jessl::EnumNames<jessl::data::Storage> {
-  static constexpr std::array<std::pair<data::Storage, std::string_view>, 3> value{
-      {{data::Storage::mapped, "mapped"}, {data::Storage::memory, "memory"}, {data::Storage::reads, "reads"}}};
-};

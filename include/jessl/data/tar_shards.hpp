@@ -22,6 +22,7 @@
 
 #include <boost/hana/adapt_struct.hpp>
 
+#include <jessl/core/detail/stored_file.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/hardware_threads.hpp>
 #include <jessl/core/image.hpp>
@@ -30,7 +31,6 @@
 #include <jessl/data/concept.hpp>
 #include <jessl/data/detail/brace_pattern.hpp>
 #include <jessl/data/detail/raw_images.hpp>
-#include <jessl/data/detail/stored_file.hpp>
 #include <jessl/data/detail/tar_reader.hpp>
 #include <jessl/data/storage.hpp>
 
@@ -246,7 +246,7 @@ class TarShard {
   }
 
   std::string_view who_;
-  StoredFile file_;
+  jessl::detail::StoredFile file_;
   std::vector<Image> images_{};
   std::vector<std::int64_t> labels_{};
   std::string names_{};

@@ -46,6 +46,7 @@
 #include <jessl/data/loader.hpp>
 #include <jessl/data/order.hpp>
 #include <jessl/io/checkpoint.hpp>
+#include <jessl/io/feature_file.hpp>
 #include <jessl/loss/concept.hpp>
 #include <jessl/optim/concept.hpp>
 #include <jessl/optim/warmup_cosine.hpp>
@@ -309,11 +310,7 @@ class Trainer {
   ///            channels or the size of the views
   template <Dataset D>
   [[nodiscard]] Embedding embed(const D& data, const EmbedOptions& options = {}) {
-    static_assert(
-        requires { evaluation(augmentation_); },
-        "jessl::Trainer::embed requires evaluation(augmentation), or a view maker as third argument; see "
-        "docs/train/README.md");
-    return embed(data, options, evaluation(augmentation_));
+    return embed(data, options, evaluation_views());
   }
 
   /// As above, on the first view that `maker` makes of each image.
@@ -321,13 +318,48 @@ class Trainer {
   [[nodiscard]] Embedding embed(const D& data, const EmbedOptions& options, const M& maker) {
     Embedding result{RowMatrix(data.size(), network_.backbone().feature_dim), {}};
     B backbone = network_.backbone();
-    evaluate(
-        "jessl::Trainer::embed", data, options, maker,
-        [&](const torch::Tensor& images, Eigen::Index row) {
-          copy_rows(backbone->forward(images), result.features, row);
-        },
-        result.labels);
+    evaluate("jessl::Trainer::embed", data, options, maker,
+             [&](const torch::Tensor& images, Eigen::Index row, std::span<const std::int64_t> labels) {
+               copy_rows(backbone->forward(images), result.features, row);
+               result.labels.insert(result.labels.end(), labels.begin(), labels.end());
+             });
     return result;
+  }
+
+  /// As embed(), into a file for io::FeatureFile, batch by batch: of more images than memory holds the features of.
+  ///
+  /// The file has labels where the data set has classes. Its texts say the layer ("representation"), the settings of the
+  /// backbone, the views and this call as JSON, and jessl's version; `metadata` adds others, and replaces those of its names.
+  ///
+  /// Errors     as embed(); IOError as io::FeatureFileWriter, where the disk has no room before the first image is read:
+  ///            what stood at `path` then stays
+  template <Dataset D>
+  void embed_to(const D& data, const std::filesystem::path& path, const EmbedOptions& options = {},
+                const io::safetensors::Metadata& metadata = {}) {
+    embed_to(data, path, options, evaluation_views(), metadata);
+  }
+
+  /// As above, on the first view that `maker` makes of each image.
+  template <Dataset D, ViewMaker M>
+  void embed_to(const D& data, const std::filesystem::path& path, const EmbedOptions& options, const M& maker,
+                const io::safetensors::Metadata& metadata = {}) {
+    io::safetensors::Metadata texts = metadata;
+    texts.insert({{"layer", "representation"},
+                  {"backbone", detail::policy_json(network_.backbone()).dump()},
+                  {"views", detail::policy_json(maker).dump()},
+                  {"options", to_json(options).dump()},
+                  {"jessl", std::string(version)}});
+    const bool labelled = data.classes() > 0;
+    B backbone = network_.backbone();
+    io::FeatureFileWriter file(
+        path,
+        {.dimension = backbone.feature_dim, .rows = data.size(), .labels = labelled, .metadata = std::move(texts)});
+    evaluate("jessl::Trainer::embed_to", data, options, maker,
+             [&](const torch::Tensor& images, Eigen::Index, std::span<const std::int64_t> labels) {
+               const torch::Tensor rows = rows_of(backbone->forward(images));
+               file.append(map_rows(rows), labelled ? labels : std::span<const std::int64_t>());
+             });
+    file.commit();
   }
 
   /// The features of all images of `data` at every layer, in order, with their labels: the backbone's representation and the
@@ -337,32 +369,27 @@ class Trainer {
   /// Errors     as embed(); ConfigError for `blocks` where the backbone's module has no blocks(images)
   template <Dataset D>
   [[nodiscard]] LayerEmbedding embed_layers(const D& data, const EmbedOptions& options = {}) {
-    static_assert(
-        requires { evaluation(augmentation_); },
-        "jessl::Trainer::embed requires evaluation(augmentation), or a view maker as third argument; see "
-        "docs/train/README.md");
-    return embed_layers(data, options, evaluation(augmentation_));
+    return embed_layers(data, options, evaluation_views());
   }
 
   /// As above, on the first view that `maker` makes of each image.
   template <Dataset D, ViewMaker M>
   [[nodiscard]] LayerEmbedding embed_layers(const D& data, const EmbedOptions& options, const M& maker) {
     LayerEmbedding result;
-    evaluate(
-        "jessl::Trainer::embed_layers", data, options, maker,
-        [&](const torch::Tensor& images, Eigen::Index row) {
-          const std::vector<train::Layer> layers = layers_of(images, options.blocks);
-          result.layers.resize(layers.size());
-          for (std::size_t i = 0; i < layers.size(); ++i) {
-            auto& [name, features] = result.layers[i];
-            if (row == 0) {
-              name = layers[i].name;
-              features.resize(data.size(), layers[i].output.size(1));
-            }
-            copy_rows(layers[i].output, features, row);
-          }
-        },
-        result.labels);
+    evaluate("jessl::Trainer::embed_layers", data, options, maker,
+             [&](const torch::Tensor& images, Eigen::Index row, std::span<const std::int64_t> labels) {
+               const std::vector<train::Layer> layers = layers_of(images, options.blocks);
+               result.layers.resize(layers.size());
+               for (std::size_t i = 0; i < layers.size(); ++i) {
+                 auto& [name, features] = result.layers[i];
+                 if (row == 0) {
+                   name = layers[i].name;
+                   features.resize(data.size(), layers[i].output.size(1));
+                 }
+                 copy_rows(layers[i].output, features, row);
+               }
+               result.labels.insert(result.labels.end(), labels.begin(), labels.end());
+             });
     return result;
   }
 
@@ -510,11 +537,19 @@ class Trainer {
     return result;
   }
 
-  /// Calls visit(images [n, C, H, W], row of the first) for all images of `data`, in order, in evaluation mode and without
-  /// gradient, and adds their labels to `labels`.
+  /// The views of an evaluation: those of the run without chance.
+  [[nodiscard]] auto evaluation_views() const {
+    static_assert(
+        requires { evaluation(augmentation_); },
+        "jessl::Trainer::embed requires evaluation(augmentation), or a view maker after the options; see "
+        "docs/train/README.md");
+    return evaluation(augmentation_);
+  }
+
+  /// Calls visit(images [n, C, H, W], row of the first, labels [n]) for all images of `data`, in order, in evaluation mode and
+  /// without gradient.
   template <Dataset D, ViewMaker M, class Visit>
-  void evaluate(std::string_view who, const D& data, const EmbedOptions& options, const M& maker, const Visit& visit,
-                std::vector<std::int64_t>& labels) {
+  void evaluate(std::string_view who, const D& data, const EmbedOptions& options, const M& maker, const Visit& visit) {
     JESSL_CHECK(data.size() >= 1, ConfigError, who, ": the data set has no images");
     JESSL_CHECK(options.batch_size >= 1, ConfigError, who, ": batch_size is ", options.batch_size,
                 ", expected at least 1");
@@ -526,7 +561,6 @@ class Trainer {
     network_.to(network_.device());  // all of it, where a caller has moved or converted the backbone alone
     const train::detail::EvaluationMode backbone_mode(network_.backbone().ptr());
     const train::detail::EvaluationMode projector_mode(network_.projector().ptr());
-    labels.reserve(static_cast<std::size_t>(data.size()));
     train::PinnedMemory pinned;
     data::Loader loader(data, maker,
                         {.batch_size = std::min(options.batch_size, data.size()),
@@ -541,17 +575,24 @@ class Trainer {
     const Autocast autocast(device().type(), options.precision);
     Eigen::Index row = 0;
     for (const data::Batch& batch : loader.epoch(0)) {
-      visit(on_device(train::to_tensors(batch).views.front()), row);
+      visit(on_device(train::to_tensors(batch).views.front()), row, batch.labels);
       row += batch.size();
-      labels.insert(labels.end(), batch.labels.begin(), batch.labels.end());
     }
   }
 
-  /// Features [n, D] of any type and on any device into the rows of a matrix from `first` on.
+  /// Features [n, D] of any type and on any device as map_rows() takes them.
+  [[nodiscard]] static torch::Tensor rows_of(const torch::Tensor& features) {
+    return features.to(torch::kCPU, torch::kFloat).contiguous();
+  }
+
+  [[nodiscard]] static Eigen::Map<const RowMatrix> map_rows(const torch::Tensor& rows) {
+    return {rows.template data_ptr<float>(), rows.size(0), rows.size(1)};
+  }
+
+  /// Features [n, D] into the rows of a matrix from `first` on.
   static void copy_rows(const torch::Tensor& features, RowMatrix& matrix, Eigen::Index first) {
-    const torch::Tensor rows = features.to(torch::kCPU, torch::kFloat).contiguous();
-    matrix.middleRows(first, rows.size(0)) =
-        Eigen::Map<const RowMatrix>(rows.template data_ptr<float>(), rows.size(0), rows.size(1));
+    const torch::Tensor rows = rows_of(features);
+    matrix.middleRows(first, rows.size(0)) = map_rows(rows);
   }
 
   /// The network's layers, named: the backbone's blocks where they are asked for, its representation, the projector's.

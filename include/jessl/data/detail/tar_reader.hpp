@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/stored_file.hpp>
 #include <jessl/core/error.hpp>
-#include <jessl/data/detail/stored_file.hpp>
 #include <jessl/data/detail/tar_layout.hpp>
 
 namespace jessl::data::detail {
@@ -48,7 +48,7 @@ struct TarMember {
 ///            files, whose bytes are not all there; a compressed file; one tar file after another
 class TarReader {
  public:
-  TarReader(const StoredFile& file, std::string_view who) : file_(file), who_(who) {}
+  TarReader(const jessl::detail::StoredFile& file, std::string_view who) : file_(file), who_(who) {}
 
   /// The next member that is not about another one; nothing at the end.
   [[nodiscard]] std::optional<TarMember> next() {
@@ -246,7 +246,7 @@ class TarReader {
     return size;
   }
 
-  const StoredFile& file_;
+  const jessl::detail::StoredFile& file_;
   std::string_view who_;
   std::uint64_t position_ = 0;
   std::uint64_t count_ = 0;  // of headers passed

@@ -18,12 +18,23 @@ namespace jessl::eval::detail {
 inline constexpr Eigen::Index rows_a_call = 256;    // of features, that a thread converts or maps at once
 inline constexpr Eigen::Index columns_a_call = 64;  // of a matrix of sums, that a thread adds to
 
+/// Calls work(first, count) for batches of rows of x in their order, so many that they stay in the last cache: where threads
+/// share the columns, each row comes once from memory or, in a mapped file, from the disk.
+template <class Work>
+void for_each_row_batch(const Features& x, const Work& work) {
+  constexpr Eigen::Index values = 1 << 20;
+  const Eigen::Index batch = std::max(rows_a_call, values / std::max<Eigen::Index>(1, x.cols()));
+  for (Eigen::Index first = 0; first < x.rows(); first += batch) work(first, std::min(batch, x.rows() - first));
+}
+
 /// The mean of the rows, [D].
 [[nodiscard]] inline Eigen::RowVectorXd row_mean(const Features& x, ThreadPool& pool) {
   Eigen::RowVectorXd mean = Eigen::RowVectorXd::Zero(x.cols());
-  for_each_block(pool, x.cols(), columns_a_call, [&](Eigen::Index left, Eigen::Index width) {
-    auto part = mean.segment(left, width);
-    for (Eigen::Index i = 0; i < x.rows(); ++i) part += x.row(i).segment(left, width).cast<double>();
+  for_each_row_batch(x, [&](Eigen::Index first, Eigen::Index count) {
+    for_each_block(pool, x.cols(), columns_a_call, [&](Eigen::Index left, Eigen::Index width) {
+      auto part = mean.segment(left, width);
+      for (Eigen::Index i = first; i < first + count; ++i) part += x.row(i).segment(left, width).cast<double>();
+    });
   });
   return mean / static_cast<double>(x.rows());
 }
@@ -95,11 +106,13 @@ template <class Weight>
 [[nodiscard]] RowMatrixD class_sums(const Features& x, Labels y, Eigen::Index classes, ThreadPool& pool,
                                     const Weight& weight) {
   RowMatrixD sums = RowMatrixD::Zero(classes, x.cols());
-  for_each_block(pool, x.cols(), columns_a_call, [&](Eigen::Index left, Eigen::Index width) {
-    for (Eigen::Index i = 0; i < x.rows(); ++i) {
-      sums.row(y[static_cast<std::size_t>(i)]).segment(left, width) +=
-          weight(i) * x.row(i).segment(left, width).cast<double>();
-    }
+  for_each_row_batch(x, [&](Eigen::Index first, Eigen::Index count) {
+    for_each_block(pool, x.cols(), columns_a_call, [&](Eigen::Index left, Eigen::Index width) {
+      for (Eigen::Index i = first; i < first + count; ++i) {
+        sums.row(y[static_cast<std::size_t>(i)]).segment(left, width) +=
+            weight(i) * x.row(i).segment(left, width).cast<double>();
+      }
+    });
   });
   return sums;
 }

@@ -22,9 +22,9 @@
 #include <unistd.h>
 
 #include <jessl/core/error.hpp>
-#include <jessl/data/storage.hpp>
+#include <jessl/core/storage.hpp>
 
-namespace jessl::data::detail {
+namespace jessl::detail {
 
 /// A file descriptor that is closed with its owner.
 class Descriptor {
@@ -178,4 +178,4 @@ class StoredFile {
   const std::byte* bytes_ = nullptr;  // all of the file, where it is held
 };
 
-}  // namespace jessl::data::detail
+}  // namespace jessl::detail

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+// Features and their labels as a file: written as they come, mapped to be evaluated, read by Python.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <Eigen/Core>
+
+#include <jessl/core/atomic_file.hpp>
+#include <jessl/core/detail/stored_file.hpp>
+#include <jessl/core/error.hpp>
+#include <jessl/core/matrix.hpp>
+#include <jessl/core/shape.hpp>
+#include <jessl/core/storage.hpp>
+#include <jessl/io/detail/safetensors_header.hpp>
+
+namespace jessl::io {
+
+namespace detail {
+
+// The tensors of a file of features.
+inline constexpr std::string_view features_name = "features";
+inline constexpr std::string_view labels_name = "labels";
+
+}  // namespace detail
+
+/// Features with their labels in a file, as memory: an evaluation of more of them than memory holds.
+///
+///     const io::FeatureFile train{"train.safetensors"};
+///     const auto probe = eval::LogisticProbe{}.fit(train.features(), train.labels());
+///
+/// A safetensors file of "features" F32 [N, D] and, where there are labels, "labels" I64 [N], by FeatureFileWriter,
+/// Trainer::embed_to or another program; other tensors in it are passed over. Opening it reads its header alone. The
+/// system reads what is touched, keeps it as long as it has room, and drops it without writing. Copies share the mapping,
+/// and what features() and labels() give is valid as long as one of them lives.
+///
+/// The file must not become shorter while it is open: the system ends a program (SIGBUS) that touches what is gone, and
+/// one whose disk fails. FeatureFileWriter replaces a file and leaves the one that is open as it was.
+///
+/// Shapes     features: [N, D]; labels: [N]
+/// Precision  float32, the bits of the file
+/// Cost       none at opening; a pass over the features is one over the file
+/// Errors     DataError, naming the file and the offset: as jessl::io::safetensors::load; no "features", or features or
+///            labels of another type or shape; a place in the file that is no multiple of their elements' size
+/// Models     none
+/// Source     https://github.com/huggingface/safetensors (format description)
+class FeatureFile {
+ public:
+  explicit FeatureFile(const std::filesystem::path& path)
+      : file_(std::make_shared<jessl::detail::StoredFile>(path.string(), Storage::mapped, who)) {
+    std::vector<std::byte> unused;  // by a mapped file
+    const safetensors::detail::HeaderReader reader(who, file_->path());
+    safetensors::detail::Header header =
+        reader.read(file_->size(), [&](void* target, std::size_t count, std::uint64_t offset) {
+          const std::span<const std::byte> bytes = file_->read(offset, count, unused);
+          std::copy(bytes.begin(), bytes.end(), static_cast<std::byte*>(target));
+        });
+    const Entry* const features = find(header, detail::features_name);
+    JESSL_CHECK(features != nullptr, DataError, at(header_offset), "has no tensor 'features' but ", names_of(header),
+                "; expected features F32 [N, D] and, where there are labels, labels I64 [N]");
+    JESSL_CHECK(features->dtype == Dtype::f32 && features->extents.size() == 2 && features->extents[1] >= 1, DataError,
+                at(header_offset), "has features ", described(*features), ", expected F32 [N, D]");
+    rows_ = features->extents[0];
+    columns_ = features->extents[1];
+    features_ = reinterpret_cast<const float*>(bytes_of(header, *features, alignof(float)));
+    if (const Entry* const labels = find(header, detail::labels_name)) {
+      JESSL_CHECK(labels->dtype == Dtype::i64 && labels->extents == std::vector{rows_}, DataError, at(header_offset),
+                  "has labels ", described(*labels), ", expected I64 ", Shape(std::vector{rows_}),
+                  ", one for each row of the features");
+      labels_ = {reinterpret_cast<const std::int64_t*>(bytes_of(header, *labels, alignof(std::int64_t))),
+                 static_cast<std::size_t>(rows_)};
+    }
+    metadata_ = std::move(header.metadata);
+  }
+
+  /// X [N, D], as the classifiers and metrics of eval take it.
+  [[nodiscard]] Eigen::Map<const RowMatrix> features() const { return {features_, rows_, columns_}; }
+
+  /// The labels, [N]; none where the file has none.
+  [[nodiscard]] std::span<const std::int64_t> labels() const { return labels_; }
+
+  /// The texts beside them: which layer of which network, on which views.
+  [[nodiscard]] const safetensors::Metadata& metadata() const { return metadata_; }
+
+  [[nodiscard]] std::int64_t size() const { return rows_; }          ///< N
+  [[nodiscard]] std::int64_t dimension() const { return columns_; }  ///< D
+
+ private:
+  using Entry = safetensors::detail::Entry;
+  using Dtype = safetensors::detail::Dtype;
+
+  static constexpr std::string_view who = "jessl::io::FeatureFile";
+  static constexpr std::uint64_t header_offset = safetensors::detail::prefix_size;
+
+  [[nodiscard]] std::string at(std::uint64_t offset) const {
+    return safetensors::detail::place(who, file_->path(), offset);
+  }
+
+  [[nodiscard]] static const Entry* find(const safetensors::detail::Header& header, std::string_view name) {
+    const auto found = std::find_if(header.entries.begin(), header.entries.end(),
+                                    [&](const Entry& entry) { return entry.name == name; });
+    return found == header.entries.end() ? nullptr : &*found;
+  }
+
+  [[nodiscard]] static std::string names_of(const safetensors::detail::Header& header) {
+    constexpr std::size_t most = 8;
+    std::string names;
+    for (std::size_t i = 0; i < std::min(most, header.entries.size()); ++i)
+      names += (i == 0 ? "'" : ", '") + header.entries[i].name + "'";
+    if (header.entries.size() > most) names += ", ...";
+    return names.empty() ? "none at all" : names;
+  }
+
+  [[nodiscard]] static std::string described(const Entry& entry) {
+    return concat(safetensors::detail::name_of(entry.dtype), ' ', Shape(entry.extents));
+  }
+
+  /// A tensor's bytes; of none a null pointer.
+  [[nodiscard]] const std::byte* bytes_of(const safetensors::detail::Header& header, const Entry& entry,
+                                          std::uint64_t alignment) const {
+    const std::uint64_t offset = header.data_offset + entry.begin;  // the mapping itself begins with a page
+    JESSL_CHECK(offset % alignment == 0, DataError, at(offset), "has ", entry.name,
+                " at a place that is no multiple of ", alignment,
+                " bytes; load it in Python and save it again, with safetensors 0.3 or later");
+    std::vector<std::byte> unused;
+    return file_->read(offset, entry.end - entry.begin, unused).data();
+  }
+
+  std::shared_ptr<const jessl::detail::StoredFile> file_;
+  const float* features_ = nullptr;
+  std::int64_t rows_ = 0;
+  std::int64_t columns_ = 0;
+  std::span<const std::int64_t> labels_{};
+  safetensors::Metadata metadata_{};
+};
+
+/// What is known of a file of features before its first row.
+///
+/// Shapes     none
+/// Errors     FeatureFileWriter checks them
+/// Models     none
+/// Source     none
+struct FeatureFileOptions {
+  std::int64_t dimension = 0;          ///< D, >= 1
+  std::optional<std::int64_t> rows{};  ///< N, where it is known: the room on the disk is then checked first
+  bool labels = true;                  ///< whether rows have labels
+  safetensors::Metadata metadata{};    ///< texts: layer, model, protocol
+};
+
+/// Writes features and labels as they come to a file that FeatureFile and Python's safetensors read.
+///
+///     io::FeatureFileWriter writer{"train.safetensors", {.dimension = 512, .rows = 50000}};
+///     writer.append(features, labels);  // a block of rows, any number of times
+///     writer.commit();
+///
+/// The file appears under its name at commit(), whole; without it nothing appears. Its bytes are a function of the
+/// options' texts, the rows and the labels alone: not of the blocks, nor of whether the number of rows was told. The
+/// header has spaces at its end so that the features begin at a multiple of 64 bytes; the labels stand before them. A
+/// block that is refused leaves the writer as it was. One thread at a time may use a writer.
+///
+/// Shapes     append: X [n, D], y [n]; at commit() [N, D], [N]
+/// Cost       memory: none of the rows. Where their number is not told, their labels, 8 bytes each, and 4 MB at commit(),
+///            which then moves the features by so much as the labels take: the file is read and written once more
+/// Errors     ConfigError for a dimension or a number of rows out of range, and for texts that are not UTF-8; ShapeError
+///            for a block of another D, as many labels as rows are not, more rows than were told, and at commit() fewer;
+///            IOError as AtomicFile, at once where the disk has no room for the rows that were told
+/// Models     none
+/// Source     as FeatureFile
+class FeatureFileWriter {
+ public:
+  FeatureFileWriter(const std::filesystem::path& path, FeatureFileOptions options)
+      : options_(checked(std::move(options))),
+        header_room_(header_text(0).size() + numbers_room),
+        file_(path, std::string(who)) {
+    begin_ = features_begin(options_.rows.value_or(0));
+    if (options_.rows) file_.require_room(features_end(*options_.rows));
+  }
+
+  /// Rows so far.
+  [[nodiscard]] std::int64_t size() const { return rows_; }
+
+  /// Adds a block of rows and, where the file has them, their labels. All of it is copied.
+  void append(const Eigen::Ref<const RowMatrix>& features, std::span<const std::int64_t> labels = {}) {
+    JESSL_CHECK(features.cols() == options_.dimension, ShapeError, who, ": a block of ", file_.path().string(), " is ",
+                shape_of(features), ", expected [n, D] = [n, ", options_.dimension, "]");
+    const auto count = static_cast<std::int64_t>(features.rows());
+    const std::int64_t labels_wanted = options_.labels ? count : 0;
+    JESSL_CHECK(static_cast<std::int64_t>(labels.size()) == labels_wanted, ShapeError, who, ": a block of ",
+                file_.path().string(), " is ", shape_of(features), " with ", labels.size(), " labels, expected ",
+                labels_wanted, options_.labels ? ", one for each row" : ": the file has none by its options");
+    JESSL_CHECK(!options_.rows || count <= *options_.rows - rows_, ShapeError, who, ": ", file_.path().string(),
+                " has ", rows_, " rows and gets ", count, " more, expected ", options_.rows.value_or(0),
+                " in all, as its options say; leave rows unset where their number is not known");
+    write_rows(features);
+    if (options_.rows) {
+      file_.write_at(labels_begin(*options_.rows) + rows_ * label_size, std::as_bytes(labels));
+    } else {
+      labels_.insert(labels_.end(), labels.begin(), labels.end());
+    }
+    rows_ += count;
+  }
+
+  /// Puts the file into its place. Nothing can be added afterwards.
+  void commit() {
+    JESSL_CHECK(!options_.rows || rows_ == *options_.rows, ShapeError, who, ": ", file_.path().string(), " has ", rows_,
+                " rows, expected ", options_.rows.value_or(0),
+                " as its options say; leave rows unset where their number is not known");
+    if (!options_.rows) {
+      file_.require_room(features_end(rows_));
+      file_.move_tail(begin_, features_begin(rows_));
+      begin_ = features_begin(rows_);
+      file_.write_at(labels_begin(rows_), std::as_bytes(std::span(labels_)));
+    }
+    const auto header =
+        safetensors::detail::framed(header_text(rows_), static_cast<std::uint64_t>(labels_begin(rows_)));
+    file_.write_at(0, std::as_bytes(std::span(header)));
+    file_.commit();
+  }
+
+ private:
+  static constexpr std::string_view who = "jessl::io::FeatureFileWriter";
+  static constexpr std::int64_t label_size = sizeof(std::int64_t);
+  static constexpr std::int64_t alignment = 64;  // of the features, bytes: a cache line, and the widest vector
+  static constexpr std::int64_t most_bytes = std::int64_t{1} << 60U;
+  // Two numbers of rows and three offsets, of up to 19 digits, stand in a header whose length must not depend on them.
+  static constexpr std::size_t numbers_room = std::size_t{5} * 19;
+
+  [[nodiscard]] static FeatureFileOptions checked(FeatureFileOptions options) {
+    constexpr std::int64_t most_columns = std::int64_t{1} << 32U;
+    JESSL_CHECK(options.dimension >= 1 && options.dimension <= most_columns, ConfigError, who, ": dimension is ",
+                options.dimension, ", expected 1 to ", most_columns, ", the columns of the features");
+    const std::int64_t most_rows = most_bytes / row_size(options.dimension, true);
+    JESSL_CHECK(!options.rows || (*options.rows >= 0 && *options.rows <= most_rows), ConfigError, who, ": rows is ",
+                options.rows.value_or(0), ", expected 0 to ", most_rows, ", or unset where it is not known");
+    return options;
+  }
+
+  [[nodiscard]] static Shape shape_of(const Eigen::Ref<const RowMatrix>& block) {
+    return Shape(std::vector<std::int64_t>{block.rows(), block.cols()});
+  }
+
+  [[nodiscard]] static std::int64_t row_size(std::int64_t dimension, bool labels) {
+    return dimension * static_cast<std::int64_t>(sizeof(float)) + (labels ? label_size : 0);
+  }
+
+  // ---- The file: its header, the labels, whose elements are wider, and the features.
+
+  [[nodiscard]] std::int64_t labels_size(std::int64_t rows) const { return options_.labels ? rows * label_size : 0; }
+
+  [[nodiscard]] std::int64_t features_begin(std::int64_t rows) const {
+    const auto before = safetensors::detail::prefix_size + header_room_ + static_cast<std::uint64_t>(labels_size(rows));
+    return static_cast<std::int64_t>(safetensors::detail::round_up(before, alignment));
+  }
+
+  [[nodiscard]] std::int64_t labels_begin(std::int64_t rows) const { return features_begin(rows) - labels_size(rows); }
+
+  [[nodiscard]] std::int64_t features_end(std::int64_t rows) const {
+    return features_begin(rows) + rows * row_size(options_.dimension, false);
+  }
+
+  [[nodiscard]] std::string header_text(std::int64_t rows) const {
+    using safetensors::detail::Dtype;
+    using safetensors::detail::Entry;
+    std::vector<Entry> entries;
+    const auto labels_end = static_cast<std::uint64_t>(labels_size(rows));
+    const auto bytes = static_cast<std::uint64_t>(rows * row_size(options_.dimension, false));
+    if (options_.labels) entries.push_back({std::string(detail::labels_name), Dtype::i64, {rows}, 0, labels_end});
+    entries.push_back(
+        {std::string(detail::features_name), Dtype::f32, {rows, options_.dimension}, labels_end, labels_end + bytes});
+    return safetensors::detail::header_text(who, entries, options_.metadata);
+  }
+
+  void write_rows(const Eigen::Ref<const RowMatrix>& features) {
+    const std::int64_t stride = row_size(options_.dimension, false);
+    const std::int64_t offset = begin_ + rows_ * stride;
+    if (features.rows() <= 1 || features.outerStride() == features.cols()) {
+      file_.write_at(offset, std::as_bytes(std::span(features.data(), static_cast<std::size_t>(features.size()))));
+      return;
+    }
+    for (Eigen::Index row = 0; row < features.rows(); ++row) {
+      const float* const values = features.data() + row * features.outerStride();
+      file_.write_at(offset + row * stride,
+                     std::as_bytes(std::span(values, static_cast<std::size_t>(features.cols()))));
+    }
+  }
+
+  FeatureFileOptions options_;
+  std::size_t header_room_;
+  AtomicFile file_;
+  std::int64_t begin_ = 0;              // of the features: until commit() without their labels, where rows are not told
+  std::int64_t rows_ = 0;               // so far
+  std::vector<std::int64_t> labels_{};  // where rows are not told
+};
+
+}  // namespace jessl::io
