@@ -64,7 +64,7 @@ TEST_CASE("FineTuning: knows more than the linear probe of the same network, whi
   trainer.fit(fixtures::stripes(96), fixtures::small_run(), CallbackArchetype{});
   const StateDict before = detached(*trainer.backbone());
   const auto all_images = fixtures::stripes(96);
-  const auto test_images = fixtures::stripes(160);
+  const auto test_images = fixtures::stripes(80);
   const std::string out = folder / "tuning.jsonl";
 
   // [first]
@@ -72,7 +72,7 @@ TEST_CASE("FineTuning: knows more than the linear probe of the same network, whi
   tuning.optimizer.lr = 0.05;  // of the backbone, for a batch of 256
   tuning.head_lr = 0.5;
   tuning.min_scale = 0.5;  // these images are small
-  tuning.fit.epochs = 60;
+  tuning.fit.epochs = 40;
   tuning.fit.batch_size = 16;
   const auto labelled = data::fraction(all_images, 0.5);
   const auto result = tuning.run(trainer, labelled, test_images, train::JSONLines{out});
