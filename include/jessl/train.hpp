@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The train family: the trainer and the callbacks that ship with it.
+// The train family: the trainer, the callbacks that ship with it, and evaluation by training on labels.
 #pragma once
 
 #include <boost/hana/tuple.hpp>
@@ -8,8 +8,10 @@
 #include <jessl/train/callback.hpp>
 #include <jessl/train/checkpoint_every.hpp>
 #include <jessl/train/collapse_monitor.hpp>
+#include <jessl/train/fine_tuning.hpp>
 #include <jessl/train/json_lines.hpp>
 #include <jessl/train/knn_monitor.hpp>
+#include <jessl/train/linear_evaluation.hpp>
 #include <jessl/train/mixing.hpp>
 #include <jessl/train/online_probe.hpp>
 #include <jessl/train/options.hpp>

@@ -463,6 +463,9 @@ TEST_CASE("Trainer.embed_layers: the representation is embed's, the projector's 
   CHECK(all.labels == alone.labels);
   CHECK(all.layers[0].layer == "representation");
   CHECK(all.layers[0].features == trainer.embed(data, {.batch_size = 30}).features);
+  const Embedding projected = trainer.project(data, {.batch_size = 30});
+  CHECK(projected.labels == all.labels);
+  CHECK(projected.features == all.layers[2].features);
   RowMatrix x = all.layers[0].features;
   const torch::NoGradGuard no_gradient;
   auto head = trainer.projector();

@@ -2,6 +2,7 @@
 // What a run tells its callbacks: once at the start, after each step, after each epoch, and what other callbacks measured.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include <jessl/core/autocast.hpp>
+#include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 
@@ -98,6 +100,14 @@ struct Layer {
   std::string name;      ///< "representation", "projector.0", ...
   torch::Tensor output;  ///< [V*N, width], without gradient, of the type in which the network computes
 };
+
+/// The name of layer i of a network: the representation is 0, the projector's layers come after it.
+///
+/// Errors     none
+/// Source     none
+[[nodiscard]] inline std::string layer_name(std::size_t i) {
+  return i == 0 ? "representation" : concat("projector.", i - 1);
+}
 
 /// What the forward pass of a step made of its views, at every layer: made by the step itself, not by a second pass. The V
 /// views are those of the first size that the network sees: of multi-crop the large ones, and where a loss looks at some views

@@ -393,6 +393,34 @@ class Trainer {
     return result;
   }
 
+  /// The embeddings of all images of `data`, in order, with their labels: the projector's output in evaluation mode, on the
+  /// views of `evaluation(augmentation)`. Of a network that was trained as a classifier they are the class scores.
+  ///
+  /// Errors     as embed()
+  template <Dataset D>
+  [[nodiscard]] Embedding project(const D& data, const EmbedOptions& options = {}) {
+    static_assert(
+        requires { evaluation(augmentation_); },
+        "jessl::Trainer::embed requires evaluation(augmentation), or a view maker as third argument; see "
+        "docs/train/README.md");
+    return project(data, options, evaluation(augmentation_));
+  }
+
+  /// As above, on the first view that `maker` makes of each image.
+  template <Dataset D, ViewMaker M>
+  [[nodiscard]] Embedding project(const D& data, const EmbedOptions& options, const M& maker) {
+    auto head = network_.projector();
+    Embedding result{RowMatrix(data.size(), head->out_features), {}};
+    B backbone = network_.backbone();
+    evaluate(
+        "jessl::Trainer::project", data, options, maker,
+        [&](const torch::Tensor& images, Eigen::Index row) {
+          copy_rows(head->forward(backbone->forward(images)), result.features, row);
+        },
+        result.labels);
+    return result;
+  }
+
   /// Draws all weights anew as a pure function of the seed: those that a run with this seed starts from.
   void initialise(std::uint64_t seed) {
     start_weights_.draw(network_, seed);
@@ -401,6 +429,9 @@ class Trainer {
 
   /// Says that fit() is to start from the weights that the modules have, wherever those come from.
   void keep_weights() { start_weights_.keep_all(network_); }
+
+  /// What makes the views.
+  [[nodiscard]] const A& augmentation() const { return augmentation_; }
 
   /// The backbone; shared with the trainer, not copied.
   [[nodiscard]] B backbone() const { return network_.backbone(); }
@@ -621,8 +652,7 @@ class Trainer {
 
   /// Appends the representation and the projector's layers, with their names.
   static void name_layers(const std::vector<torch::Tensor>& outputs, std::vector<train::Layer>& layers) {
-    for (std::size_t i = 0; i < outputs.size(); ++i)
-      layers.push_back({i == 0 ? "representation" : concat("projector.", i - 1), outputs[i]});
+    for (std::size_t i = 0; i < outputs.size(); ++i) layers.push_back({train::layer_name(i), outputs[i]});
   }
 
   /// Asks the loss whether it can work with batches of such views of an image.
