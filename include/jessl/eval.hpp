@@ -13,6 +13,8 @@
 #include <jessl/eval/cluster_learnability.hpp>
 #include <jessl/eval/concept.hpp>
 #include <jessl/eval/confusion_matrix.hpp>
+#include <jessl/eval/confusion_picture.hpp>
+#include <jessl/eval/curve_picture.hpp>
 #include <jessl/eval/distance.hpp>
 #include <jessl/eval/feature_std.hpp>
 #include <jessl/eval/few_shot.hpp>
@@ -27,10 +29,13 @@
 #include <jessl/eval/nearest_centroid.hpp>
 #include <jessl/eval/nearest_neighbours.hpp>
 #include <jessl/eval/nesum.hpp>
+#include <jessl/eval/palette.hpp>
+#include <jessl/eval/pca.hpp>
 #include <jessl/eval/r2_score.hpp>
 #include <jessl/eval/rank_me.hpp>
 #include <jessl/eval/ridge_probe.hpp>
 #include <jessl/eval/ridge_probe_search.hpp>
+#include <jessl/eval/scatter_picture.hpp>
 #include <jessl/eval/score_table.hpp>
 #include <jessl/eval/self_cluster.hpp>
 #include <jessl/eval/spectrum.hpp>

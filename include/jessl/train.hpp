@@ -12,7 +12,9 @@
 #include <jessl/train/json_lines.hpp>
 #include <jessl/train/knn_monitor.hpp>
 #include <jessl/train/linear_evaluation.hpp>
+#include <jessl/train/logged_curve.hpp>
 #include <jessl/train/mixing.hpp>
+#include <jessl/train/neighbour_sheet.hpp>
 #include <jessl/train/online_probe.hpp>
 #include <jessl/train/options.hpp>
 #include <jessl/train/pinned_memory.hpp>

@@ -24,7 +24,7 @@ CONTENTS = {
     "bit": "bit_cast bit_ceil bit_width countl_zero countr_zero endian has_single_bit popcount rotl rotr",
     "charconv": "from_chars to_chars from_chars_result to_chars_result",
     "chrono": "chrono",
-    "cmath": "abs ceil cos erf exp exp2 expm1 fabs floor fma fmod hypot ilogb isfinite isinf isnan ldexp llround log log1p log2 lround nearbyint nextafter "
+    "cmath": "abs ceil copysign cos erf exp exp2 expm1 fabs floor fma fmod hypot ilogb isfinite isinf isnan ldexp llround log log10 log1p log2 lround nearbyint nextafter "
              "pow rint round sin sqrt tan tanh trunc atan2 lrint",
     "concepts": "convertible_to copy_constructible copyable default_initializable derived_from destructible equality_comparable "
                 "floating_point integral invocable movable move_constructible same_as semiregular signed_integral "

@@ -18,7 +18,7 @@ namespace jessl {
 /// What a stream of draws is for. Streams of different purposes never share a number.
 enum class Purpose : std::uint8_t {
   augmentation = 0,    ///< the parameters of an operation on one view of one sample
-  order = 1,           ///< the permutation of an epoch
+  order = 1,           ///< the permutation of an epoch; operation 1: in which eval::scatter_picture draws its points
   substitution = 2,    ///< which sample takes the place of a damaged one
   initialisation = 3,  ///< start values of weights, queues and prototypes
   packing = 4,         ///< which images of a data set are stored as JPEG

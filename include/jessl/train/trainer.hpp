@@ -399,11 +399,7 @@ class Trainer {
   /// Errors     as embed()
   template <Dataset D>
   [[nodiscard]] Embedding project(const D& data, const EmbedOptions& options = {}) {
-    static_assert(
-        requires { evaluation(augmentation_); },
-        "jessl::Trainer::embed requires evaluation(augmentation), or a view maker as third argument; see "
-        "docs/train/README.md");
-    return project(data, options, evaluation(augmentation_));
+    return project(data, options, evaluation_views());
   }
 
   /// As above, on the first view that `maker` makes of each image.
@@ -412,12 +408,11 @@ class Trainer {
     auto head = network_.projector();
     Embedding result{RowMatrix(data.size(), head->out_features), {}};
     B backbone = network_.backbone();
-    evaluate(
-        "jessl::Trainer::project", data, options, maker,
-        [&](const torch::Tensor& images, Eigen::Index row) {
-          copy_rows(head->forward(backbone->forward(images)), result.features, row);
-        },
-        result.labels);
+    evaluate("jessl::Trainer::project", data, options, maker,
+             [&](const torch::Tensor& images, Eigen::Index row, std::span<const std::int64_t> labels) {
+               copy_rows(head->forward(backbone->forward(images)), result.features, row);
+               result.labels.insert(result.labels.end(), labels.begin(), labels.end());
+             });
     return result;
   }
 

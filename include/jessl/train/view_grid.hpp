@@ -2,13 +2,9 @@
 // A picture of what an augmentation does: a row an image, the image itself and its views.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <numeric>
-#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -16,7 +12,6 @@
 #include <jessl/augment/evaluation.hpp>
 #include <jessl/augment/normalize.hpp>
 #include <jessl/augment/pipeline.hpp>
-#include <jessl/augment/resize.hpp>
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
@@ -24,7 +19,7 @@
 #include <jessl/core/shape.hpp>
 #include <jessl/core/views.hpp>
 #include <jessl/data/concept.hpp>
-#include <jessl/data/decode.hpp>
+#include <jessl/train/detail/tiles.hpp>
 
 namespace jessl::train {
 
@@ -57,98 +52,6 @@ struct NoCaption {
     return {};
   }
 };
-
-namespace detail {
-
-/// A picture in a grid, and what stands under it.
-struct Tile {
-  Image picture{};
-  Image caption{};
-
-  static constexpr std::int64_t border = 4;  // pixels of white around a picture
-
-  [[nodiscard]] std::int64_t width() const { return std::max(picture.width, caption.width); }
-  [[nodiscard]] std::int64_t height() const {
-    return picture.height + (caption.height > 0 ? border + caption.height : 0);
-  }
-};
-
-/// A view as a picture: its values before Normalize, each pixel a square.
-[[nodiscard]] inline Image picture_of(std::span<const float> view, const ViewShape& shape,
-                                      const augment::Normalize::Params& normalized, std::int64_t zoom) {
-  Image picture(shape.width * zoom, shape.height * zoom, shape.channels);
-  std::size_t to = 0;
-  for (std::int64_t y = 0; y < picture.height; ++y) {
-    for (std::int64_t x = 0; x < picture.width; ++x) {
-      for (std::int64_t c = 0; c < shape.channels; ++c) {
-        const auto from = static_cast<std::size_t>((c * shape.height + y / zoom) * shape.width + x / zoom);
-        const auto which =
-            static_cast<std::size_t>(shape.channels == 1 ? 3 : c);  // Normalize's fourth pair is for grey images.
-        const float value = (view[from] - normalized.shift[which]) / normalized.scale[which];
-        picture.pixels[to++] = static_cast<std::uint8_t>(std::lround(std::clamp(value, 0.0F, 1.0F) * 255.0F));
-      }
-    }
-  }
-  return picture;
-}
-
-/// All of an image, as large as it may be within `limit`.
-[[nodiscard]] inline Image whole_image(const ImageView& image, const Extent& limit, std::int64_t zoom,
-                                       augment::Scratch& scratch) {
-  const double scale = std::min(static_cast<double>(limit.height) / static_cast<double>(image.height),
-                                static_cast<double>(limit.width) / static_cast<double>(image.width));
-  const auto scaled = [scale](std::int64_t side) {
-    return std::max<std::int64_t>(1, std::llround(scale * static_cast<double>(side)));
-  };
-  const auto maker = augment::compose(augment::Resize{.size = scaled(image.height), .width = scaled(image.width)},
-                                      augment::Normalize{.mean = {0.0, 0.0, 0.0}, .std = {1.0, 1.0, 1.0}});
-  const ViewShape shape = maker.shape(0, image.channels);
-  std::vector<float> view(static_cast<std::size_t>(shape.count()));
-  maker.make(image, {}, scratch, view);
-  Draw unused({});
-  return picture_of(view, shape, augment::normalization(maker).sample(unused), zoom);
-}
-
-inline void paste(const Image& part, std::int64_t top, std::int64_t left, Image& onto) {
-  const auto row = static_cast<std::size_t>(part.width * part.channels);
-  for (std::int64_t y = 0; y < part.height; ++y) {
-    std::copy_n(part.pixels.begin() + y * part.width * part.channels, row,
-                onto.pixels.begin() + ((top + y) * onto.width + left) * onto.channels);
-  }
-}
-
-/// Rows of tiles, all of one length, on white; a column is as wide as its widest tile, a row as high as its highest.
-[[nodiscard]] inline Image arranged(const std::vector<std::vector<Tile>>& rows, std::int64_t channels) {
-  constexpr std::uint8_t white = 255;
-  std::vector<std::int64_t> widths(rows.front().size(), 0);
-  std::vector<std::int64_t> heights(rows.size(), 0);
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    for (std::size_t column = 0; column < widths.size(); ++column) {
-      widths[column] = std::max(widths[column], rows[row][column].width());
-      heights[row] = std::max(heights[row], rows[row][column].height());
-    }
-  }
-  const auto side = [](const std::vector<std::int64_t>& lengths) {
-    const auto borders = static_cast<std::int64_t>(lengths.size() + 1) * Tile::border;
-    return std::accumulate(lengths.begin(), lengths.end(), borders);
-  };
-  Image grid(side(widths), side(heights), channels);
-  std::fill(grid.pixels.begin(), grid.pixels.end(), white);
-  std::int64_t top = Tile::border;
-  for (std::size_t row = 0; row < rows.size(); ++row) {
-    std::int64_t left = Tile::border;
-    for (std::size_t column = 0; column < widths.size(); ++column) {
-      const Tile& tile = rows[row][column];
-      paste(tile.picture, top, left, grid);
-      paste(tile.caption, top + tile.picture.height + Tile::border, left, grid);
-      left += widths[column] + Tile::border;
-    }
-    top += heights[row] + Tile::border;
-  }
-  return grid;
-}
-
-}  // namespace detail
 
 /// A grid of views as training sees them: each row an image, whole, then its views of one epoch, each in its own size.
 ///
@@ -184,12 +87,7 @@ template <Dataset D, ViewMaker M, class Caption = NoCaption>
   std::vector<std::vector<detail::Tile>> rows;
   for (std::int64_t row = 0; row < options.images; ++row) {
     const std::int64_t index = row * data.size() / options.images;
-    ImageView image;
-    try {
-      image = data::decode(data.read(index, storage), channels, decoded);
-    } catch (const DataError& error) {
-      fail<DataError>(who, ": image ", index, " (", data.describe(index), ") can't be shown: ", error.what());
-    }
+    const ImageView image = detail::image_to_show(who, data, index, storage, decoded);
     DrawKey key{.seed = options.seed,
                 .epoch = static_cast<std::uint32_t>(options.epoch),
                 .sample = static_cast<std::uint64_t>(index)};

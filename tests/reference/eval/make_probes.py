@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes probes.json for tests/eval: what NumPy, SciPy and scikit-learn say, in float64, about the features of eval.json
 and some more: ridge regression and its leave-one-out errors, nearest neighbours and centroids, logistic regression by strength, label
-metrics. Where NumPy has the formula and scikit-learn the program, the two are compared here.
+metrics, principal components. Where NumPy has the formula and scikit-learn the program, the two are compared here.
 
 python3 make_probes.py   (needs numpy, scipy and scikit-learn 1.5 or newer)
 """
@@ -11,6 +11,7 @@ import pathlib
 import numpy as np
 from scipy import stats
 from sklearn import metrics
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
 from sklearn.metrics.pairwise import cosine_similarity, euclidean_distances
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
@@ -168,6 +169,24 @@ def precision_metrics():
     }
 
 
+def principal_components(features, asked, components):
+    model = PCA(components, svd_solver="full").fit(features)
+    _, singular, directions = np.linalg.svd(features - features.mean(axis=0), full_matrices=False)
+    leading = np.abs(directions).argmax(axis=1)
+    directions = directions * np.sign(directions[np.arange(len(directions)), leading])[:, None]
+    np.testing.assert_allclose(directions[:components], model.components_, atol=1e-10)
+    np.testing.assert_allclose(singular[:components] ** 2 / (len(features) - 1), model.explained_variance_)
+    return {
+        "x": listed(features),
+        "queries": listed(asked),
+        "components": model.components_.tolist(),
+        "mean": model.mean_.tolist(),
+        "explained_variance": model.explained_variance_.tolist(),
+        "explained_variance_ratio": model.explained_variance_ratio_.tolist(),
+        "transformed": model.transform(asked).tolist(),
+    }
+
+
 one_hot = np.eye(CLASSES)[y]
 targets = short(x @ rng.normal(size=(6, 3)) + rng.normal(size=(len(x), 3)) + [0, 5, -100])
 wide = short(rng.normal(size=(9, 14)) + 1)
@@ -194,6 +213,12 @@ document = {
     "nearest_centroid": nearest_centroid(),
     "labels": label_metrics(),
     "precision": precision_metrics(),
+    "principal_components": {
+        "tall": principal_components(x, queries, 4),
+        "wide": principal_components(wide, wide_queries, 8),
+        "with a large mean": principal_components(short(x * [1, 2, 3, 4, 5, 6] + 300), short(queries + 300), 6),
+        "of low rank": principal_components(short(wide[:, :2] @ [[1, 2, -1], [0, 1, 3]], 4), wide[:4, :3], 2),
+    },
     "regression": {
         "predicted": listed(predicted),
         "r2_score": metrics.r2_score(targets, predicted),

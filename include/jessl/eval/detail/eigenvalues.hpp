@@ -59,8 +59,8 @@ void multiply_lower(const Eigen::Ref<const Eigen::MatrixXd>& a, const Eigen::Ref
   }
 }
 
-/// T = Q^T A Q for a symmetric matrix A, of which the lower triangle is there and is destroyed. Q is orthogonal, and
-/// its first row and column are those of the identity.
+/// T = Q^T A Q for a symmetric matrix A, of which the lower triangle is there. Q is orthogonal, and its first row and
+/// column are those of the identity. Below the diagonal A is left with the vectors of the reflections that Q is made of.
 ///
 /// A panel of reflections at a time: half of the work is products of matrices, and the matrix is read once a column.
 ///

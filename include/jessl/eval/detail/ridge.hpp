@@ -21,6 +21,7 @@
 #include <jessl/eval/concept.hpp>
 #include <jessl/eval/detail/checks.hpp>
 #include <jessl/eval/detail/gemm.hpp>
+#include <jessl/eval/detail/linear_map.hpp>
 #include <jessl/eval/detail/moments.hpp>
 
 namespace jessl::eval::detail {
@@ -94,35 +95,6 @@ inline void check_training(std::string_view who, const Features& x, const Featur
 inline void check_lambda(std::string_view who, double lambda) {
   JESSL_CHECK(std::isfinite(lambda) && lambda > 0, ConfigError, who, ": lambda is ", lambda,
               ", expected a finite number > 0");
-}
-
-/// x -> W x + b.
-struct LinearMap {
-  RowMatrixD weights;         // W, [T, D]
-  Eigen::VectorXd intercept;  // b, [T]
-};
-
-/// The map with these weights that takes the mean of the features to the mean of the targets.
-[[nodiscard]] inline LinearMap through_means(RowMatrixD weights, const Eigen::RowVectorXd& features,
-                                             const Eigen::RowVectorXd& targets) {
-  Eigen::VectorXd intercept = targets.transpose() - weights * features.transpose();
-  return {std::move(weights), std::move(intercept)};
-}
-
-/// W x + b for each row of `x`, [M, T]; also checks them.
-[[nodiscard]] inline RowMatrix map_rows(std::string_view who, const LinearMap& map, const Features& x,
-                                        std::int64_t threads) {
-  check_columns(who, x, map.weights.cols());
-  RowMatrix values(x.rows(), map.weights.rows());
-  ThreadPool pool(threads);
-  for_each_block(pool, x.rows(), rows_a_call, [&](Eigen::Index first, Eigen::Index count) {
-    check_finite(who, x, first, count);
-    const RowMatrixD rows = x.middleRows(first, count).cast<double>();
-    RowMatrixD block = map.intercept.transpose().replicate(count, 1);
-    add_product(rows, map.weights.transpose(), block);
-    values.middleRows(first, count) = block.cast<float>();
-  });
-  return values;
 }
 
 /// Solves (A + lambda I) Z^T = B^T for Z, in place of B [T, size]. A, [size, size], whose lower triangle is read, holds
