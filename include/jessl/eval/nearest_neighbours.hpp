@@ -32,7 +32,7 @@ struct Neighbours {
 
 class FittedNearestNeighbours;
 
-/// A search for the nearest rows: exact, and several times as fast as a product of matrices.
+/// An exact search for the nearest rows (docs/benchmarks.md: beside faiss and scikit-learn).
 ///
 /// Rows of equal distance come in their order. Which rows are near is decided by products of values of 8 bits whose error
 /// has a bound, and then in float64 among those that may be near.

@@ -69,7 +69,7 @@ template <Distance distance>
 ///
 /// With p a row (scaled to length 1 for cosines), q a query and m the rows' mean, the order of the rows is that of a
 /// score, (q - m)(p - m) + m (p - m) for the cosine and (q - m)(p - m) - |p - m|^2 / 2 for the distance. Of p - m and
-/// q - m only 8 bits a value are multiplied, which processors do several times as fast as float32. By the Cauchy-Schwarz
+/// q - m only 8 bits a value are multiplied, which processors do faster than in float32. By the Cauchy-Schwarz
 /// inequality the product is off by no more than the lengths of what was rounded away say, so that rows are left out
 /// only where k others are nearer for certain; the distances of those that remain, a few times k, are computed again
 /// from the rows themselves. The result is that of float64. Taking the mean off keeps the bound small where all features
