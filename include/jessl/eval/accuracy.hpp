@@ -39,7 +39,8 @@ namespace jessl::eval {
 ///            no row, a label is outside [0, C) or a score is NaN
 /// Models     none
 /// Source     none
-[[nodiscard]] inline double top_k(const Features& scores, Labels labels, std::int64_t k) {
+template <class = void>
+[[nodiscard]] double top_k(const Features& scores, Labels labels, std::int64_t k) {
   constexpr std::string_view who = "jessl::eval::top_k";
   JESSL_CHECK(static_cast<std::size_t>(scores.rows()) == labels.size(), ShapeError, who, ": scores is ",
               detail::shape_of(scores), " but there are ", labels.size(), " labels, expected one a row");

@@ -54,10 +54,10 @@ namespace detail {
 }
 
 /// log(r_2 / r_1) of each row, all of which are distinct: r_1 and r_2 are the distances of the two nearest others.
-[[nodiscard]] inline std::vector<double> neighbour_ratios(std::string_view who, const Features& x,
-                                                          std::int64_t threads) {
+template <class = void>
+[[nodiscard]] std::vector<double> neighbour_ratios(std::string_view who, const Features& x, std::int64_t threads) {
   std::vector<double> ratios(static_cast<std::size_t>(x.rows()));
-  const NeighbourIndex index(who, x, Distance::euclidean, threads);
+  const NeighbourIndex<> index(who, x, Distance::euclidean, threads);
   index.search(x, 3, [&](Eigen::Index query, std::span<const Neighbour> nearest, std::int64_t /*worker*/) {
     std::array<double, 3> distances{};
     std::size_t others = 0;

@@ -60,6 +60,7 @@ struct KNN {
   std::optional<std::int64_t> classes{};  ///< number of classes; absent: one more than the largest label
   std::int64_t threads = 0;               ///< threads to use; 0: all of the hardware
 
+  template <class = void>
   [[nodiscard]] FittedKNN fit(const Features& x, Labels y) const;
 };
 
@@ -71,6 +72,7 @@ struct KNN {
 /// Source     as KNN
 class FittedKNN {
  public:
+  template <class = void>
   FittedKNN(const KNN& settings, const Features& x, Labels y)
       : settings_(checked(settings, x, y)),
         threads_(detail::thread_count(who, settings.threads)),
@@ -79,11 +81,13 @@ class FittedKNN {
         index_(who, x, settings.distance, threads_) {}
 
   /// The class of each row, by the k of the settings.
+  template <class = void>
   [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const {
     return std::move(predict(x, std::array{settings_.k}).front());
   }
 
   /// The class of each row for several k at once, one vector a k, from one search for the neighbours.
+  template <class = void>
   [[nodiscard]] std::vector<std::vector<std::int64_t>> predict(const Features& x,
                                                                std::span<const std::int64_t> ks) const {
     for (const std::int64_t k : ks) check_k(k, index_.rows());
@@ -101,12 +105,14 @@ class FittedKNN {
     return predictions;
   }
 
+  template <class = void>
   [[nodiscard]] std::vector<std::vector<std::int64_t>> predict(const Features& x,
                                                                std::initializer_list<std::int64_t> ks) const {
     return predict(x, std::span<const std::int64_t>(ks.begin(), ks.size()));
   }
 
   /// The share of the votes that each class got, [M, C]; rows sum to 1.
+  template <class = void>
   [[nodiscard]] RowMatrix scores(const Features& x) const {
     RowMatrix shares(x.rows(), classes_);
     search(x, settings_.k,
@@ -181,10 +187,13 @@ class FittedKNN {
   std::int64_t threads_;
   std::int64_t classes_;
   std::vector<std::int64_t> labels_;
-  detail::NeighbourIndex index_;
+  detail::NeighbourIndex<> index_;
 };
 
-inline FittedKNN KNN::fit(const Features& x, Labels y) const { return {*this, x, y}; }
+template <class>
+FittedKNN KNN::fit(const Features& x, Labels y) const {
+  return {*this, x, y};
+}
 
 }  // namespace jessl::eval
 

@@ -60,12 +60,14 @@ struct LogisticProbe {
   std::optional<std::int64_t> classes{};  ///< number of classes; absent: one more than the largest label
   std::int64_t threads = 0;               ///< threads to use; 0: all of the hardware
 
+  template <class = void>
   [[nodiscard]] FittedLogisticProbe fit(const Features& x, Labels y) const;
 };
 
 namespace detail {
 
 /// The objective of LogisticProbe and its gradient, over parameters [W (C rows of D), b].
+template <class = void>
 class SoftmaxObjective {
  public:
   SoftmaxObjective(const Features& x, Labels y, std::int64_t classes, double l2, ThreadPool& pool)
@@ -91,7 +93,7 @@ class SoftmaxObjective {
     gradient.setZero();
     for (const Chunk& chunk : chunks_) {
       loss += chunk.loss;
-      gradient.head(size) += chunk.gradient.reshaped<Eigen::RowMajor>().cast<double>();
+      gradient.head(size) += chunk.gradient.template reshaped<Eigen::RowMajor>().template cast<double>();
       gradient.tail(classes_) += chunk.intercept_gradient;
     }
     const auto rows = static_cast<double>(x_.rows());
@@ -155,6 +157,7 @@ class SoftmaxObjective {
 
 /// v <- P^-1 v for P = 1/2 Cov(X) + l2 I on each class's weights and 1/2 on its intercept, after the features' mean has
 /// been moved into the intercept. The covariance is found once, for any number of l2.
+template <class = void>
 class SoftmaxMetric {
  public:
   SoftmaxMetric(const Features& x, std::int64_t classes, ThreadPool& pool) : classes_(classes) {
@@ -199,10 +202,11 @@ inline void check_minimiser(std::string_view who, double tolerance, std::int64_t
 
 /// Goes from `parameters` to the optimum for settings.l2, or warns that it stopped short of it. `goal` is as minimise()
 /// takes it. The metric may be that of more rows than `x` has.
-inline Minimum fit_softmax(std::string_view who, const LogisticProbe& settings, const Features& x, Labels y,
-                           std::int64_t classes, SoftmaxMetric& metric, ThreadPool& pool, Eigen::VectorXd& parameters,
-                           double goal = 0.0) {
-  SoftmaxObjective objective(x, y, classes, settings.l2, pool);
+template <class = void>
+Minimum fit_softmax(std::string_view who, const LogisticProbe& settings, const Features& x, Labels y,
+                    std::int64_t classes, SoftmaxMetric<>& metric, ThreadPool& pool, Eigen::VectorXd& parameters,
+                    double goal = 0.0) {
+  SoftmaxObjective<> objective(x, y, classes, settings.l2, pool);
   metric.penalise(settings.l2);
   const Minimum result =
       minimise(parameters, objective, std::as_const(metric), settings.max_iterations, settings.tolerance, goal);
@@ -225,6 +229,7 @@ inline Minimum fit_softmax(std::string_view who, const LogisticProbe& settings, 
 class FittedLogisticProbe {
  public:
   /// Finds the optimum; see LogisticProbe::fit.
+  template <class = void>
   FittedLogisticProbe(const LogisticProbe& settings, const Features& x, Labels y)
       : l2_(settings.l2), threads_(detail::thread_count(who, settings.threads)) {
     JESSL_CHECK(std::isfinite(settings.l2) && settings.l2 >= 0, ConfigError, who, ": l2 is ", settings.l2,
@@ -235,13 +240,14 @@ class FittedLogisticProbe {
     detail::check_finite(who, x, 0, x.rows());
 
     ThreadPool pool(threads_);
-    detail::SoftmaxMetric metric(x, classes, pool);
+    detail::SoftmaxMetric<> metric(x, classes, pool);
     Eigen::VectorXd parameters = Eigen::VectorXd::Zero(classes * (x.cols() + 1));
     result_ = detail::fit_softmax(who, settings, x, y, classes, metric, pool, parameters);
     keep(parameters, classes);
   }
 
   /// Takes an optimum that was found for settings.l2, [W (C rows of D), b]; see LogisticProbeSearch::fit.
+  template <class = void>
   FittedLogisticProbe(const LogisticProbe& settings, const detail::Minimum& result, const Eigen::VectorXd& parameters,
                       std::int64_t classes)
       : l2_(settings.l2), threads_(detail::thread_count(who, settings.threads)), result_(result) {
@@ -249,11 +255,13 @@ class FittedLogisticProbe {
   }
 
   /// The class with the highest logit, of equal ones the lowest.
+  template <class = void>
   [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const {
     return detail::largest_columns(scores(x));
   }
 
   /// The logits W x + b, [M, C].
+  template <class = void>
   [[nodiscard]] RowMatrix scores(const Features& x) const {
     detail::check_columns(who, x, dimension());
     RowMatrix logits = intercept_.transpose().replicate(x.rows(), 1);
@@ -288,6 +296,7 @@ class FittedLogisticProbe {
  private:
   static constexpr std::string_view who = "jessl::eval::LogisticProbe";
 
+  template <class = void>
   void keep(const Eigen::VectorXd& parameters, std::int64_t classes) {
     const Eigen::Index columns = parameters.size() / classes - 1;
     weights_ = parameters.head(classes * columns).reshaped<Eigen::RowMajor>(classes, columns).cast<float>();
@@ -301,7 +310,10 @@ class FittedLogisticProbe {
   Eigen::VectorXf intercept_;
 };
 
-inline FittedLogisticProbe LogisticProbe::fit(const Features& x, Labels y) const { return {*this, x, y}; }
+template <class>
+FittedLogisticProbe LogisticProbe::fit(const Features& x, Labels y) const {
+  return {*this, x, y};
+}
 
 }  // namespace jessl::eval
 

@@ -83,8 +83,14 @@ class FittedLogisticProbeSearch {
   FittedLogisticProbeSearch(FittedLogisticProbe best, std::vector<double> accuracies)
       : best_(std::move(best)), accuracies_(std::move(accuracies)) {}
 
-  [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const { return best_.predict(x); }
-  [[nodiscard]] RowMatrix scores(const Features& x) const { return best_.scores(x); }
+  template <class = void>
+  [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const {
+    return best_.predict(x);
+  }
+  template <class = void>
+  [[nodiscard]] RowMatrix scores(const Features& x) const {
+    return best_.scores(x);
+  }
   [[nodiscard]] std::int64_t classes() const { return best_.classes(); }
   [[nodiscard]] std::int64_t dimension() const { return best_.dimension(); }
 
@@ -122,7 +128,7 @@ FittedLogisticProbeSearch search_logistic(const LogisticProbeSearch& settings, c
                    [&](std::size_t a, std::size_t b) { return settings.l2s[a] > settings.l2s[b]; });
 
   ThreadPool pool(thread_count(logistic_probe_search, settings.threads));
-  SoftmaxMetric metric(all, classes, pool);
+  SoftmaxMetric<> metric(all, classes, pool);
   LogisticProbe probe{
       .tolerance = settings.tolerance, .max_iterations = settings.max_iterations, .threads = pool.size()};
   Eigen::VectorXd parameters = Eigen::VectorXd::Zero(classes * (all.cols() + 1));

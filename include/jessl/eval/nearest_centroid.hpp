@@ -71,6 +71,7 @@ struct NearestCentroid {
   std::optional<std::int64_t> classes{};  ///< number of classes; absent: one more than the largest label
   std::int64_t threads = 0;               ///< threads to use; 0: all of the hardware
 
+  template <class = void>
   [[nodiscard]] FittedNearestCentroid fit(const Features& x, Labels y) const;
 };
 
@@ -83,6 +84,7 @@ struct NearestCentroid {
 class FittedNearestCentroid {
  public:
   /// Finds the centroids; see NearestCentroid::fit.
+  template <class = void>
   FittedNearestCentroid(const NearestCentroid& settings, const Features& x, Labels y)
       : metric_(settings.metric), threads_(detail::thread_count(who, settings.threads)) {
     detail::check_training(who, x, y);
@@ -107,11 +109,13 @@ class FittedNearestCentroid {
   }
 
   /// The class of the nearest centroid, of equally near ones the lowest.
+  template <class = void>
   [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const {
     return detail::largest_columns(scores(x));
   }
 
   /// Minus the squared distance to each centroid, or the cosine similarity, [M, C].
+  template <class = void>
   [[nodiscard]] RowMatrix scores(const Features& x) const {
     detail::check_columns(who, x, dimension());
     RowMatrix nearness(x.rows(), classes());
@@ -153,7 +157,10 @@ class FittedNearestCentroid {
   RowMatrixD centroids_;
 };
 
-inline FittedNearestCentroid NearestCentroid::fit(const Features& x, Labels y) const { return {*this, x, y}; }
+template <class>
+FittedNearestCentroid NearestCentroid::fit(const Features& x, Labels y) const {
+  return {*this, x, y};
+}
 
 }  // namespace jessl::eval
 

@@ -53,6 +53,7 @@ struct NearestNeighbours {
   Distance distance = Distance::cosine;
   std::int64_t threads = 0;  ///< threads to use; 0: all of the hardware
 
+  template <class = void>
   [[nodiscard]] FittedNearestNeighbours fit(const Features& x) const;
 };
 
@@ -64,11 +65,13 @@ struct NearestNeighbours {
 /// Source     none
 class FittedNearestNeighbours {
  public:
+  template <class = void>
   FittedNearestNeighbours(const NearestNeighbours& settings, const Features& x)
       : index_(who, (detail::check_not_empty(who, x), x), settings.distance,
                detail::thread_count(who, settings.threads)) {}
 
   /// The k nearest of the rows to each row of `queries`; a row of X itself is its own nearest.
+  template <class = void>
   [[nodiscard]] Neighbours find(const Features& queries, std::int64_t k) const {
     JESSL_CHECK(k >= 1 && k <= index_.rows(), ConfigError, who, ": k is ", k, ", expected 1 to the number of rows, ",
                 index_.rows());
@@ -91,10 +94,13 @@ class FittedNearestNeighbours {
  private:
   static constexpr std::string_view who = "jessl::eval::NearestNeighbours";
 
-  detail::NeighbourIndex index_;
+  detail::NeighbourIndex<> index_;
 };
 
-inline FittedNearestNeighbours NearestNeighbours::fit(const Features& x) const { return {*this, x}; }
+template <class>
+FittedNearestNeighbours NearestNeighbours::fit(const Features& x) const {
+  return {*this, x};
+}
 
 }  // namespace jessl::eval
 

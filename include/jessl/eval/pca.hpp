@@ -68,6 +68,7 @@ class FittedPCA {
  public:
   /// Takes directions, a row each, the rows' mean, their variance along each direction and over all dimensions; see
   /// PCA::fit.
+  template <class = void>
   FittedPCA(RowMatrixD components, Eigen::RowVectorXd mean, Eigen::VectorXd variance, double total,
             std::int64_t threads)
       : map_(detail::through_means(std::move(components), mean, Eigen::RowVectorXd::Zero(variance.size()))),
@@ -77,6 +78,7 @@ class FittedPCA {
         threads_(threads) {}
 
   /// Each row less the mean, along each component, [M, K].
+  template <class = void>
   [[nodiscard]] RowMatrix transform(const Features& x) const {
     return detail::map_rows("jessl::eval::PCA", map_, x, threads_);
   }

@@ -73,6 +73,7 @@ class FittedRidgeRegression {
       : map_(std::move(map)), lambda_(lambda), threads_(threads) {}
 
   /// The values W x + b, [M, T].
+  template <class = void>
   [[nodiscard]] RowMatrix predict(const Features& x) const {
     return detail::map_rows("jessl::eval::RidgeProbe", map_, x, threads_);
   }
@@ -102,12 +103,16 @@ class FittedRidgeProbe {
   explicit FittedRidgeProbe(FittedRidgeRegression regression) : regression_(std::move(regression)) {}
 
   /// The class with the largest value, of equal ones the lowest.
+  template <class = void>
   [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const {
     return detail::largest_columns(scores(x));
   }
 
   /// The values W x + b, [M, C]; rows sum to 1.
-  [[nodiscard]] RowMatrix scores(const Features& x) const { return regression_.predict(x); }
+  template <class = void>
+  [[nodiscard]] RowMatrix scores(const Features& x) const {
+    return regression_.predict(x);
+  }
 
   [[nodiscard]] std::int64_t classes() const { return regression_.targets(); }
   [[nodiscard]] std::int64_t dimension() const { return regression_.dimension(); }
@@ -129,7 +134,7 @@ FittedRidgeProbe RidgeProbe::fit(const Features& x, Labels y) const {
   const std::int64_t class_count = detail::class_count(who, y, classes);
   detail::check_finite(who, x, 0, x.rows());
   ThreadPool pool(thread_count);
-  const detail::OneHotTargets targets(y, class_count);
+  const detail::OneHotTargets<> targets(y, class_count);
   return FittedRidgeProbe({detail::fit_ridge(who, x, targets, lambda, pool), lambda, thread_count});
 }
 
@@ -140,7 +145,7 @@ FittedRidgeRegression RidgeProbe::fit(const Features& x, const Features& targets
   detail::check_lambda(who, lambda);
   detail::check_training(who, x, targets);
   ThreadPool pool(thread_count);
-  return {detail::fit_ridge(who, x, detail::RealTargets(targets, pool), lambda, pool), lambda, thread_count};
+  return {detail::fit_ridge(who, x, detail::RealTargets<>(targets, pool), lambda, pool), lambda, thread_count};
 }
 
 }  // namespace jessl::eval

@@ -69,7 +69,10 @@ class FittedRidgeRegressionSearch {
   FittedRidgeRegressionSearch(FittedRidgeRegression best, std::vector<double> errors)
       : best_(std::move(best)), errors_(std::move(errors)) {}
 
-  [[nodiscard]] RowMatrix predict(const Features& x) const { return best_.predict(x); }
+  template <class = void>
+  [[nodiscard]] RowMatrix predict(const Features& x) const {
+    return best_.predict(x);
+  }
   [[nodiscard]] std::int64_t targets() const { return best_.targets(); }
   [[nodiscard]] std::int64_t dimension() const { return best_.dimension(); }
 
@@ -95,8 +98,14 @@ class FittedRidgeProbeSearch {
   FittedRidgeProbeSearch(FittedRidgeProbe best, std::vector<double> errors)
       : best_(std::move(best)), errors_(std::move(errors)) {}
 
-  [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const { return best_.predict(x); }
-  [[nodiscard]] RowMatrix scores(const Features& x) const { return best_.scores(x); }
+  template <class = void>
+  [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const {
+    return best_.predict(x);
+  }
+  template <class = void>
+  [[nodiscard]] RowMatrix scores(const Features& x) const {
+    return best_.scores(x);
+  }
   [[nodiscard]] std::int64_t classes() const { return best_.classes(); }
   [[nodiscard]] std::int64_t dimension() const { return best_.dimension(); }
 
@@ -142,7 +151,7 @@ FittedRidgeProbeSearch RidgeProbeSearch::fit(const Features& x, Labels y) const 
   const std::int64_t class_count = detail::class_count(who, y, classes);
   detail::check_finite(who, x, 0, x.rows());
   ThreadPool pool(thread_count);
-  const auto found = detail::search_ridge(x, detail::OneHotTargets(y, class_count), lambdas, pool);
+  const auto found = detail::search_ridge(x, detail::OneHotTargets<>(y, class_count), lambdas, pool);
   return {FittedRidgeProbe(found.best()), found.errors()};
 }
 
@@ -153,7 +162,7 @@ FittedRidgeRegressionSearch RidgeProbeSearch::fit(const Features& x, const Featu
   detail::check_search(who, x, lambdas);
   detail::check_training(who, x, targets);
   ThreadPool pool(thread_count);
-  return detail::search_ridge(x, detail::RealTargets(targets, pool), lambdas, pool);
+  return detail::search_ridge(x, detail::RealTargets<>(targets, pool), lambdas, pool);
 }
 
 }  // namespace jessl::eval

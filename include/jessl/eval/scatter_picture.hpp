@@ -57,8 +57,8 @@ struct ScatterPictureOptions {
 ///            NaN or infinity; ConfigError for a setting out of range
 /// Models     none
 /// Source     none
-[[nodiscard]] inline Image scatter_picture(const Features& points, Labels labels,
-                                           const ScatterPictureOptions& options = {}) {
+template <class = void>
+[[nodiscard]] Image scatter_picture(const Features& points, Labels labels, const ScatterPictureOptions& options = {}) {
   constexpr std::string_view who = "jessl::eval::scatter_picture";
   detail::check_pixels(who, "size", options.size, 64);
   const auto side = static_cast<double>(options.size);

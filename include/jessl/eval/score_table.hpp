@@ -181,7 +181,8 @@ class ScoreTable {
 };
 
 /// A table as JSON: a list of its figures, each with its protocol.
-[[nodiscard]] inline Json to_json(const ScoreTable& table) {
+template <class = void>
+[[nodiscard]] Json to_json(const ScoreTable& table) {
   Json list = Json::array();
   for (const Score& score : table.scores()) {
     list.push_back({{"layer", score.layer},

@@ -34,6 +34,7 @@ class FittedStandardize;
 struct Standardize {
   static constexpr std::string_view name = "Standardize";
 
+  template <class = void>
   [[nodiscard]] FittedStandardize fit(const Features& x) const;
 };
 
@@ -46,6 +47,7 @@ struct Standardize {
 class FittedStandardize {
  public:
   /// See Standardize::fit.
+  template <class = void>
   explicit FittedStandardize(const Features& x) {
     JESSL_CHECK(x.rows() > 0 && x.cols() > 0, DataError, who, ": X is ", detail::shape_of(x),
                 ", expected at least one row and one column");
@@ -63,6 +65,7 @@ class FittedStandardize {
   }
 
   /// (x - mean) / deviation in each dimension, 0 in constant ones.
+  template <class = void>
   [[nodiscard]] RowMatrix transform(const Features& x) const {
     detail::check_columns(who, x, dimension());
     detail::check_finite(who, x, 0, x.rows());
@@ -84,7 +87,10 @@ class FittedStandardize {
   Eigen::RowVectorXd factor_;  // 1 / deviation, 0 where the dimension is constant
 };
 
-inline FittedStandardize Standardize::fit(const Features& x) const { return FittedStandardize(x); }
+template <class>
+FittedStandardize Standardize::fit(const Features& x) const {
+  return FittedStandardize(x);
+}
 
 /// A classifier of standardised features: the training rows' mean and deviation are taken out before it fits and before it predicts.
 ///

@@ -28,9 +28,8 @@ inline constexpr Eigen::Index columns_a_block = 64;
 
 /// A v for a symmetric matrix of which the lower triangle is there. Partial sums, a column of `parts` each, belong to
 /// blocks of columns and are added in their order.
-template <class = void>
-void multiply_lower(const Eigen::Ref<const Eigen::MatrixXd>& a, const Eigen::Ref<const Eigen::VectorXd>& v,
-                    Eigen::MatrixXd& parts, Eigen::Ref<Eigen::VectorXd> product, ThreadPool& pool) {
+template <class Matrix, class Vector, class Product>
+void multiply_lower(const Matrix& a, const Vector& v, Eigen::MatrixXd& parts, Product& product, ThreadPool& pool) {
   constexpr Eigen::Index worth_a_wake_up = 512;
   const Eigen::Index size = a.rows();
   const Eigen::Index blocks = (size + columns_a_block - 1) / columns_a_block;
@@ -41,7 +40,7 @@ void multiply_lower(const Eigen::Ref<const Eigen::MatrixXd>& a, const Eigen::Ref
     auto part = parts.col(block).head(size);
     part.setZero();
     part.segment(left, width).noalias() +=
-        a.block(left, left, width, width).selfadjointView<Eigen::Lower>() * v.segment(left, width);
+        a.block(left, left, width, width).template selfadjointView<Eigen::Lower>() * v.segment(left, width);
     if (below == 0) return;
     const auto rectangle = a.block(left + width, left, below, width);
     part.tail(below).noalias() += rectangle * v.segment(left, width);
@@ -66,14 +65,14 @@ void multiply_lower(const Eigen::Ref<const Eigen::MatrixXd>& a, const Eigen::Ref
 ///
 /// Source     Dongarra, Sorensen, Hammarling: Block reduction of matrices to condensed forms for eigenvalue
 ///            computations, Journal of Computational and Applied Mathematics 27, 1989
-template <class = void>
-[[nodiscard]] Tridiagonal tridiagonalise(Eigen::Ref<Eigen::MatrixXd> a, ThreadPool& pool) {
+template <class Matrix>
+[[nodiscard]] Tridiagonal tridiagonalise(Matrix& a, ThreadPool& pool) {
   constexpr Eigen::Index panel = 32;
   constexpr Eigen::Index tile = 256;
   const Eigen::Index size = a.rows();
   Tridiagonal result{Eigen::VectorXd(size), Eigen::VectorXd(size - 1)};
-  Eigen::MatrixXd v(size, panel);  // the reflections I - tau v v^T of the panel
-  Eigen::MatrixXd w(size, panel);  // the panel makes A of A + V W^T + W V^T: w has the sign for it
+  Matrix v(size, panel);  // the reflections I - tau v v^T of the panel
+  Matrix w(size, panel);  // the panel makes A of A + V W^T + W V^T: w has the sign for it
   Eigen::MatrixXd parts(size, (size + columns_a_block - 1) / columns_a_block);
   Eigen::VectorXd product(size);
   for (Eigen::Index begin = 0; begin + 1 < size; begin += panel) {

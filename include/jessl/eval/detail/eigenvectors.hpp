@@ -23,6 +23,7 @@ namespace jessl::eval::detail {
 ///
 /// Pivots below `least` are taken for it, so that there is a solution where the shift is an eigenvalue: a multiple of the
 /// eigenvector, as good as.
+template <class = void>
 class ShiftedTridiagonal {
  public:
   ShiftedTridiagonal(const Tridiagonal& matrix, double shift, double least)
@@ -98,7 +99,7 @@ template <class = void>
     while (values(first) - values(k) > close * largest) ++first;
     // Equal shifts would give equal vectors, of which next to nothing is left when they are made orthogonal.
     shift = std::min(values(k) / largest, shift - 4.0 * rounding);
-    const ShiftedTridiagonal shifted(scaled, shift, rounding);
+    const ShiftedTridiagonal<> shifted(scaled, shift, rounding);
     auto vector = vectors.col(k);
     Draw draw({.sample = static_cast<std::uint64_t>(k), .purpose = Purpose::initialisation});
     for (double& value : vector) value = draw.uniform(-1.0, 1.0);

@@ -25,15 +25,16 @@ struct LinearMap {
 };
 
 /// The map with these weights that takes the mean of the features to the mean of the targets.
-[[nodiscard]] inline LinearMap through_means(RowMatrixD weights, const Eigen::RowVectorXd& features,
-                                             const Eigen::RowVectorXd& targets) {
+template <class = void>
+[[nodiscard]] LinearMap through_means(RowMatrixD weights, const Eigen::RowVectorXd& features,
+                                      const Eigen::RowVectorXd& targets) {
   Eigen::VectorXd intercept = targets.transpose() - weights * features.transpose();
   return {std::move(weights), std::move(intercept)};
 }
 
 /// W x + b for each row of `x`, [M, T]; also checks them.
-[[nodiscard]] inline RowMatrix map_rows(std::string_view who, const LinearMap& map, const Features& x,
-                                        std::int64_t threads) {
+template <class = void>
+[[nodiscard]] RowMatrix map_rows(std::string_view who, const LinearMap& map, const Features& x, std::int64_t threads) {
   check_columns(who, x, map.weights.cols());
   RowMatrix values(x.rows(), map.weights.rows());
   ThreadPool pool(threads);

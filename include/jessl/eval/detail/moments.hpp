@@ -28,7 +28,8 @@ void for_each_row_batch(const Features& x, const Work& work) {
 }
 
 /// The mean of the rows, [D].
-[[nodiscard]] inline Eigen::RowVectorXd row_mean(const Features& x, ThreadPool& pool) {
+template <class = void>
+[[nodiscard]] Eigen::RowVectorXd row_mean(const Features& x, ThreadPool& pool) {
   Eigen::RowVectorXd mean = Eigen::RowVectorXd::Zero(x.cols());
   for_each_row_batch(x, [&](Eigen::Index first, Eigen::Index count) {
     for_each_block(pool, x.cols(), columns_a_call, [&](Eigen::Index left, Eigen::Index width) {
@@ -64,9 +65,8 @@ void add_lower_self_product(const A& a, Sum& sum, ThreadPool& pool) {
 }
 
 /// The scatter matrix (X - mean)^T (X - mean), [D, D]: N times the covariance. Its lower triangle alone is meant.
-template <class Scalar>
-[[nodiscard]] auto scatter_matrix(const Features& x, const Eigen::RowVectorXd& mean, ThreadPool& pool) {
-  using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+template <class Scalar, class Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>>
+[[nodiscard]] Matrix scatter_matrix(const Features& x, const Eigen::RowVectorXd& mean, ThreadPool& pool) {
   Matrix scatter = Matrix::Zero(x.cols(), x.cols());
   for_each_centred_batch<Scalar>(x, mean, pool, [&](Eigen::Index, const Matrix& centred) {
     add_lower_self_product(centred.transpose(), scatter, pool);
@@ -75,7 +75,8 @@ template <class Scalar>
 }
 
 /// The Gram matrix (X - mean) (X - mean)^T, [N, N], in float64. Its lower triangle alone is meant.
-[[nodiscard]] inline RowMatrixD gram_matrix(const Features& x, const Eigen::RowVectorXd& mean, ThreadPool& pool) {
+template <class = void>
+[[nodiscard]] RowMatrixD gram_matrix(const Features& x, const Eigen::RowVectorXd& mean, ThreadPool& pool) {
   RowMatrixD gram = RowMatrixD::Zero(x.rows(), x.rows());
   RowMatrixD centred;
   constexpr Eigen::Index batch = 512;

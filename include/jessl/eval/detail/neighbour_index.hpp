@@ -74,6 +74,9 @@ template <Distance distance>
 /// only where k others are nearer for certain; the distances of those that remain, a few times k, are computed again
 /// from the rows themselves. The result is that of float64. Taking the mean off keeps the bound small where all features
 /// point in one direction, as those of images do.
+///
+/// A template without a parameter that anybody gives: compiled in the programs that search, not in all that include it.
+template <class = void>
 class NeighbourIndex {
  public:
   NeighbourIndex(std::string_view who, const Features& x, Distance distance, std::int64_t threads)
@@ -207,7 +210,7 @@ class NeighbourIndex {
     RowMatrixD sums = RowMatrixD::Zero(blocks, dimension());
     for_each_row([&](std::size_t index, Eigen::Index row) {
       sums.row(static_cast<Eigen::Index>(index)) +=
-          row_of(row).cast<double>() * factors_[static_cast<std::size_t>(row)];
+          row_of(row).template cast<double>() * factors_[static_cast<std::size_t>(row)];
     });
     mean_ = sums.colwise().sum() / static_cast<double>(rows());
   }
@@ -228,7 +231,7 @@ class NeighbourIndex {
       for (Eigen::Index row = index * panel; row < std::min((index + 1) * panel, rows()); ++row) {
         const auto r = static_cast<std::size_t>(row);
         const std::size_t place = r % panel_rows;
-        value = row_of(row).cast<double>() * factors_[r] - mean_;
+        value = row_of(row).template cast<double>() * factors_[r] - mean_;
         const double length = value.norm();
         const double bias = distance_ == Distance::cosine ? mean_.dot(value) : -0.5 * length * length;
         scale_[r] = static_cast<float>(value.cwiseAbs().maxCoeff() / 127.0);

@@ -27,6 +27,7 @@
 namespace jessl::eval::detail {
 
 /// Class labels as targets: 1 in the column of the row's class, else 0.
+template <class = void>
 class OneHotTargets {
  public:
   OneHotTargets(Labels y, Eigen::Index classes)
@@ -55,6 +56,7 @@ class OneHotTargets {
 };
 
 /// Targets that are numbers, [N, T].
+template <class = void>
 class RealTargets {
  public:
   RealTargets(const Features& targets, ThreadPool& pool) : targets_(targets), mean_(row_mean(targets, pool)) {}

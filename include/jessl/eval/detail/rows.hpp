@@ -77,8 +77,8 @@ struct Centre {
 };
 
 /// The mean of the rows, which are checked to be finite.
-[[nodiscard]] inline Centre centre_of(std::string_view who, const Features& x, ThreadPool& pool,
-                                      std::string_view name = "X") {
+template <class = void>
+[[nodiscard]] Centre centre_of(std::string_view who, const Features& x, ThreadPool& pool, std::string_view name = "X") {
   struct Part {
     Eigen::RowVectorXd sum;
     float largest = 0.0F;
@@ -105,8 +105,9 @@ struct Centre {
 }
 
 /// 1 over the length of each row, which is checked to be finite; 0 for a row of zeros, which has no direction.
-[[nodiscard]] inline Eigen::VectorXd inverse_lengths(std::string_view who, const Features& x, ThreadPool& pool,
-                                                     std::string_view name = "X") {
+template <class = void>
+[[nodiscard]] Eigen::VectorXd inverse_lengths(std::string_view who, const Features& x, ThreadPool& pool,
+                                              std::string_view name = "X") {
   Eigen::VectorXd inverse(x.rows());
   for_each_block(pool, x.rows(), [&](Eigen::Index first, Eigen::Index count, std::size_t) {
     for (Eigen::Index row = first; row < first + count; ++row) {
@@ -119,7 +120,8 @@ struct Centre {
 }
 
 /// The rows scaled to length 1, [N, D]; those of zeros stay.
-[[nodiscard]] inline RowMatrix unit_rows(const Features& x, const Eigen::VectorXd& inverse, ThreadPool& pool) {
+template <class = void>
+[[nodiscard]] RowMatrix unit_rows(const Features& x, const Eigen::VectorXd& inverse, ThreadPool& pool) {
   RowMatrix unit(x.rows(), x.cols());
   for_each_block(pool, x.rows(), [&](Eigen::Index first, Eigen::Index count, std::size_t) {
     for (Eigen::Index row = first; row < first + count; ++row)

@@ -104,8 +104,9 @@ Rounding add_second_moment(ThreadPool& pool, Eigen::Index count, const Fill& fil
 }
 
 /// The inner product sum_ij a_ij b_ij of two symmetric matrices of which the lower triangles are there.
-[[nodiscard]] inline double dot_of_lower(const Eigen::Ref<const Eigen::MatrixXd>& a,
-                                         const Eigen::Ref<const Eigen::MatrixXd>& b) {
+template <class = void>
+[[nodiscard]] double dot_of_lower(const Eigen::Ref<const Eigen::MatrixXd>& a,
+                                  const Eigen::Ref<const Eigen::MatrixXd>& b) {
   double sum = 0.0;
   for (Eigen::Index j = 0; j < a.cols(); ++j) {
     const Eigen::Index below = a.rows() - j - 1;
