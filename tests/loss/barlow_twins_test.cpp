@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tests of BarlowTwins.
 #include <cmath>
+#include <cstdint>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
+#include <jessl/loss/algebra.hpp>
 #include <jessl/loss/barlow_twins.hpp>
+#include <jessl/loss/detail/cross_correlation.hpp>
 #include <loss/reference.hpp>
 
 using jessl::loss::BarlowTwins;
@@ -37,6 +41,28 @@ TEST_CASE("BarlowTwins: three views are the mean over their pairs", "[loss][barl
   const auto a = embeddings(5, 4, 0), b = embeddings(5, 4, 1), c = embeddings(5, 4, 2);
   const auto pairs = (loss(a, b) + loss(a, c) + loss(b, c)) / 3;
   CHECK(loss({a, b, c}).item<double>() == Approx(pairs.item<double>()).epsilon(1e-12));
+}
+
+TEST_CASE("BarlowTwins: by Gram matrices, in blocks of columns, it is what it is by the correlations",
+          "[loss][barlow_twins]") {
+  constexpr std::int64_t rows = 1500, columns = 800;
+  REQUIRE(columns > 2 * jessl::loss::detail::CrossCorrelationFunction::block_columns(rows));  // and so three blocks
+  std::vector<torch::Tensor> views;  // the second without a gradient
+  for (int v = 0; v < 3; ++v) views.push_back(embeddings(rows, columns, v).requires_grad_(v != 1));
+
+  std::vector<torch::Tensor> values, gradients;
+  for (const auto algebra : {jessl::loss::Algebra::images, jessl::loss::Algebra::dimensions}) {
+    values.push_back(BarlowTwins{.lambda = 0.1, .algebra = algebra}(views));
+    values.back().backward();
+    for (const int v : {0, 2}) {
+      gradients.push_back(views[static_cast<std::size_t>(v)].grad());
+      views[static_cast<std::size_t>(v)].mutable_grad().reset();
+    }
+  }
+  CHECK(values[0].item<double>() == Approx(values[1].item<double>()).epsilon(1e-10));
+  CHECK(torch::allclose(gradients[0], gradients[2], 1e-9, 1e-13));
+  CHECK(torch::allclose(gradients[1], gradients[3], 1e-9, 1e-13));
+  CHECK(gradients[0].abs().max().item<double>() > 1e-7);
 }
 
 TEST_CASE("BarlowTwins: settings out of range are refused", "[loss][barlow_twins]") {

@@ -14,6 +14,7 @@
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/algebra.hpp>
 #include <jessl/loss/concept.hpp>
+#include <jessl/loss/detail/cross_correlation.hpp>
 #include <jessl/loss/detail/gram.hpp>
 #include <jessl/loss/detail/views.hpp>
 
@@ -29,8 +30,9 @@ namespace jessl::loss {
 /// Shapes     views: V x [N, D] -> []      N images per rank, D embedding width
 /// Units      lambda: dimensionless, >= 0; epsilon: squared embedding units, > 0
 /// Precision  reduced in float32 under autocast; float64 stays
-/// Cost       O(M D min(M, D)) time with M = W N, and O(M D + min(M, D)^2) memory per pair of views: where M < 0.9 D, |C|^2
-///            is taken from the two M x M Gram matrices (`algebra` forces either); gathers W N D numbers per view
+/// Cost       O(M D min(M, D)) time with M = W N, a pair of views, and O(M D + min(M, D)^2) memory: where M < 0.9 D, |C|^2 is
+///            taken from the M x M Gram matrix of each view, which all its pairs share (`algebra` forces either); gathers
+///            W N D numbers per view
 /// Randomness none
 /// Errors     ConfigError for a setting out of range, fewer than two views, or views of different devices or types;
 ///            ShapeError for views of different shapes, not [N, D], or with fewer than two images over all ranks
@@ -51,16 +53,23 @@ struct BarlowTwins {
     detail::check_views_of_two_images(name, views, group);
     const Autocast full_precision(views[0].device().type(), Precision::float32);
 
+    const auto joint = detail::gathered(detail::in_full_precision(views), group);  // V x [W*N, D]
+    const auto rows = static_cast<double>(joint[0].size(0));
+    const auto of_pairs = [&](const torch::Tensor& diagonal, const torch::Tensor& off_squares) {
+      return (1 - diagonal / rows).square().sum(-1) + lambda / (rows * rows) * off_squares;
+    };
+    if (detail::by_gram(algebra, joint[0], joint[1])) {
+      const auto parts = detail::CrossCorrelationFunction::apply(at::TensorList(joint), epsilon);
+      return of_pairs(parts[0], parts[1]).mean();
+    }
+
     std::vector<torch::Tensor> standardised;  // V x [W*N, D]
-    for (const torch::Tensor& z : detail::in_full_precision(views)) {
-      standardised.push_back(
-          std::get<0>(at::native_batch_norm(detail::gathered(z, group), {}, {}, {}, {}, true, 0, epsilon)));
+    for (const torch::Tensor& z : joint) {
+      standardised.push_back(std::get<0>(at::native_batch_norm(z, {}, {}, {}, {}, true, 0, epsilon)));
     }
     return detail::mean_over_pairs(views.size(), [&](std::size_t a, std::size_t b) {
-      const torch::Tensor &first = standardised[a], &second = standardised[b];
-      const auto rows = static_cast<double>(first.size(0));
-      const auto product = detail::split_product(first, second, detail::by_gram(algebra, first, second));
-      return (1 - product.diagonal / rows).square().sum() + lambda / (rows * rows) * product.off_squares;
+      const auto product = detail::split_product(standardised[a], standardised[b], /*by_gram=*/false);
+      return of_pairs(product.diagonal, product.off_squares);
     });
   }
 

@@ -84,13 +84,16 @@ class SplitProductFunction : public torch::autograd::Function<SplitProductFuncti
     if (by_gram) of_diagonal = of_diagonal - scale * saved[4];
 
     torch::Tensor to_a, to_b;
+    const auto weights =
+        by_gram ? torch::Tensor() : scale * saved[2];  // [P, Q]; with the diagonal a gradient is one product
+    if (!by_gram) weights.diagonal(shift).copy_(of_diagonal);
     if (context->needs_input_grad(0)) {
-      to_a = by_gram ? (scale * saved[3]).mm(a) : b.mm(saved[2].t()).mul_(scale);  // [K, P]
-      to_a.addcmul_(b.narrow(1, shift, a.size(1)), of_diagonal);
+      to_a = by_gram ? (scale * saved[3]).mm(a).addcmul_(b.narrow(1, shift, a.size(1)), of_diagonal)
+                     : b.mm(weights.t());  // [K, P]
     }
     if (context->needs_input_grad(1) && !symmetric) {
-      to_b = by_gram ? (scale * saved[2]).mm(b) : a.mm(saved[2]).mul_(scale);  // [K, Q]
-      to_b.narrow(1, shift, a.size(1)).addcmul_(a, of_diagonal);
+      to_b = by_gram ? (scale * saved[2]).mm(b) : a.mm(weights);  // [K, Q]
+      if (by_gram) to_b.narrow(1, shift, a.size(1)).addcmul_(a, of_diagonal);
     }
     return {to_a, to_b, {}, {}};
   }
