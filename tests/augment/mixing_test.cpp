@@ -18,7 +18,7 @@ using namespace jessl::augment;
 
 namespace {
 
-constexpr int count = 20000;
+constexpr int batches = 20000;
 
 jessl::Draw draw_of(std::uint64_t batch) {
   return jessl::Draw({.seed = 6, .sample = batch, .purpose = jessl::Purpose::mixing});
@@ -31,7 +31,7 @@ void for_each_batch_operation(const F& f) {
 
 std::vector<double> lambdas(double alpha) {
   std::vector<double> values;
-  for (std::uint64_t batch = 0; batch < count; ++batch) {
+  for (std::uint64_t batch = 0; batch < batches; ++batch) {
     jessl::Draw draw = draw_of(batch);
     values.push_back(MixUp{.alpha = alpha}.sample(draw, 1, {2, 2}).lambda[0]);
   }
@@ -77,7 +77,7 @@ TEST_CASE("mix, mixed_targets: every case equals torchvision's result", "[augmen
 }
 
 TEST_CASE("MixUp: lambda has the distribution Beta(alpha, alpha)", "[augment][mixing]") {
-  const double bound = 1.95 / std::sqrt(static_cast<double>(count));
+  const double bound = 1.95 / std::sqrt(static_cast<double>(batches));
   // The distribution functions of the three that have a simple one.
   CHECK(distance_from_uniform(lambdas(1.0), 0.0, 1.0) < bound);
   const auto arcsine = [](double x) { return 2.0 / std::numbers::pi * std::asin(std::sqrt(x)); };
@@ -89,12 +89,12 @@ TEST_CASE("MixUp: lambda has the distribution Beta(alpha, alpha)", "[augment][mi
     double variance = 0.0;
     for (const double lambda : lambdas(alpha)) {
       REQUIRE((lambda >= 0.0 && lambda <= 1.0));
-      mean += lambda / count;
-      variance += (lambda - 0.5) * (lambda - 0.5) / count;
+      mean += lambda / batches;
+      variance += (lambda - 0.5) * (lambda - 0.5) / batches;
     }
     const double expected = 0.25 / (2.0 * alpha + 1.0);
-    CHECK(std::abs(mean - 0.5) < 3.3 * std::sqrt(expected / count));
-    CHECK(variance == Approx(expected).epsilon(0.05));  // its own deviation is at most sqrt(2 / count) = 1 %
+    CHECK(std::abs(mean - 0.5) < 3.3 * std::sqrt(expected / batches));
+    CHECK(variance == Approx(expected).epsilon(0.05));  // its own deviation is at most sqrt(2 / batches) = 1 %
   }
   int between = 0;  // of a distribution that is all but two points; gamma numbers of that shape underflow
   for (const double lambda : lambdas(1e-6)) {
@@ -107,7 +107,7 @@ TEST_CASE("MixUp: lambda has the distribution Beta(alpha, alpha)", "[augment][mi
 
 TEST_CASE("MixUp, CutMix: draws have torchvision's distribution", "[augment][mixing]") {
   const Recording reference("photometric");
-  const double bound = 1.95 * std::sqrt(1.0 / count + 1.0 / 1000.0);
+  const double bound = 1.95 * std::sqrt(1.0 / batches + 1.0 / 1000.0);
   int compared = 0;
   for (const jessl::Json& entry : reference.list("draws")) {
     INFO(entry.dump());
@@ -126,7 +126,7 @@ TEST_CASE("MixUp, CutMix: draws have torchvision's distribution", "[augment][mix
     }
     if (entry["op"] != "cutmix") continue;
     std::array<std::vector<double>, 4> ours;
-    for (std::uint64_t batch = 0; batch < count; ++batch) {
+    for (std::uint64_t batch = 0; batch < batches; ++batch) {
       jessl::Draw draw = draw_of(batch);
       const Mixing mixing = CutMix{.alpha = entry["alpha"]}.sample(draw, 1, {entry["height"], entry["width"]});
       const jessl::Region& box = mixing.box[0];

@@ -137,6 +137,14 @@ with tempfile.TemporaryDirectory() as top:
         if finding not in done.stdout + done.stderr or (done.returncode == 0) != (header == "good.hpp"):
             wrong.append(f"headers_alone.py should say '{finding}', but says: {done.stdout}{done.stderr}")
 
+    for text, finding in [("inline int a() { return 1; }\nauto kept = &a;\n", "a header defines kept"), ("int b() { return 1; }\n", "a header defines b()"),
+                          ("template <class T> T c() { return 1; }\nstatic auto kept = c<int>();\n", "1 symbols"), ("", "defines nothing")]:
+        source.write_text(text)
+        subprocess.run(["c++", "-std=c++20", "-c", "-o", source.with_suffix(".o"), source], check=True)
+        done = subprocess.run([sys.executable, HERE / "headers_inline.py", "nm", source.with_suffix(".o")], capture_output=True, text=True)
+        if finding not in done.stdout + done.stderr or (done.returncode == 0) != (finding == "1 symbols"):
+            wrong.append(f"headers_inline.py should say '{finding}', but says: {done.stdout}{done.stderr}")
+
     for script in ["headers_alone.py", "compile_fails.py"]:
         done = subprocess.run([sys.executable, HERE / script, database, source], capture_output=True, text=True)
         if done.returncode == 0 or "was named" not in done.stderr:

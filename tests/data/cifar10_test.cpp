@@ -17,7 +17,7 @@ using jessl::data::Split;
 
 namespace {
 
-constexpr jessl::data::CIFAR10Options part{.allow_part = true};
+constexpr jessl::data::CIFAR10Options a_part{.allow_part = true};
 
 /// A record whose red, green and blue planes begin with r, g, b, count up, and start anew after 7 pixels.
 std::string record(char label, int red, int green, int blue) {
@@ -62,7 +62,7 @@ TEST_CASE("CIFAR10: planes become interleaved pixels", "[data][cifar10]") {
 TEST_CASE("CIFAR10: the five training files follow each other", "[data][cifar10]") {
   const TemporaryFolder folder;
   write_training(folder);
-  const CIFAR10 data(folder.path(), Split::train, part);
+  const CIFAR10 data(folder.path(), Split::train, a_part);
   CHECK(data.size() == 15);
   CHECK(data.label(0) == 1);
   CHECK(data.label(14) == 5);
@@ -72,7 +72,7 @@ TEST_CASE("CIFAR10: the five training files follow each other", "[data][cifar10]
   CHECK_THROWS_WITH(data.describe(15), "jessl::data::CIFAR10: there is no image 15; the images are 0 to 14");
   const TemporaryFolder above;
   write_training(above, "cifar-10-batches-bin/");
-  CHECK(CIFAR10(above.path(), Split::train, part).size() == 15);
+  CHECK(CIFAR10(above.path(), Split::train, a_part).size() == 15);
 }
 
 TEST_CASE("CIFAR10: absent, truncated and damaged files are errors", "[data][cifar10]") {
@@ -81,14 +81,14 @@ TEST_CASE("CIFAR10: absent, truncated and damaged files are errors", "[data][cif
   CHECK_THROWS_WITH(CIFAR10(folder.path(), Split::train), Catch::Contains(folder / "data_batch_1.bin does not exist") &&
                                                               Catch::Contains("cifar-10-binary.tar.gz"));
   folder.write("test_batch.bin", record(1, 0, 0, 0) + record(2, 0, 0, 0).substr(0, 500));
-  CHECK_THROWS_AS(CIFAR10(folder.path(), Split::test, part), jessl::DataError);
-  CHECK_THROWS_WITH(CIFAR10(folder.path(), Split::test, part),
+  CHECK_THROWS_AS(CIFAR10(folder.path(), Split::test, a_part), jessl::DataError);
+  CHECK_THROWS_WITH(CIFAR10(folder.path(), Split::test, a_part),
                     Catch::Contains("test_batch.bin has 3573 bytes, expected a multiple of 3073 above 0; the last "
                                     "whole record ends at byte 3073"));
   folder.write("test_batch.bin", std::string());
-  CHECK_THROWS_AS(CIFAR10(folder.path(), Split::test, part), jessl::DataError);
+  CHECK_THROWS_AS(CIFAR10(folder.path(), Split::test, a_part), jessl::DataError);
   folder.write("test_batch.bin", record(1, 0, 0, 0) + record(10, 0, 0, 0));
-  CHECK_THROWS_WITH(CIFAR10(folder.path(), Split::test, part),
+  CHECK_THROWS_WITH(CIFAR10(folder.path(), Split::test, a_part),
                     Catch::Contains("the label at byte 3073 is 10, expected 0 to 9"));
 }
 
@@ -103,7 +103,7 @@ TEST_CASE("CIFAR10: a file that ends between two records is an error, unless par
     CHECK_THROWS_WITH(CIFAR10(folder.path(), Split::test),
                       Catch::Contains("test_batch.bin has " + std::to_string(records) + " records, expected 10000") &&
                           Catch::Contains("set allow_part"));
-    CHECK(CIFAR10(folder.path(), Split::test, part).size() == static_cast<std::int64_t>(records));
+    CHECK(CIFAR10(folder.path(), Split::test, a_part).size() == static_cast<std::int64_t>(records));
   }
   folder.write("test_batch.bin", whole + whole.substr(0, 3073));
   for (const bool allow_part : {false, true}) {
