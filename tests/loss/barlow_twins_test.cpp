@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tests of BarlowTwins.
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -45,8 +46,10 @@ TEST_CASE("BarlowTwins: three views are the mean over their pairs", "[loss][barl
 
 TEST_CASE("BarlowTwins: by Gram matrices, in blocks of columns, it is what it is by the correlations",
           "[loss][barlow_twins]") {
-  constexpr std::int64_t rows = 1500, columns = 800;
-  REQUIRE(columns > 2 * jessl::loss::detail::CrossCorrelationFunction::block_columns(rows));  // and so three blocks
+  // Blocks that are the work of all threads, and a part of the columns for each thread.
+  const auto [rows, columns] = GENERATE(table<std::int64_t, std::int64_t>({{1500, 800}, {60, 500}}));
+  REQUIRE((columns > 2 * jessl::loss::detail::CrossCorrelationFunction::block_columns(rows) ||
+           columns >= at::get_num_threads() * rows));
   std::vector<torch::Tensor> views;  // the second without a gradient
   for (int v = 0; v < 3; ++v) views.push_back(embeddings(rows, columns, v).requires_grad_(v != 1));
 
@@ -54,9 +57,9 @@ TEST_CASE("BarlowTwins: by Gram matrices, in blocks of columns, it is what it is
   for (const auto algebra : {jessl::loss::Algebra::images, jessl::loss::Algebra::dimensions}) {
     values.push_back(BarlowTwins{.lambda = 0.1, .algebra = algebra}(views));
     values.back().backward();
-    for (const int v : {0, 2}) {
-      gradients.push_back(views[static_cast<std::size_t>(v)].grad());
-      views[static_cast<std::size_t>(v)].mutable_grad().reset();
+    for (const std::size_t v : {0U, 2U}) {
+      gradients.push_back(views[v].grad());
+      views[v].mutable_grad().reset();
     }
   }
   CHECK(values[0].item<double>() == Approx(values[1].item<double>()).epsilon(1e-10));

@@ -19,8 +19,9 @@ namespace jessl::loss::detail {
 /// than D: the diagonals, [P, D], and the sums of the squares of the other entries, [P]; pairs in the order (0, 1), (0, 2), ..., (1, 2).
 ///
 /// Y = (Z - mean) / sqrt(var + epsilon), and |Y_a^T Y_b|^2 is <Y_a Y_a^T, Y_b Y_b^T>, so that there is a product a view forward
-/// and another backward, however many the pairs. All else is between columns alone and goes through blocks of them that fit a
-/// processor's cache: whole matrices in between would take longer to be mapped and cleared by the system than to be computed.
+/// and another backward, however many the pairs. All else is between columns alone: each thread takes a part of them, in blocks
+/// that stay in its core's cache. Whole matrices in between would be mapped and cleared by the system in every step, and threads that
+/// wait for each other after every operation; the two took as long as the products of 256 x 8192.
 class CrossCorrelationFunction : public torch::autograd::Function<CrossCorrelationFunction> {
  public:
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, at::TensorList views,
@@ -30,16 +31,16 @@ class CrossCorrelationFunction : public torch::autograd::Function<CrossCorrelati
     const auto rows = views[0].size(0), columns = views[0].size(1);
     const auto mean = torch::empty({std::ssize(views), columns}, options), inverse_deviation = torch::empty_like(mean);
     const auto diagonal = torch::empty({std::ssize(pairs), columns}, options);
-    const auto grams = torch::zeros({std::ssize(views), rows, rows}, options);
+    const auto part_grams = torch::zeros({parts_of(views[0]), std::ssize(views), rows, rows}, options);
 
-    for_each_block(views[0], [&](std::int64_t begin, std::int64_t width) {
+    for_each_block(views[0], [&](std::int64_t part, std::int64_t begin, std::int64_t width) {
       std::vector<torch::Tensor> y;  // V x [N, width]
       for (std::size_t v = 0; v < views.size(); ++v) {
         auto [standardised, its_mean, its_inverse_deviation] =
             at::native_batch_norm(views[v].narrow(1, begin, width).contiguous(), {}, {}, {}, {}, true, 0, epsilon);
         part_of(mean, v, begin, width).copy_(its_mean);
         part_of(inverse_deviation, v, begin, width).copy_(its_inverse_deviation);
-        row_of(grams, v).add_(symmetric_product(standardised.t()));
+        row_of(part_grams[part], v).add_(symmetric_product(standardised.t()));
         y.push_back(standardised);
       }
       for (std::size_t p = 0; p < pairs.size(); ++p) {
@@ -47,7 +48,8 @@ class CrossCorrelationFunction : public torch::autograd::Function<CrossCorrelati
       }
     });
 
-    std::vector<torch::Tensor> squares;  // P x []
+    const auto grams = part_grams.sum(0);  // [V, N, N]
+    std::vector<torch::Tensor> squares;    // P x []
     for (const auto [a, b] : pairs) squares.push_back((row_of(grams, a) * row_of(grams, b)).sum());
     context->saved_data["epsilon"] = epsilon;
     torch::autograd::variable_list saved{mean, inverse_deviation, diagonal, grams};
@@ -80,7 +82,7 @@ class CrossCorrelationFunction : public torch::autograd::Function<CrossCorrelati
     for (std::size_t v = 0; v < views.size(); ++v) {
       if (context->needs_input_grad(v)) to_views[v] = torch::empty_like(views[v]);
     }
-    for_each_block(views[0], [&](std::int64_t begin, std::int64_t width) {
+    for_each_block(views[0], [&](std::int64_t, std::int64_t begin, std::int64_t width) {
       std::vector<torch::Tensor> z, y, to_y;  // V x [N, width]
       for (std::size_t v = 0; v < views.size(); ++v) {
         z.push_back(views[v].narrow(1, begin, width).contiguous());
@@ -103,9 +105,9 @@ class CrossCorrelationFunction : public torch::autograd::Function<CrossCorrelati
     return to_views;
   }
 
-  /// Columns of a block of a view that has so many rows: 2 MB of float32, that a product of it is worth its call.
+  /// Columns of a block of a view that has so many rows: 1 MB of float32, of which a core's cache holds what a block needs.
   [[nodiscard]] static std::int64_t block_columns(std::int64_t rows) {
-    return std::max<std::int64_t>((1 << 19) / rows, 64);
+    return std::max<std::int64_t>((1 << 18) / rows, 64);
   }
 
  private:
@@ -130,11 +132,29 @@ class CrossCorrelationFunction : public torch::autograd::Function<CrossCorrelati
     return row_of(matrix, row).narrow(0, begin, width);
   }
 
-  /// Calls work(begin, width) for blocks of the columns of a view; a GPU takes them all at once.
-  template <class Work>
-  static void for_each_block(const torch::Tensor& view, const Work& work) {
+  /// In how many parts the columns of a view are visited: on a CPU each thread takes one, if that is not for the price of
+  /// Gram matrices larger than the views; else each block is the work of all threads.
+  [[nodiscard]] static std::int64_t parts_of(const torch::Tensor& view) {
+    const std::int64_t threads = view.is_cpu() ? at::get_num_threads() : 1;
+    return view.size(1) >= threads * view.size(0) ? threads : 1;
+  }
+
+  /// Calls visit(part, begin, width) for blocks of the columns of a view; a GPU takes them all at once.
+  template <class Visit>
+  static void for_each_block(const torch::Tensor& view, const Visit& visit) {
     const auto columns = view.size(1), width = view.is_cpu() ? block_columns(view.size(0)) : columns;
-    for (std::int64_t begin = 0; begin < columns; begin += width) work(begin, std::min(width, columns - begin));
+    const auto parts = parts_of(view);
+    const auto visit_part = [&](std::int64_t part) {
+      const auto end = (part + 1) * columns / parts;
+      for (auto begin = part * columns / parts; begin < end; begin += width)
+        visit(part, begin, std::min(width, end - begin));
+    };
+    if (parts == 1) return visit_part(0);
+    const at::ThreadLocalState state;  // no gradient, and whatever else the caller has switched on or off
+    at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
+      const at::ThreadLocalStateGuard same(state);
+      for (auto part = begin; part < end; ++part) visit_part(part);
+    });
   }
 };
 
