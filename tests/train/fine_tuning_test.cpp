@@ -34,24 +34,10 @@ auto tuned(const auto& trainer, const train::FineTuning& tuning) {
   return tuning.run(trainer, fixtures::stripes(96), fixtures::stripes(40), CallbackArchetype{});
 }
 
-StateDict detached(const torch::nn::Module& module) {
-  StateDict clones;
-  for (const auto& [name, tensor] : module_state(module)) clones[name] = tensor.detach().clone();
-  return clones;
-}
-
-bool equal_states(const StateDict& a, const StateDict& b) {
-  if (a.size() != b.size()) return false;
-  for (const auto& [name, tensor] : a) {
-    if (!b.contains(name) || !torch::equal(tensor, b.at(name))) return false;
-  }
-  return true;
-}
-
 template <class Result>
 bool equal_results(const Result& a, const Result& b) {
-  return equal_states(module_state(*a.backbone), module_state(*b.backbone)) && torch::equal(a.weight, b.weight) &&
-         torch::equal(a.bias, b.bias) && a.top1 == b.top1;
+  return fixtures::equal_states(module_state(*a.backbone), module_state(*b.backbone)) &&
+         torch::equal(a.weight, b.weight) && torch::equal(a.bias, b.bias) && a.top1 == b.top1;
 }
 
 }  // namespace
@@ -62,7 +48,7 @@ TEST_CASE("FineTuning: knows more than the linear probe of the same network, whi
   const fixtures::TemporaryFolder folder;
   auto trainer = fixtures::small_trainer();
   trainer.fit(fixtures::stripes(96), fixtures::small_run(), CallbackArchetype{});
-  const StateDict before = detached(*trainer.backbone());
+  const StateDict before = fixtures::copy_of(module_state(*trainer.backbone()));
   const auto all_images = fixtures::stripes(96);
   const auto test_images = fixtures::stripes(80);
   const std::string out = folder / "tuning.jsonl";
@@ -79,7 +65,7 @@ TEST_CASE("FineTuning: knows more than the linear probe of the same network, whi
   note("top-1 ", result.top1);
   // [/first]
 
-  CHECK(equal_states(before, module_state(*trainer.backbone())));
+  CHECK(fixtures::equal_states(before, module_state(*trainer.backbone())));
   CHECK_FALSE(torch::equal(before.at("conv1.weight"), result.backbone->named_parameters()["conv1.weight"]));
   CHECK(result.weight.sizes() == torch::IntArrayRef({4, 64}));
   CHECK(result.bias.sizes() == torch::IntArrayRef({4}));
@@ -131,7 +117,7 @@ TEST_CASE("FineTuning: with one rate it is a trainer's run with cross-entropy", 
   plain.projector()->initialise(tuning.fit.seed);
   plain.keep_weights();
   plain.fit(fixtures::stripes(96), tuning.fit, CallbackArchetype{});
-  CHECK(equal_states(module_state(*plain.backbone()), module_state(*result.backbone)));
+  CHECK(fixtures::equal_states(module_state(*plain.backbone()), module_state(*result.backbone)));
   CHECK(torch::equal(plain.projector()->named_parameters()["0.weight"], result.weight));
 }
 
@@ -144,7 +130,7 @@ TEST_CASE("FineTuning: a head without a rate stays where it starts", "[train][fi
   auto head = projector::MLP{.widths = "4", .output_bias = true}.make(64);
   head->initialise(tuning.fit.seed);
   CHECK(torch::equal(head->named_parameters()["0.weight"], result.weight));
-  CHECK_FALSE(equal_states(module_state(*trainer.backbone()), module_state(*result.backbone)));
+  CHECK_FALSE(fixtures::equal_states(module_state(*trainer.backbone()), module_state(*result.backbone)));
 }
 
 TEST_CASE("FineTuning: equal seeds give equal bits, also after an interruption", "[train][fine_tuning]") {

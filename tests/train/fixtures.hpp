@@ -55,6 +55,22 @@ inline auto small_trainer(double temperature = 0.2) {
       jessl::projector::MLP{"32-16"}, jessl::loss::NTXent{.temperature = temperature}, jessl::optim::AdamW{.lr = 1e-2}};
 }
 
+/// A state as it is now.
+inline jessl::StateDict copy_of(const jessl::StateDict& state) {
+  jessl::StateDict copy;
+  for (const auto& [name, tensor] : state) copy[name] = tensor.detach().clone();
+  return copy;
+}
+
+/// Whether two states have the same tensors, to the last bit.
+inline bool equal_states(const jessl::StateDict& a, const jessl::StateDict& b) {
+  if (a.size() != b.size()) return false;
+  for (const auto& [name, tensor] : a) {
+    if (!b.contains(name) || !torch::equal(tensor, b.at(name))) return false;
+  }
+  return true;
+}
+
 inline jessl::FitOptions small_run() {
   return {.epochs = 3, .batch_size = 24, .seed = 5, .device = jessl::Device::cpu};
 }

@@ -36,20 +36,6 @@ train::LinearEvaluationResult evaluated(const auto& trainer, const train::Linear
   return linear.run(trainer, fixtures::stripes(96), fixtures::stripes(40), CallbackArchetype{});
 }
 
-StateDict clones_of(const torch::nn::Module& module) {
-  StateDict clones;
-  for (const auto& [name, tensor] : module_state(module)) clones[name] = tensor.detach().clone();
-  return clones;
-}
-
-bool same_bits(const StateDict& a, const StateDict& b) {
-  if (a.size() != b.size()) return false;
-  for (const auto& [name, tensor] : a) {
-    if (!b.contains(name) || !torch::equal(tensor, b.at(name))) return false;
-  }
-  return true;
-}
-
 bool same_classifiers(const train::LinearEvaluationResult& a, const train::LinearEvaluationResult& b) {
   if (a.layers.size() != b.layers.size()) return false;
   for (std::size_t i = 0; i < a.layers.size(); ++i) {
@@ -171,14 +157,14 @@ TEST_CASE("LinearEvaluation: the network keeps its bits, its place and its mode"
   const fixtures::CapturedLog log;
   auto trainer = fixtures::small_trainer();
   trainer.fit(fixtures::stripes(), fixtures::small_run(), CallbackArchetype{});
-  const StateDict net = clones_of(*trainer.backbone());
-  const StateDict head = clones_of(*trainer.projector());
+  const StateDict net = fixtures::copy_of(module_state(*trainer.backbone()));
+  const StateDict head = fixtures::copy_of(module_state(*trainer.projector()));
   const bool training = GENERATE(true, false);
   trainer.backbone()->train(training);
   const auto result = evaluated(trainer, short_linear_evaluation());
   CHECK(result.layers[0].weight.abs().sum().item<double>() > 0.0);
-  CHECK(same_bits(net, clones_of(*trainer.backbone())));
-  CHECK(same_bits(head, clones_of(*trainer.projector())));
+  CHECK(fixtures::equal_states(net, fixtures::copy_of(module_state(*trainer.backbone()))));
+  CHECK(fixtures::equal_states(head, fixtures::copy_of(module_state(*trainer.projector()))));
   CHECK(trainer.backbone()->is_training() == training);
   for (const torch::Tensor& weight : trainer.backbone()->parameters()) CHECK(weight.requires_grad());
 
@@ -186,7 +172,7 @@ TEST_CASE("LinearEvaluation: the network keeps its bits, its place and its mode"
   CHECK_THROWS_WITH(
       short_linear_evaluation().run(trainer, fixtures::stripes(96), fixtures::stripes(40), fixtures::StopAfter{3}),
       Contains("stopped after step 3"));
-  CHECK(same_bits(net, clones_of(*trainer.backbone())));
+  CHECK(fixtures::equal_states(net, fixtures::copy_of(module_state(*trainer.backbone()))));
   CHECK(trainer.backbone()->is_training() == training);
 }
 
@@ -423,14 +409,14 @@ TEST_CASE("LinearEvaluation: on a GPU it finds what it finds on the CPU, and giv
   const fixtures::CapturedLog log;
   auto trainer = fixtures::small_trainer();
   trainer.fit(fixtures::stripes(), fixtures::small_run(), CallbackArchetype{});
-  const StateDict net = clones_of(*trainer.backbone());
+  const StateDict net = fixtures::copy_of(module_state(*trainer.backbone()));
   train::LinearEvaluation linear = short_linear_evaluation();
   const auto cpu = evaluated(trainer, linear);
   linear.fit.device = Device::cuda;
   const auto gpu = evaluated(trainer, linear);
   CHECK(gpu.fit.resolved.device == "cuda");
   CHECK(trainer.device().is_cpu());
-  CHECK(same_bits(net, clones_of(*trainer.backbone())));
+  CHECK(fixtures::equal_states(net, fixtures::copy_of(module_state(*trainer.backbone()))));
   // Products may round to ten bits there; sixteen steps add them up.
   CHECK((gpu.layers[0].weight - cpu.layers[0].weight).abs().max().item<double>() <
         0.02 * cpu.layers[0].weight.abs().max().item<double>());

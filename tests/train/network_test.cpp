@@ -262,17 +262,12 @@ TEST_CASE("Trainer: the teacher starts as the student and follows it with the mo
   auto trainer = smooth_trainer(two_small_views(),
                                 Demanding{.calls = &calls, .teacher = {.momentum = 0.75, .statistics = statistics}});
   trainer.initialise(4);
-  const auto copies = [](auto net) {
-    StateDict copy;
-    for (const auto& [name, tensor] : module_state(*net)) copy[name] = tensor.detach().clone();
-    return copy;
-  };
-  const auto start = copies(trainer.backbone());
+  const auto start = fixtures::copy_of(module_state(*trainer.backbone()));
   std::vector<torch::Tensor> views = noise({16, 16});
   for (torch::Tensor& view : views) view = view.to(torch::kFloat);
   trainer.step(views);
-  const auto student = copies(trainer.backbone());
-  const auto teacher = copies(trainer.teacher());
+  const auto student = fixtures::copy_of(module_state(*trainer.backbone()));
+  const auto teacher = fixtures::copy_of(module_state(*trainer.teacher()));
   const auto followed = [&](const std::string& name) { return 0.75 * start.at(name) + 0.25 * student.at(name); };
   CHECK_FALSE(torch::equal(start.at("conv1.weight"), student.at("conv1.weight")));
   CHECK(largest_difference(teacher.at("conv1.weight"), followed("conv1.weight")) < 1e-6);

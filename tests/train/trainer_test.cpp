@@ -141,19 +141,6 @@ auto frozen_trainer(const B& net, const P& head = {}) {
   return Trainer{augment::simclr({.size = 16}), net, head, loss::NTXent{}, OptimizerArchetype{}};
 }
 
-bool equal_weights(const StateDict& a, const StateDict& b) {
-  for (const auto& [name, tensor] : a) {
-    if (!torch::equal(tensor, b.at(name))) return false;
-  }
-  return a.size() == b.size();
-}
-
-StateDict copy_of(const StateDict& state) {
-  StateDict copy;
-  for (const auto& [name, tensor] : state) copy[name] = tensor.detach().clone();
-  return copy;
-}
-
 }  // namespace
 
 TEST_CASE("Trainer: a few epochs lower the loss and leave features that tell the classes apart", "[train][trainer]") {
@@ -208,7 +195,7 @@ TEST_CASE("Trainer: start weights are a function of the seed, whatever the const
   };
   const StateDict weights = start(1, 5);
   CHECK(weights.size() == 4);
-  CHECK(equal_weights(weights, start(2, 5)));
+  CHECK(fixtures::equal_states(weights, start(2, 5)));
   const StateDict others = start(1, 6);
   for (const auto& [name, tensor] : weights) CHECK_FALSE(torch::equal(tensor, others.at(name)));
   CHECK_FALSE(log.contains("are kept"));
@@ -242,15 +229,15 @@ TEST_CASE("Trainer: of a module that was handed over it asks whether its weights
   FitOptions options = fixtures::small_run();
   options.epochs = 1;
   const OwnNet net(std::make_shared<OwnNetImpl>());
-  const StateDict before = copy_of(module_state(*net));
+  const StateDict before = fixtures::copy_of(module_state(*net));
   auto trainer = frozen_trainer(net, projector::MLP{"8-4"});
   CHECK_THROWS_AS(trainer.fit(data, options, CallbackArchetype{}), ConfigError);
   CHECK_THROWS_WITH(trainer.check(data, options),
                     Contains("Call keep_weights() to start from them or initialise(seed) to draw others"));
-  CHECK(equal_weights(before, module_state(*net)));
+  CHECK(fixtures::equal_states(before, module_state(*net)));
   trainer.keep_weights();
   trainer.fit(data, options, CallbackArchetype{});
-  CHECK(equal_weights(before, module_state(*net)));
+  CHECK(fixtures::equal_states(before, module_state(*net)));
 
   OwnNet drawn(std::make_shared<OwnNetImpl>());
   drawn->initialise(0);
@@ -300,7 +287,7 @@ TEST_CASE("Trainer: resuming a finished run changes nothing", "[train][trainer]"
   options.resume = folder / "checkpoint.pt";
   auto second = fixtures::small_trainer();
   CHECK(second.fit(data, options, train::Progress{}).steps == 0);
-  CHECK(equal_weights(module_state(*first.backbone()), module_state(*second.backbone())));
+  CHECK(fixtures::equal_states(module_state(*first.backbone()), module_state(*second.backbone())));
 }
 
 TEST_CASE("Trainer: refuses the checkpoint of another run and says where they differ", "[train][trainer]") {
@@ -473,27 +460,27 @@ TEST_CASE("Trainer: weights of another architecture are refused and nothing is c
       augment::simclr({.size = 16}),
       backbone::resnet({.layers = {1, 1, 1, 1}, .width = 16, .stem = backbone::Stem::small, .in_channels = 1}),
       projector::MLP{"32-16"}, loss::NTXent{}, optim::AdamW{}};
-  const StateDict before = copy_of(module_state(*wider.backbone()));
+  const StateDict before = fixtures::copy_of(module_state(*wider.backbone()));
   CHECK_THROWS_AS(wider.load_weights(folder / "checkpoint.pt"), ShapeError);
   CHECK_THROWS_WITH(wider.load_weights(folder / "checkpoint.pt"),
                     Contains("another architecture") && Contains("expected [16"));
-  CHECK(equal_weights(before, module_state(*wider.backbone())));
+  CHECK(fixtures::equal_states(before, module_state(*wider.backbone())));
 
   Trainer other_head{
       augment::simclr({.size = 16}),
       backbone::resnet({.layers = {1, 1, 1, 1}, .width = 8, .stem = backbone::Stem::small, .in_channels = 1}),
       projector::MLP{"48-16"}, loss::NTXent{}, optim::AdamW{}};
-  const StateDict untouched = copy_of(module_state(*other_head.backbone()));
+  const StateDict untouched = fixtures::copy_of(module_state(*other_head.backbone()));
   CHECK_THROWS_WITH(other_head.load_weights(folder / "checkpoint.pt"), Contains("projector"));
-  CHECK(equal_weights(untouched, module_state(*other_head.backbone())));
+  CHECK(fixtures::equal_states(untouched, module_state(*other_head.backbone())));
 
   auto same = fixtures::small_trainer();
   same.load_weights(folder / "checkpoint.pt");
-  const StateDict loaded = copy_of(module_state(*same.backbone()));
+  const StateDict loaded = fixtures::copy_of(module_state(*same.backbone()));
   options.epochs = 1;
   CHECK_THROWS(same.fit(data, options, fixtures::StopAfter{1}));
   CHECK(log.contains("the run starts from the weights that the trainer has"));
-  CHECK_FALSE(equal_weights(loaded, module_state(*same.backbone())));
+  CHECK_FALSE(fixtures::equal_states(loaded, module_state(*same.backbone())));
 }
 
 TEST_CASE("Trainer: says what is wrong with a run before it reads an image", "[train][trainer]") {
@@ -546,12 +533,12 @@ TEST_CASE("Trainer: a loss that is not finite stops the run with the weights bef
   const auto good = [] { return torch::rand({8, 1, 16, 16}); };
   torch::manual_seed(3);
   trainer.step({good(), good()});
-  const StateDict before = copy_of(module_state(*trainer.backbone()));
+  const StateDict before = fixtures::copy_of(module_state(*trainer.backbone()));
   torch::Tensor bad = good();
   bad[0][0][0][0] = std::numeric_limits<float>::quiet_NaN();
   CHECK_THROWS_AS(trainer.step({bad, good()}), DivergenceError);
   CHECK_THROWS_WITH(trainer.step({good(), bad}), Contains("the loss is nan after 1 good steps"));
-  CHECK(equal_weights(before, module_state(*trainer.backbone())));  // running statistics included
+  CHECK(fixtures::equal_states(before, module_state(*trainer.backbone())));  // running statistics included
 }
 
 TEST_CASE("Trainer: a finite loss with an infinite gradient stops the run with the weights before the step",
@@ -561,11 +548,11 @@ TEST_CASE("Trainer: a finite loss with an infinite gradient stops the run with t
       augment::simclr({.size = 16}),
       backbone::resnet({.layers = {1, 1, 1, 1}, .width = 8, .stem = backbone::Stem::small, .in_channels = 1}),
       projector::MLP{"32-16"}, SteepLoss{}, optim::AdamW{}};
-  const StateDict before = copy_of(module_state(*trainer.backbone()));
+  const StateDict before = fixtures::copy_of(module_state(*trainer.backbone()));
   torch::manual_seed(3);
   const std::vector<torch::Tensor> views{torch::rand({8, 1, 16, 16}), torch::rand({8, 1, 16, 16})};
   CHECK_THROWS_WITH(trainer.step(views), Contains("its gradient is not finite"));
-  CHECK(equal_weights(before, module_state(*trainer.backbone())));
+  CHECK(fixtures::equal_states(before, module_state(*trainer.backbone())));
 }
 
 TEST_CASE("Trainer: the least of each policy makes a run", "[train][trainer]") {
@@ -602,7 +589,7 @@ TEST_CASE("Trainer: a run that fails before its first step leaves the next one f
   tried.fit(fixtures::stripes(), options, CallbackArchetype{});
   auto fresh = fixtures::small_trainer();
   fresh.fit(fixtures::stripes(), options, CallbackArchetype{});
-  CHECK(equal_weights(module_state(*tried.backbone()), module_state(*fresh.backbone())));
+  CHECK(fixtures::equal_states(module_state(*tried.backbone()), module_state(*fresh.backbone())));
 }
 
 TEST_CASE("Trainer: a damaged image costs a warning and a substitute, in the run and in the embedding",
@@ -651,10 +638,10 @@ TEST_CASE("Trainer: a checkpoint that fits in part changes nothing", "[train][tr
   part.save(folder / "part.pt");
   options.resume = folder / "part.pt";
   auto trainer = fixtures::small_trainer();
-  const StateDict before = copy_of(module_state(*trainer.backbone()));
+  const StateDict before = fixtures::copy_of(module_state(*trainer.backbone()));
   CHECK_THROWS_WITH(trainer.check(data, options), Contains("part.pt has no group \"" + group + "\""));
   CHECK_THROWS_AS(trainer.fit(data, options, CallbackArchetype{}), DataError);
-  CHECK(equal_weights(before, module_state(*trainer.backbone())));
+  CHECK(fixtures::equal_states(before, module_state(*trainer.backbone())));
 }
 
 TEST_CASE("Trainer: an optimizer's state of another kind is refused with the checkpoint's name", "[train][trainer]") {
@@ -684,7 +671,7 @@ TEST_CASE("Trainer: saved weights come back", "[train][trainer]") {
   first.save_weights(folder / "weights.pt");
   auto second = fixtures::small_trainer();
   second.load_weights(folder / "weights.pt");
-  CHECK(equal_weights(module_state(*first.backbone()), module_state(*second.backbone())));
+  CHECK(fixtures::equal_states(module_state(*first.backbone()), module_state(*second.backbone())));
   options.resume = folder / "weights.pt";
   CHECK_THROWS_WITH(second.check(data, options), Contains("holds weights, but no run to resume"));
 }
