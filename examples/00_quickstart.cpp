@@ -34,7 +34,7 @@ struct Settings {
   std::int64_t test_images = 10000;
   std::uint64_t seed = 1;
   std::int64_t workers = 0;                    // loader threads; 0: all cores
-  Precision precision = Precision::automatic;  // bfloat16 where the processor computes in it
+  Precision precision = Precision::automatic;  // bfloat16 where the processor is faster in it
   bool resume = false;                         // go on from out/checkpoint.pt
   std::string out = "out/quickstart";
 };

@@ -43,7 +43,7 @@ struct Settings {
   std::int64_t batch_size = 256;
   std::int64_t seeds = 1;                      // runs of each method, with the seeds 1, 2, ...
   std::int64_t threads = 0;                    // 0: all cores
-  Precision precision = Precision::automatic;  // bfloat16 where the processor computes in it
+  Precision precision = Precision::automatic;  // bfloat16 where the processor is faster in it
   std::string change = "{}";                   // of the methods' settings, as JSON, after all others
   std::string out = "out/methods";
 };

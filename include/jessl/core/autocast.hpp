@@ -22,11 +22,18 @@ namespace jessl {
 enum class Precision : std::uint8_t {
   float32,   ///< everything in float32
   bfloat16,  ///< convolutions and matrix products in bfloat16 (autocast)
-  automatic  ///< bfloat16 where the device computes in it, else float32
+  automatic  ///< bfloat16 where the device is faster in it, else float32
 };
 
-/// The precision that `automatic` stands for on a device; any other is itself. Without instructions of its own (AVX-512
-/// BF16 on a CPU, compute capability 8 on a GPU) bfloat16 is slower than float32.
+/// Whether the CPU has instructions for whole tiles of bfloat16 products (AMX), and the system lets the process use them.
+[[nodiscard]] inline bool has_bfloat16_tiles() {
+  static const bool has = at::cpu::init_amx();
+  return has;
+}
+
+/// The precision that `automatic` stands for on a device; any other is itself. Without instructions of its own bfloat16 is
+/// slower than float32: on a GPU below compute capability 8, on a CPU without AVX-512 BF16, and on Intel's with it but without
+/// AMX, which multiply bfloat16 no faster than float32 (docs/benchmarks.md, "A training step on the CPU").
 ///
 /// Shapes     none
 /// Errors     none
@@ -39,15 +46,12 @@ enum class Precision : std::uint8_t {
     return at::cuda::getCurrentDeviceProperties()->major >= 8 ? Precision::bfloat16 : Precision::float32;
 #endif
 #ifdef __x86_64__
-  if (device == torch::kCPU) return __builtin_cpu_supports("avx512bf16") ? Precision::bfloat16 : Precision::float32;
+  if (device == torch::kCPU) {
+    const bool computes = __builtin_cpu_supports("avx512bf16") && (has_bfloat16_tiles() || !__builtin_cpu_is("intel"));
+    return computes ? Precision::bfloat16 : Precision::float32;
+  }
 #endif
   return Precision::float32;
-}
-
-/// Whether the CPU has instructions for whole tiles of bfloat16 products (AMX), and the system lets the process use them.
-[[nodiscard]] inline bool has_bfloat16_tiles() {
-  static const bool has = at::cpu::init_amx();
-  return has;
 }
 
 /// The type that convolutions and matrix products of x compute in: x's own, unless autocast is on.
