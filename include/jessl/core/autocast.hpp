@@ -32,8 +32,8 @@ enum class Precision : std::uint8_t {
 }
 
 /// The precision that `automatic` stands for on a device; any other is itself. Without instructions of its own bfloat16 is
-/// slower than float32: on a GPU below compute capability 8, on a CPU without AVX-512 BF16, and on Intel's with it but without
-/// AMX, which multiply bfloat16 no faster than float32 (docs/benchmarks.md, "A training step on the CPU").
+/// slower than float32: on a GPU below compute capability 8, on a CPU without AVX-512 BF16. It is on Intel's with it but without
+/// AMX, too, as measured on one (docs/benchmarks.md, "A training step on the CPU").
 ///
 /// Shapes     none
 /// Errors     none

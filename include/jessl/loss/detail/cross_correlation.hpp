@@ -20,8 +20,8 @@ namespace jessl::loss::detail {
 ///
 /// Y = (Z - mean) / sqrt(var + epsilon), and |Y_a^T Y_b|^2 is <Y_a Y_a^T, Y_b Y_b^T>, so that there is a product a view forward
 /// and another backward, however many the pairs. All else is between columns alone: each thread takes a part of them, in blocks
-/// that stay in its core's cache. Threads that wait for each other after every operation took a third as long as the products of
-/// 256 x 8192, and whole matrices in between, where freed memory is not kept, as long again.
+/// that stay in its core's cache. Blocks that were the work of all threads took 30.8 ms a step of 256 x 8192 where this takes
+/// 26.7, as threads waited for each other after every operation.
 class CrossCorrelationFunction : public torch::autograd::Function<CrossCorrelationFunction> {
  public:
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, at::TensorList views,
