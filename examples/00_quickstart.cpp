@@ -38,7 +38,7 @@ struct Settings {
   bool resume = false;                         // go on from out/checkpoint.pt
   std::string out = "out/quickstart";
 };
-BOOST_HANA_ADAPT_STRUCT(Settings, epochs, batch_size, images, test_images, seed, workers, precision, resume, out);
+JESSL_OPTIONS(Settings, epochs, batch_size, images, test_images, seed, workers, precision, resume, out);
 
 std::string table(const std::string& heading, const std::vector<std::pair<std::string, Scores>>& rows) {
   std::ostringstream text;

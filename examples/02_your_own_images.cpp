@@ -33,7 +33,7 @@ struct Settings {
   bool resume = false;  // go on from out/checkpoint.pt
   std::string out = "out/your_own_images";
 };
-BOOST_HANA_ADAPT_STRUCT(Settings, folder, size, width, epochs, batch_size, seed, resume, out);
+JESSL_OPTIONS(Settings, folder, size, width, epochs, batch_size, seed, resume, out);
 
 int run(const Settings& settings) {
   JESSL_CHECK(!settings.folder.empty(), ConfigError, "folder is not given: say where the images are, as folder=photos");

@@ -62,7 +62,7 @@ struct Settings {
   bool parameters = false;         // under each view what was done to it
   std::string out = "views.png";
 };
-BOOST_HANA_ADAPT_STRUCT(Settings, data, preset, options, size, images, zoom, seed, epoch, parameters, out);
+JESSL_OPTIONS(Settings, data, preset, options, size, images, zoom, seed, epoch, parameters, out);
 
 /// A data set of any of the library's formats. The type is chosen here once, so that the grid is compiled once a preset.
 class AnyDataset {

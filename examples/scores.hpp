@@ -17,7 +17,7 @@ struct Scores {
   double knn200_top1 = 0.0;
   double linear_top1 = 0.0;
 };
-BOOST_HANA_ADAPT_STRUCT(Scores, knn20_top1, knn200_top1, linear_top1);
+JESSL_OPTIONS(Scores, knn20_top1, knn200_top1, linear_top1);
 
 constexpr std::int64_t most_neighbours = 200;  // of the k-NN
 

@@ -11,6 +11,7 @@
 #include <jessl/method/dino.hpp>
 #include <jessl/method/ffcv_ssl.hpp>
 #include <jessl/method/lejepa.hpp>
+#include <jessl/method/make_trainer.hpp>
 #include <jessl/method/mmcr.hpp>
 #include <jessl/method/moco.hpp>
 #include <jessl/method/nnclr.hpp>

@@ -4,7 +4,7 @@
 (// expect: text), and its twin <name>.ok.cpp must compile.
 
 All cases are compiled at once, each in a namespace of its own, and so are all twins: what they include costs more than
-they do. A case that opens a namespace of others (BOOST_HANA_ADAPT_STRUCT does) is compiled alone.
+they do. A case that opens a namespace of others (JESSL_OPTIONS does) is compiled alone.
 
 Usage: compile_fails.py <compile_commands.json> <file whose flags to use> <case.cpp>...
 """
@@ -54,7 +54,7 @@ def errors_of(case, output):
 
 
 def batches(sources):
-    alone = [s for s in sources if "BOOST_HANA_ADAPT_STRUCT" in s.read_text()]
+    alone = [s for s in sources if "JESSL_OPTIONS" in s.read_text()]
     rest = [s for s in sources if s not in alone]
     return ([rest] if rest else []) + [[s] for s in alone]
 

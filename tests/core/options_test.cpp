@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include <boost/hana/adapt_struct.hpp>
+
 #include <jessl/core/options.hpp>
 
 namespace options_test {
@@ -54,10 +56,10 @@ struct jessl::EnumNames<options_test::Stem> {
   static constexpr std::array<std::pair<options_test::Stem, std::string_view>, 2> value{
       {{options_test::Stem::large, "large"}, {options_test::Stem::small, "small"}}};
 };
-BOOST_HANA_ADAPT_STRUCT(options_test::Crop, low, high);
-BOOST_HANA_ADAPT_STRUCT(options_test::Policy, temperature, size, level, seed, nesterov, title, stem, dropout, betas,
-                        widths, crop);
-BOOST_HANA_ADAPT_STRUCT(options_test::Nothing);
+BOOST_HANA_ADAPT_STRUCT(options_test::Crop, low, high);  // as code that knows Hana may do it
+JESSL_OPTIONS(options_test::Policy, temperature, size, level, seed, nesterov, title, stem, dropout, betas, widths,
+              crop);
+JESSL_OPTIONS(options_test::Nothing);
 
 using jessl::Json;
 using options_test::Policy;

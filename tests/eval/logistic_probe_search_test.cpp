@@ -48,13 +48,13 @@ TEST_CASE("LogisticProbeSearch: the examples of the documentation run", "[eval][
   // [/example]
   CHECK(top1 > 0.7);
   CHECK(accuracies.size() == 4);
-  CHECK(search.best().l2() == l2);
+  CHECK(search.l2() == l2);
   const RowMatrix& own_features = validation.x;
   const Labels& own_labels = validation.y;
   // [validation]
   const auto by_own_rows = settings.fit(features, labels, own_features, own_labels);
   // [/validation]
-  CHECK(by_own_rows.best().converged());
+  CHECK(by_own_rows.converged());
 }
 
 TEST_CASE("LogisticProbeSearch: accuracies are those of one fit for each strength, and the model that of all rows",
@@ -79,10 +79,10 @@ TEST_CASE("LogisticProbeSearch: accuracies are those of one fit for each strengt
   CHECK(search.l2() == strongest);
 
   const auto cold = LogisticProbe{.l2 = search.l2()}.fit(all.x, all.y);
-  CHECK(search.best().converged());
-  CHECK(search.best().objective() == Approx(cold.objective()).epsilon(1e-6));  // float32 logits
-  CHECK((search.best().weights() - cold.weights()).cwiseAbs().maxCoeff() < 1e-3F);
-  CHECK(search.best().iterations() < cold.iterations());  // it starts near its end
+  CHECK(search.converged());
+  CHECK(search.objective() == Approx(cold.objective()).epsilon(1e-6));  // float32 logits
+  CHECK((search.weights() - cold.weights()).cwiseAbs().maxCoeff() < 1e-3F);
+  CHECK(search.iterations() < cold.iterations());  // it starts near its end
 }
 
 TEST_CASE("LogisticProbeSearch: accuracies, choice and optimum are scikit-learn's", "[eval][logistic_probe_search]") {
@@ -93,8 +93,8 @@ TEST_CASE("LogisticProbeSearch: accuracies, choice and optimum are scikit-learn'
       reference::labels(numbers["labels"]));
   CHECK(search.accuracies() == expected["accuracies"].get<std::vector<double>>());
   CHECK(search.l2() == expected["l2"].get<double>());
-  CHECK(search.best().objective() == Approx(expected["objective"].get<double>()).epsilon(1e-6));
-  CHECK((search.best().weights() - reference::matrix(expected["weights"])).cwiseAbs().maxCoeff() < 1e-3F);
+  CHECK(search.objective() == Approx(expected["objective"].get<double>()).epsilon(1e-6));
+  CHECK((search.weights() - reference::matrix(expected["weights"])).cwiseAbs().maxCoeff() < 1e-3F);
 }
 
 TEST_CASE("LogisticProbeSearch: of equal accuracies the strongest penalty is taken", "[eval][logistic_probe_search]") {
@@ -150,7 +150,7 @@ TEST_CASE("LogisticProbeSearch: features on a large scale are fitted to the same
   train.x *= 3000.0F;
   const jessl::test::CapturedLog log;
   const auto search = LogisticProbeSearch{.l2s = {1e3, 1e2, 1e1}}.fit(train.x, train.y);
-  CHECK(search.best().converged());
+  CHECK(search.converged());
   CHECK(log.messages.empty());
 }
 
@@ -160,7 +160,7 @@ TEST_CASE("LogisticProbeSearch: more columns than rows, constant columns and one
   train.x.col(7).setZero();
   train.x.col(8).setOnes();
   const auto search = LogisticProbeSearch{.l2s = {1e-1, 1e-2}}.fit(train.x, train.y);
-  CHECK(search.best().converged());
+  CHECK(search.converged());
   CHECK(search.predict(train.x) == train.y);
   const auto one = LogisticProbeSearch{}.fit(train.x, Labels(30, 0));
   CHECK(one.l2() == 1e-1);
@@ -172,7 +172,7 @@ TEST_CASE("LogisticProbeSearch: ending short of the tolerance is a warning that 
   const reference::Clusters train(8, 200, 10, 3);
   const jessl::test::CapturedLog log;
   const auto search = LogisticProbeSearch{.l2s = {1e-4}, .max_iterations = 1}.fit(train.x, train.y);
-  CHECK_FALSE(search.best().converged());
+  CHECK_FALSE(search.converged());
   REQUIRE(log.messages.size() == 2);  // of the choice, and of all rows
   CHECK_THAT(log.messages[0], Contains("jessl::eval::LogisticProbeSearch: stopped after 1 steps") &&
                                   Contains("(l2 1e-04, tolerance 1e-06)"));

@@ -68,7 +68,7 @@ TEST_CASE("RidgeProbeSearch: the example of the documentation runs", "[eval][rid
   // [/example]
   CHECK(top1 > 0.7);
   CHECK(leave_one_out.size() == 4);
-  CHECK(search.best().lambda() == lambda);
+  CHECK(search.lambda() == lambda);
 }
 
 TEST_CASE("RidgeProbeSearch: errors are those of regressions that leave one row out", "[eval][ridge_probe_search]") {
@@ -130,8 +130,8 @@ TEST_CASE("RidgeProbeSearch: the model is the RidgeProbe of the lambda with the 
     const auto lowest = std::min_element(search.errors().begin(), search.errors().end()) - search.errors().begin();
     CHECK(search.lambda() == settings.lambdas[static_cast<std::size_t>(lowest)]);
     const auto probe = RidgeProbe{.lambda = search.lambda()}.fit(train.x, train.y);
-    CHECK((search.best().weights() - probe.weights()).cwiseAbs().maxCoeff() < 1e-12);
-    CHECK((search.best().intercept() - probe.intercept()).cwiseAbs().maxCoeff() < 1e-11);
+    CHECK((search.weights() - probe.weights()).cwiseAbs().maxCoeff() < 1e-12);
+    CHECK((search.intercept() - probe.intercept()).cwiseAbs().maxCoeff() < 1e-11);
     CHECK(search.predict(train.x) == probe.predict(train.x));
   }
 }

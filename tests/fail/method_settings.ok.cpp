@@ -1,4 +1,5 @@
 // torch
+#include <jessl/method/make_trainer.hpp>
 #include <jessl/method/simclr.hpp>
 
 void use(const jessl::BackboneArchetype& backbone) {

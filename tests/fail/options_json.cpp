@@ -4,6 +4,6 @@
 struct Settings {
   void* handle = nullptr;
 };
-BOOST_HANA_ADAPT_STRUCT(Settings, handle);
+JESSL_OPTIONS(Settings, handle);
 
 const auto settings = jessl::from_json<Settings>(jessl::Json::object());

@@ -3,6 +3,6 @@
 struct Settings {
   double rate = 0.0;
 };
-BOOST_HANA_ADAPT_STRUCT(Settings, rate);
+JESSL_OPTIONS(Settings, rate);
 
 const auto settings = jessl::from_json<Settings>(jessl::Json::object());

@@ -31,7 +31,7 @@ struct OwnMethod {
     return jessl::augment::two_views(jessl::augment::compose(augmentation, jessl::augment::Normalize{}));
   }
 };
-BOOST_HANA_ADAPT_STRUCT(OwnMethod, augmentation, projector, loss, optimizer, fit);
+JESSL_OPTIONS(OwnMethod, augmentation, projector, loss, optimizer, fit);
 // [/own_method]
 
 namespace {

@@ -1,13 +1,17 @@
-# What the consumers build, once they have jessl::base and, where there is a ${torch_program}, jessl::jessl: plain.cpp and,
-# with LibTorch, ${torch_program}.cpp.
-foreach(program plain ${torch_program})
-  add_executable(${program} ${CMAKE_CURRENT_LIST_DIR}/${program}.cpp)
+# What the consumers build, once they have jessl::base and, where there is a ${torch_program}, jessl::jessl: with LibTorch
+# ${torch_program}.cpp and the least with jessl::base, without it a program that uses all of jessl::base.
+function(jessl_consumer_program program library)
+  add_executable(${program} ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${program}.cpp)
+  target_link_libraries(${program} PRIVATE ${library})
   add_test(NAME ${program} COMMAND ${program})
-endforeach()
-target_link_libraries(plain PRIVATE jessl::base)
+endfunction()
 if(torch_program)
-  target_link_libraries(${torch_program} PRIVATE jessl::jessl)
-elseif(TARGET jessl::jessl OR TARGET jessl::torch)
+  jessl_consumer_program(${torch_program} jessl::jessl)
+  jessl_consumer_program(base jessl::base)
+else()
+  jessl_consumer_program(plain jessl::base)
+endif()
+if(NOT torch_program AND (TARGET jessl::jessl OR TARGET jessl::torch))
   message(FATAL_ERROR "there is a target with LibTorch in a project that asked for jessl::base alone")
 endif()
 

@@ -42,5 +42,5 @@ struct BYOLOptions {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::BYOLOptions, size, min_scale, max_scale, flip, jitter, jitter_p, grayscale,
-                        blur, solarize, second_blur, second_solarize, mean, std);
+JESSL_OPTIONS(jessl::augment::BYOLOptions, size, min_scale, max_scale, flip, jitter, jitter_p, grayscale, blur,
+              solarize, second_blur, second_solarize, mean, std);

@@ -52,4 +52,4 @@ struct CenterCrop {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::CenterCrop, size, width);
+JESSL_OPTIONS(jessl::augment::CenterCrop, size, width);

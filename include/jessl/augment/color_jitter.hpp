@@ -263,5 +263,5 @@ struct ColorJitter {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::ColorJitter, brightness, contrast, saturation, hue, p, hue_model);
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::ColorJitter::Columns, applied, place, brightness, contrast, saturation, hue);
+JESSL_OPTIONS(jessl::augment::ColorJitter, brightness, contrast, saturation, hue, p, hue_model);
+JESSL_OPTIONS(jessl::augment::ColorJitter::Columns, applied, place, brightness, contrast, saturation, hue);

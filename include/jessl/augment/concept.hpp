@@ -251,4 +251,4 @@ concept Operation = GeometricOperation<O> || PointwiseOperation<O> || IndexedOpe
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::Applied, applied);
+JESSL_OPTIONS(jessl::augment::Applied, applied);

@@ -60,4 +60,4 @@ struct CutMix {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::CutMix, alpha, per_image);
+JESSL_OPTIONS(jessl::augment::CutMix, alpha, per_image);

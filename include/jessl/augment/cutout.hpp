@@ -69,5 +69,5 @@ struct Cutout {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::Cutout, size, fill);
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::Cutout::Params, box);
+JESSL_OPTIONS(jessl::augment::Cutout, size, fill);
+JESSL_OPTIONS(jessl::augment::Cutout::Params, box);

@@ -60,6 +60,6 @@ template <std::size_t Locals = 0>
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::DINOOptions, size, min_scale, max_scale, flip, jitter, jitter_p, grayscale,
-                        blur, solarize, second_blur, second_solarize, local_size, local_min_scale, local_max_scale,
-                        local_blur, mean, std);
+JESSL_OPTIONS(jessl::augment::DINOOptions, size, min_scale, max_scale, flip, jitter, jitter_p, grayscale, blur,
+              solarize, second_blur, second_solarize, local_size, local_min_scale, local_max_scale, local_blur, mean,
+              std);

@@ -44,4 +44,4 @@ struct EvalOptions {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::EvalOptions, size, mean, std);
+JESSL_OPTIONS(jessl::augment::EvalOptions, size, mean, std);

@@ -80,5 +80,5 @@ struct GaussianBlur {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::GaussianBlur, kernel_size, sigma, p);
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::GaussianBlur::Params, applied, sigma);
+JESSL_OPTIONS(jessl::augment::GaussianBlur, kernel_size, sigma, p);
+JESSL_OPTIONS(jessl::augment::GaussianBlur::Params, applied, sigma);

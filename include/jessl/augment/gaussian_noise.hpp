@@ -70,6 +70,6 @@ struct GaussianNoise {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::GaussianNoise, mean, sigma, p);
+JESSL_OPTIONS(jessl::augment::GaussianNoise, mean, sigma, p);
 // The key says nothing about the view that a model could learn: it is no column.
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::GaussianNoise::Params, applied);
+JESSL_OPTIONS(jessl::augment::GaussianNoise::Params, applied);

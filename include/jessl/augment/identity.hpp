@@ -40,4 +40,4 @@ struct IdentityOptions {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::IdentityOptions, size, mean, std);
+JESSL_OPTIONS(jessl::augment::IdentityOptions, size, mean, std);

@@ -44,4 +44,4 @@ struct MixUp {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::MixUp, alpha, per_image);
+JESSL_OPTIONS(jessl::augment::MixUp, alpha, per_image);

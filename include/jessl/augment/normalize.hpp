@@ -78,6 +78,6 @@ struct Normalize {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::Normalize, mean, std);
+JESSL_OPTIONS(jessl::augment::Normalize, mean, std);
 // Nothing is drawn, so there is no column.
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::Normalize::Params);
+JESSL_OPTIONS(jessl::augment::Normalize::Params);

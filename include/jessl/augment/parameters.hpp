@@ -63,7 +63,7 @@ void for_each_column(const Params& params, const Visit& visit) {
   } else {
     static_assert(std::is_empty_v<Params>,
                   "jessl::augment::with_parameters requires each operation's Params to be adapted by "
-                  "BOOST_HANA_ADAPT_STRUCT, to have columns(), or to be empty; see docs/augment/with_parameters.md");
+                  "JESSL_OPTIONS, to have columns(), or to be empty; see docs/augment/with_parameters.md");
   }
 }
 

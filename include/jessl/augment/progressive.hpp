@@ -6,13 +6,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <span>
-#include <string>
-#include <utility>
-#include <vector>
-
-#include <boost/hana/adapt_struct.hpp>
-
 #include <jessl/augment/detail/check.hpp>
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
@@ -20,6 +13,10 @@
 #include <jessl/core/options.hpp>
 #include <jessl/core/shape.hpp>
 #include <jessl/core/views.hpp>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace jessl::augment {
 
@@ -142,4 +139,4 @@ template <class MakerOf>
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::Ramp, min, max, start, end, step);
+JESSL_OPTIONS(jessl::augment::Ramp, min, max, start, end, step);

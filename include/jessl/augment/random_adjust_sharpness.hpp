@@ -60,4 +60,4 @@ struct RandomAdjustSharpness {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomAdjustSharpness, sharpness, p);
+JESSL_OPTIONS(jessl::augment::RandomAdjustSharpness, sharpness, p);

@@ -90,5 +90,5 @@ struct RandomAffine {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomAffine, degrees, translate, scale, shear, interpolation, center, fill);
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomAffine::Params, angle, translate, scale, shear);
+JESSL_OPTIONS(jessl::augment::RandomAffine, degrees, translate, scale, shear, interpolation, center, fill);
+JESSL_OPTIONS(jessl::augment::RandomAffine::Params, angle, translate, scale, shear);

@@ -95,4 +95,4 @@ struct RandomAutocontrast {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomAutocontrast, p);
+JESSL_OPTIONS(jessl::augment::RandomAutocontrast, p);

@@ -68,5 +68,5 @@ struct RandomCrop {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomCrop, size, width, padding);
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomCrop::Params, box);
+JESSL_OPTIONS(jessl::augment::RandomCrop, size, width, padding);
+JESSL_OPTIONS(jessl::augment::RandomCrop::Params, box);

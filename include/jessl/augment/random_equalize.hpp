@@ -96,4 +96,4 @@ struct RandomEqualize {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomEqualize, p);
+JESSL_OPTIONS(jessl::augment::RandomEqualize, p);

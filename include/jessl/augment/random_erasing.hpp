@@ -112,6 +112,6 @@ struct RandomErasing {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomErasing, p, scale, ratio, value, filling);
+JESSL_OPTIONS(jessl::augment::RandomErasing, p, scale, ratio, value, filling);
 // The key says nothing about the view that a model could learn: it is no column.
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomErasing::Params, applied, box);
+JESSL_OPTIONS(jessl::augment::RandomErasing::Params, applied, box);

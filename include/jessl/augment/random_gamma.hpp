@@ -62,5 +62,5 @@ struct RandomGamma {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomGamma, gamma, p);
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomGamma::Params, applied, gamma);
+JESSL_OPTIONS(jessl::augment::RandomGamma, gamma, p);
+JESSL_OPTIONS(jessl::augment::RandomGamma::Params, applied, gamma);

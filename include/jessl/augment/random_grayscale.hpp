@@ -41,4 +41,4 @@ struct RandomGrayscale {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomGrayscale, p);
+JESSL_OPTIONS(jessl::augment::RandomGrayscale, p);

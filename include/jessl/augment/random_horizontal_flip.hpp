@@ -37,4 +37,4 @@ struct RandomHorizontalFlip {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomHorizontalFlip, p);
+JESSL_OPTIONS(jessl::augment::RandomHorizontalFlip, p);

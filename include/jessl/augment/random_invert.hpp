@@ -40,4 +40,4 @@ struct RandomInvert {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomInvert, p);
+JESSL_OPTIONS(jessl::augment::RandomInvert, p);

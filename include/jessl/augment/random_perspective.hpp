@@ -83,5 +83,5 @@ struct RandomPerspective {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomPerspective, distortion_scale, p, interpolation, fill);
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomPerspective::Params, applied, corners);
+JESSL_OPTIONS(jessl::augment::RandomPerspective, distortion_scale, p, interpolation, fill);
+JESSL_OPTIONS(jessl::augment::RandomPerspective::Params, applied, corners);

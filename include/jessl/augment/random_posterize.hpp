@@ -59,4 +59,4 @@ struct RandomPosterize {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomPosterize, bits, p);
+JESSL_OPTIONS(jessl::augment::RandomPosterize, bits, p);

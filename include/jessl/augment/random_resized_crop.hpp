@@ -88,5 +88,5 @@ struct RandomResizedCrop {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomResizedCrop, size, width, scale, ratio);
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomResizedCrop::Params, box);
+JESSL_OPTIONS(jessl::augment::RandomResizedCrop, size, width, scale, ratio);
+JESSL_OPTIONS(jessl::augment::RandomResizedCrop::Params, box);

@@ -53,5 +53,5 @@ struct RandomRotation {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomRotation, degrees, interpolation, center, fill);
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomRotation::Params, angle);
+JESSL_OPTIONS(jessl::augment::RandomRotation, degrees, interpolation, center, fill);
+JESSL_OPTIONS(jessl::augment::RandomRotation::Params, angle);

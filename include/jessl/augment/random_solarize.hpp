@@ -49,4 +49,4 @@ struct RandomSolarize {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomSolarize, threshold, p);
+JESSL_OPTIONS(jessl::augment::RandomSolarize, threshold, p);

@@ -58,5 +58,5 @@ struct RandomTranslate {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomTranslate, padding, fill);
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomTranslate::Params, right, down);
+JESSL_OPTIONS(jessl::augment::RandomTranslate, padding, fill);
+JESSL_OPTIONS(jessl::augment::RandomTranslate::Params, right, down);

@@ -39,4 +39,4 @@ struct RandomVerticalFlip {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::RandomVerticalFlip, p);
+JESSL_OPTIONS(jessl::augment::RandomVerticalFlip, p);

@@ -52,4 +52,4 @@ struct Resize {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::Resize, size, width);
+JESSL_OPTIONS(jessl::augment::Resize, size, width);

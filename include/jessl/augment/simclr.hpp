@@ -45,5 +45,5 @@ struct SimCLROptions {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::SimCLROptions, size, min_scale, max_scale, flip, jitter, jitter_p, grayscale,
-                        blur, mean, std);
+JESSL_OPTIONS(jessl::augment::SimCLROptions, size, min_scale, max_scale, flip, jitter, jitter_p, grayscale, blur, mean,
+              std);

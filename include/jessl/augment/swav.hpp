@@ -52,5 +52,5 @@ template <std::size_t Locals = 6>
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::SwAVOptions, size, min_scale, max_scale, local_size, local_min_scale,
-                        local_max_scale, flip, jitter, jitter_p, grayscale, blur, mean, std);
+JESSL_OPTIONS(jessl::augment::SwAVOptions, size, min_scale, max_scale, local_size, local_min_scale, local_max_scale,
+              flip, jitter, jitter_p, grayscale, blur, mean, std);

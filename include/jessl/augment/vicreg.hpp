@@ -44,5 +44,5 @@ struct VICRegOptions {
 
 }  // namespace jessl::augment
 
-BOOST_HANA_ADAPT_STRUCT(jessl::augment::VICRegOptions, size, min_scale, max_scale, flip, jitter, jitter_p, grayscale,
-                        blur, solarize, second_blur, second_solarize, mean, std);
+JESSL_OPTIONS(jessl::augment::VICRegOptions, size, min_scale, max_scale, flip, jitter, jitter_p, grayscale, blur,
+              solarize, second_blur, second_solarize, mean, std);

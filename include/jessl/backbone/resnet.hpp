@@ -329,5 +329,5 @@ struct jessl::EnumNames<jessl::backbone::Block> {
       {{backbone::Block::basic, "basic"}, {backbone::Block::bottleneck, "bottleneck"}}};
 };
 
-BOOST_HANA_ADAPT_STRUCT(jessl::backbone::ResNetOptions, stem, in_channels, width, zero_init_residual);
-BOOST_HANA_ADAPT_STRUCT(jessl::backbone::ResNetLayout, block, layers, width, stem, in_channels, zero_init_residual);
+JESSL_OPTIONS(jessl::backbone::ResNetOptions, stem, in_channels, width, zero_init_residual);
+JESSL_OPTIONS(jessl::backbone::ResNetLayout, block, layers, width, stem, in_channels, zero_init_residual);

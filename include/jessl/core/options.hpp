@@ -18,17 +18,41 @@
 #include <vector>
 
 #include <boost/hana/accessors.hpp>
-#include <boost/hana/adapt_struct.hpp>
+#include <boost/hana/concept/struct.hpp>
 #include <boost/hana/core/to.hpp>
 #include <boost/hana/first.hpp>
 #include <boost/hana/for_each.hpp>
+#include <boost/hana/pair.hpp>
 #include <boost/hana/second.hpp>
 #include <boost/hana/string.hpp>
 #include <boost/hana/tuple.hpp>
 #include <boost/hana/type.hpp>
+#include <boost/preprocessor/seq/enum.hpp>
+#include <boost/preprocessor/seq/transform.hpp>
+#include <boost/preprocessor/variadic/to_seq.hpp>
 #include <nlohmann/json.hpp>
 
 #include <jessl/core/error.hpp>
+
+/// Adapts an aggregate by the names of its settings, in the order of their declaration; outside of namespaces:
+///
+///     JESSL_OPTIONS(jessl::loss::NTXent, temperature);
+///
+/// Does what BOOST_HANA_ADAPT_STRUCT does, but the compiler makes nothing of it until the settings are asked for: Hana's
+/// takes 40 ms for seven settings, and a program with all of jessl meets 150 of them.
+#define JESSL_OPTIONS(Type, ...)                                                                                     \
+  template <>                                                                                                        \
+  struct boost::hana::accessors_impl<Type> {                                                                         \
+    template <class = void>                                                                                          \
+    static constexpr auto apply() {                                                                                  \
+      return boost::hana::make_tuple(__VA_OPT__(                                                                     \
+          BOOST_PP_SEQ_ENUM(BOOST_PP_SEQ_TRANSFORM(JESSL_DETAIL_OPTION, , BOOST_PP_VARIADIC_TO_SEQ(__VA_ARGS__))))); \
+    }                                                                                                                \
+  }
+#define JESSL_DETAIL_OPTION(s, data, member) \
+  boost::hana::make_pair(                    \
+      BOOST_HANA_STRING(#member),            \
+      [](auto&& options) -> auto&& { return static_cast<decltype(options)>(options).member; })
 
 namespace jessl {
 
@@ -51,7 +75,7 @@ concept NamedEnum = std::is_enum_v<E> && requires {
   EnumNames<E>::value;
 };
 
-/// An aggregate adapted once with BOOST_HANA_ADAPT_STRUCT.
+/// An aggregate adapted once with JESSL_OPTIONS (or BOOST_HANA_ADAPT_STRUCT).
 template <class T>
 concept Options = hana::Struct<T>::value;
 

@@ -15,8 +15,6 @@
 #include <utility>
 #include <vector>
 
-#include <boost/hana/adapt_struct.hpp>
-
 #include <jessl/core/detail/stored_file.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
@@ -639,4 +637,4 @@ static_assert(PrefetchingDataset<Beton>);
 
 }  // namespace jessl::data
 
-BOOST_HANA_ADAPT_STRUCT(jessl::data::BetonOptions, image, label, channels, storage);
+JESSL_OPTIONS(jessl::data::BetonOptions, image, label, channels, storage);

@@ -17,8 +17,6 @@
 #include <variant>
 #include <vector>
 
-#include <boost/hana/adapt_struct.hpp>
-
 #include <jessl/core/atomic_file.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
@@ -454,4 +452,4 @@ class BetonWriter {
 
 }  // namespace jessl::data
 
-BOOST_HANA_ADAPT_STRUCT(jessl::data::BetonWriterOptions, page_size, expected_samples);
+JESSL_OPTIONS(jessl::data::BetonWriterOptions, page_size, expected_samples);

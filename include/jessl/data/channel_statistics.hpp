@@ -235,5 +235,5 @@ template <Dataset D>
 
 }  // namespace jessl::data
 
-BOOST_HANA_ADAPT_STRUCT(jessl::data::ChannelStatisticsOptions, images, seed, workers, on_corrupt, max_corrupt_share);
-BOOST_HANA_ADAPT_STRUCT(jessl::data::ChannelStatistics, mean, std, images, corrupt);
+JESSL_OPTIONS(jessl::data::ChannelStatisticsOptions, images, seed, workers, on_corrupt, max_corrupt_share);
+JESSL_OPTIONS(jessl::data::ChannelStatistics, mean, std, images, corrupt);

@@ -137,4 +137,4 @@ static_assert(Dataset<CIFAR10>);
 
 }  // namespace jessl::data
 
-BOOST_HANA_ADAPT_STRUCT(jessl::data::CIFAR10Options, allow_part);
+JESSL_OPTIONS(jessl::data::CIFAR10Options, allow_part);

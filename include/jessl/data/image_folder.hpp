@@ -183,4 +183,4 @@ static_assert(Dataset<ImageFolder>);
 
 }  // namespace jessl::data
 
-BOOST_HANA_ADAPT_STRUCT(jessl::data::ImageFolderOptions, channels, allow_empty);
+JESSL_OPTIONS(jessl::data::ImageFolderOptions, channels, allow_empty);

@@ -68,5 +68,5 @@ struct LoaderOptions {
 
 }  // namespace jessl::data
 
-BOOST_HANA_ADAPT_STRUCT(jessl::data::LoaderOptions, batch_size, workers, ahead, drop_last, seed, decoding, on_corrupt,
-                        max_corrupt_share, element, layout, partition);
+JESSL_OPTIONS(jessl::data::LoaderOptions, batch_size, workers, ahead, drop_last, seed, decoding, on_corrupt,
+              max_corrupt_share, element, layout, partition);

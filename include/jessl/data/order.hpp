@@ -11,12 +11,12 @@
 #include <utility>
 #include <vector>
 
-#include <boost/hana/adapt_struct.hpp>
 #include <boost/hana/tuple.hpp>
 #include <boost/hana/type.hpp>
 
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
+#include <jessl/core/options.hpp>
 #include <jessl/data/concept.hpp>
 
 namespace jessl::data::order {
@@ -165,6 +165,6 @@ inline constexpr auto All = boost::hana::tuple_t<QuasiRandom, Sequential, Shuffl
 
 }  // namespace jessl::data::order
 
-BOOST_HANA_ADAPT_STRUCT(jessl::data::order::Sequential);
-BOOST_HANA_ADAPT_STRUCT(jessl::data::order::Shuffled);
-BOOST_HANA_ADAPT_STRUCT(jessl::data::order::QuasiRandom, window);
+JESSL_OPTIONS(jessl::data::order::Sequential);
+JESSL_OPTIONS(jessl::data::order::Shuffled);
+JESSL_OPTIONS(jessl::data::order::QuasiRandom, window);

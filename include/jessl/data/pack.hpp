@@ -17,8 +17,6 @@
 #include <utility>
 #include <vector>
 
-#include <boost/hana/adapt_struct.hpp>
-
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
@@ -348,6 +346,6 @@ PackReport pack(const D& dataset, const std::filesystem::path& path, const PackO
 
 }  // namespace jessl::data
 
-BOOST_HANA_ADAPT_STRUCT(jessl::data::PackOptions, mode, quality, chroma, recompress, restart_markers, max_resolution,
-                        smart_threshold, compress_probability, seed, page_size, threads, on_damaged, progress);
-BOOST_HANA_ADAPT_STRUCT(jessl::data::PackReport, samples, raw, kept, made, skipped, bytes);
+JESSL_OPTIONS(jessl::data::PackOptions, mode, quality, chroma, recompress, restart_markers, max_resolution,
+              smart_threshold, compress_probability, seed, page_size, threads, on_damaged, progress);
+JESSL_OPTIONS(jessl::data::PackReport, samples, raw, kept, made, skipped, bytes);

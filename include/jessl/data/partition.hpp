@@ -5,9 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
-#include <boost/hana/adapt_struct.hpp>
-
 #include <jessl/core/error.hpp>
+#include <jessl/core/options.hpp>
 
 namespace jessl::data {
 
@@ -69,4 +68,4 @@ struct Partition {
 
 }  // namespace jessl::data
 
-BOOST_HANA_ADAPT_STRUCT(jessl::data::Partition, rank, ranks);
+JESSL_OPTIONS(jessl::data::Partition, rank, ranks);

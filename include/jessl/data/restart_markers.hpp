@@ -225,4 +225,4 @@ inline void add_restart_markers(std::span<const std::byte> jpeg, const RestartMa
 
 }  // namespace jessl::data
 
-BOOST_HANA_ADAPT_STRUCT(jessl::data::RestartMarkers, segments_per_row, metadata, optimize);
+JESSL_OPTIONS(jessl::data::RestartMarkers, segments_per_row, metadata, optimize);

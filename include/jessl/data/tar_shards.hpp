@@ -20,8 +20,6 @@
 #include <utility>
 #include <vector>
 
-#include <boost/hana/adapt_struct.hpp>
-
 #include <jessl/core/detail/stored_file.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/hardware_threads.hpp>
@@ -436,4 +434,4 @@ static_assert(PrefetchingDataset<TarShards>);
 
 }  // namespace jessl::data
 
-BOOST_HANA_ADAPT_STRUCT(jessl::data::TarShardsOptions, channels, label, classes, storage);
+JESSL_OPTIONS(jessl::data::TarShardsOptions, channels, label, classes, storage);

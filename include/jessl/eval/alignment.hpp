@@ -74,4 +74,4 @@ template <class = void>
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::AlignmentOptions, alpha, threads);
+JESSL_OPTIONS(jessl::eval::AlignmentOptions, alpha, threads);

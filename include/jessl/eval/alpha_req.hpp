@@ -97,4 +97,4 @@ template <class = void>
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::AlphaReQOptions, first, last, threads);
+JESSL_OPTIONS(jessl::eval::AlphaReQOptions, first, last, threads);

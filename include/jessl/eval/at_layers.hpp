@@ -90,4 +90,4 @@ requires(EmbedsLayers<T, Train>&& EmbedsLayers<T, Test>) [[nodiscard]] ScoreTabl
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::AtLayersOptions, task);
+JESSL_OPTIONS(jessl::eval::AtLayersOptions, task);

@@ -108,4 +108,4 @@ template <class = void>
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::ClusterLearnabilityOptions, clusters, k, iterations, seed, threads);
+JESSL_OPTIONS(jessl::eval::ClusterLearnabilityOptions, clusters, k, iterations, seed, threads);

@@ -71,4 +71,4 @@ struct ConfusionPictureOptions {
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::ConfusionPictureOptions, zoom);
+JESSL_OPTIONS(jessl::eval::ConfusionPictureOptions, zoom);

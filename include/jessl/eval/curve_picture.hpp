@@ -209,4 +209,4 @@ struct Axis {
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::CurvePictureOptions, width, height, line);
+JESSL_OPTIONS(jessl::eval::CurvePictureOptions, width, height, line);

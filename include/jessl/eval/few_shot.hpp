@@ -108,5 +108,5 @@ template <Classifier C>
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::FewShotOptions, shots, repeats, seed);
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::FewShotResult, accuracy, margin, accuracies);
+JESSL_OPTIONS(jessl::eval::FewShotOptions, shots, repeats, seed);
+JESSL_OPTIONS(jessl::eval::FewShotResult, accuracy, margin, accuracies);

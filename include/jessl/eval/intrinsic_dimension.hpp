@@ -125,4 +125,4 @@ template <class = void>
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::IntrinsicDimensionOptions, discard, threads);
+JESSL_OPTIONS(jessl::eval::IntrinsicDimensionOptions, discard, threads);

@@ -205,4 +205,4 @@ struct jessl::EnumNames<jessl::eval::Votes> {
        {jessl::eval::Votes::uniform, "uniform"}}};
 };
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::KNN, k, temperature, distance, votes, classes, threads);
+JESSL_OPTIONS(jessl::eval::KNN, k, temperature, distance, votes, classes, threads);

@@ -121,4 +121,4 @@ template <class = void>
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::LiDAROptions, delta, threads);
+JESSL_OPTIONS(jessl::eval::LiDAROptions, delta, threads);

@@ -317,4 +317,4 @@ FittedLogisticProbe LogisticProbe::fit(const Features& x, Labels y) const {
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::LogisticProbe, l2, tolerance, max_iterations, classes, threads);
+JESSL_OPTIONS(jessl::eval::LogisticProbe, l2, tolerance, max_iterations, classes, threads);

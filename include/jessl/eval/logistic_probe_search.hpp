@@ -71,36 +71,22 @@ struct LogisticProbeSearch {
                                               Labels y_validation) const;
 };
 
-/// The probe with the chosen l2, and how the others did: what LogisticProbeSearch::fit gives.
+/// The probe with the chosen l2, of all rows, and how the others did: what LogisticProbeSearch::fit gives.
 ///
-/// Shapes     predict: [M, D] -> [M];  scores: [M, D] -> [M, C]
+/// Shapes     as FittedLogisticProbe
 /// Errors     as LogisticProbe
 /// Models     jessl::FittedClassifier
 /// Source     as LogisticProbeSearch
-class FittedLogisticProbeSearch {
+class FittedLogisticProbeSearch : public FittedLogisticProbe {
  public:
   /// See LogisticProbeSearch::fit.
-  FittedLogisticProbeSearch(FittedLogisticProbe best, std::vector<double> accuracies)
-      : best_(std::move(best)), accuracies_(std::move(accuracies)) {}
+  FittedLogisticProbeSearch(FittedLogisticProbe chosen, std::vector<double> accuracies)
+      : FittedLogisticProbe(std::move(chosen)), accuracies_(std::move(accuracies)) {}
 
-  template <class = void>
-  [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const {
-    return best_.predict(x);
-  }
-  template <class = void>
-  [[nodiscard]] RowMatrix scores(const Features& x) const {
-    return best_.scores(x);
-  }
-  [[nodiscard]] std::int64_t classes() const { return best_.classes(); }
-  [[nodiscard]] std::int64_t dimension() const { return best_.dimension(); }
-
-  [[nodiscard]] const FittedLogisticProbe& best() const { return best_; }  ///< with the chosen l2, of all rows
-  [[nodiscard]] double l2() const { return best_.l2(); }                   ///< the chosen one
   /// The validation accuracy of each of `l2s`, in their order.
   [[nodiscard]] const std::vector<double>& accuracies() const { return accuracies_; }
 
  private:
-  FittedLogisticProbe best_;
   std::vector<double> accuracies_;
 };
 
@@ -207,5 +193,5 @@ FittedLogisticProbeSearch LogisticProbeSearch::fit(const Features& x, Labels y, 
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::LogisticProbeSearch, l2s, validation_share, seed, tolerance, max_iterations,
-                        classes, threads);
+JESSL_OPTIONS(jessl::eval::LogisticProbeSearch, l2s, validation_share, seed, tolerance, max_iterations, classes,
+              threads);

@@ -20,4 +20,4 @@ struct MetricOptions {
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::MetricOptions, threads);
+JESSL_OPTIONS(jessl::eval::MetricOptions, threads);

@@ -164,4 +164,4 @@ FittedNearestCentroid NearestCentroid::fit(const Features& x, Labels y) const {
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::NearestCentroid, metric, classes, threads);
+JESSL_OPTIONS(jessl::eval::NearestCentroid, metric, classes, threads);

@@ -104,4 +104,4 @@ FittedNearestNeighbours NearestNeighbours::fit(const Features& x) const {
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::NearestNeighbours, distance, threads);
+JESSL_OPTIONS(jessl::eval::NearestNeighbours, distance, threads);

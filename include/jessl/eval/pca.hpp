@@ -148,4 +148,4 @@ FittedPCA PCA::fit(const Features& x) const {
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::PCA, components, threads);
+JESSL_OPTIONS(jessl::eval::PCA, components, threads);

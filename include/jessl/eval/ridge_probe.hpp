@@ -150,4 +150,4 @@ FittedRidgeRegression RidgeProbe::fit(const Features& x, const Features& targets
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::RidgeProbe, lambda, classes, threads);
+JESSL_OPTIONS(jessl::eval::RidgeProbe, lambda, classes, threads);

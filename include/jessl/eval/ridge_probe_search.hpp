@@ -20,8 +20,8 @@
 
 namespace jessl::eval {
 
-class FittedRidgeProbeSearch;
-class FittedRidgeRegressionSearch;
+template <class Fitted>
+class FittedRidgeSearch;
 
 /// A RidgeProbe whose lambda is the one of a list with the lowest leave-one-out error.
 ///
@@ -52,70 +52,29 @@ struct RidgeProbeSearch {
   std::int64_t threads = 0;               ///< threads to use; 0: all of the hardware
 
   template <class = void>
-  [[nodiscard]] FittedRidgeProbeSearch fit(const Features& x, Labels y) const;
+  [[nodiscard]] FittedRidgeSearch<FittedRidgeProbe> fit(const Features& x, Labels y) const;
   template <class = void>
-  [[nodiscard]] FittedRidgeRegressionSearch fit(const Features& x, const Features& targets) const;
+  [[nodiscard]] FittedRidgeSearch<FittedRidgeRegression> fit(const Features& x, const Features& targets) const;
 };
 
-/// The regression with the chosen lambda, and how the others did: what RidgeProbeSearch::fit gives for targets.
+/// The FittedRidgeProbe (for labels) or FittedRidgeRegression (for targets) with the chosen lambda, and how the others
+/// did: what RidgeProbeSearch::fit gives.
 ///
-/// Shapes     predict: [M, D] -> [M, T]
+/// Shapes     as Fitted
 /// Errors     as RidgeProbe
-/// Models     none
+/// Models     jessl::FittedClassifier, where Fitted does
 /// Source     as RidgeProbeSearch
-class FittedRidgeRegressionSearch {
+template <class Fitted>
+class FittedRidgeSearch : public Fitted {
  public:
   /// See RidgeProbeSearch::fit.
-  FittedRidgeRegressionSearch(FittedRidgeRegression best, std::vector<double> errors)
-      : best_(std::move(best)), errors_(std::move(errors)) {}
+  FittedRidgeSearch(Fitted chosen, std::vector<double> errors)
+      : Fitted(std::move(chosen)), errors_(std::move(errors)) {}
 
-  template <class = void>
-  [[nodiscard]] RowMatrix predict(const Features& x) const {
-    return best_.predict(x);
-  }
-  [[nodiscard]] std::int64_t targets() const { return best_.targets(); }
-  [[nodiscard]] std::int64_t dimension() const { return best_.dimension(); }
-
-  [[nodiscard]] const FittedRidgeRegression& best() const { return best_; }  ///< with the chosen lambda, of all rows
-  [[nodiscard]] double lambda() const { return best_.lambda(); }             ///< the chosen one
   /// The leave-one-out error of each of `lambdas`, in their order.
   [[nodiscard]] const std::vector<double>& errors() const { return errors_; }
 
  private:
-  FittedRidgeRegression best_;
-  std::vector<double> errors_;
-};
-
-/// The probe with the chosen lambda, and how the others did: what RidgeProbeSearch::fit gives for labels.
-///
-/// Shapes     predict: [M, D] -> [M];  scores: [M, D] -> [M, C]
-/// Errors     as RidgeProbe
-/// Models     jessl::FittedClassifier
-/// Source     as RidgeProbeSearch
-class FittedRidgeProbeSearch {
- public:
-  /// See RidgeProbeSearch::fit.
-  FittedRidgeProbeSearch(FittedRidgeProbe best, std::vector<double> errors)
-      : best_(std::move(best)), errors_(std::move(errors)) {}
-
-  template <class = void>
-  [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const {
-    return best_.predict(x);
-  }
-  template <class = void>
-  [[nodiscard]] RowMatrix scores(const Features& x) const {
-    return best_.scores(x);
-  }
-  [[nodiscard]] std::int64_t classes() const { return best_.classes(); }
-  [[nodiscard]] std::int64_t dimension() const { return best_.dimension(); }
-
-  [[nodiscard]] const FittedRidgeProbe& best() const { return best_; }  ///< with the chosen lambda, of all rows
-  [[nodiscard]] double lambda() const { return best_.lambda(); }        ///< the chosen one
-  /// The leave-one-out error of each of `lambdas`, in their order.
-  [[nodiscard]] const std::vector<double>& errors() const { return errors_; }
-
- private:
-  FittedRidgeProbe best_;
   std::vector<double> errors_;
 };
 
@@ -123,8 +82,9 @@ namespace detail {
 
 /// The regression of the lambda with the lowest error, and all errors.
 template <class Targets>
-[[nodiscard]] FittedRidgeRegressionSearch search_ridge(const Features& x, const Targets& targets,
-                                                       const std::vector<double>& lambdas, ThreadPool& pool) {
+[[nodiscard]] FittedRidgeSearch<FittedRidgeRegression> search_ridge(const Features& x, const Targets& targets,
+                                                                    const std::vector<double>& lambdas,
+                                                                    ThreadPool& pool) {
   const RidgePath<Targets> path(x, targets, pool);
   std::vector<double> errors = path.leave_one_out(lambdas);
   std::size_t best = 0;
@@ -143,7 +103,7 @@ inline void check_search(std::string_view who, const Features& x, const std::vec
 }  // namespace detail
 
 template <class>
-FittedRidgeProbeSearch RidgeProbeSearch::fit(const Features& x, Labels y) const {
+FittedRidgeSearch<FittedRidgeProbe> RidgeProbeSearch::fit(const Features& x, Labels y) const {
   constexpr std::string_view who = "jessl::eval::RidgeProbeSearch";
   const std::int64_t thread_count = detail::thread_count(who, threads);
   detail::check_search(who, x, lambdas);
@@ -152,11 +112,11 @@ FittedRidgeProbeSearch RidgeProbeSearch::fit(const Features& x, Labels y) const 
   detail::check_finite(who, x, 0, x.rows());
   ThreadPool pool(thread_count);
   const auto found = detail::search_ridge(x, detail::OneHotTargets<>(y, class_count), lambdas, pool);
-  return {FittedRidgeProbe(found.best()), found.errors()};
+  return {FittedRidgeProbe(found), found.errors()};
 }
 
 template <class>
-FittedRidgeRegressionSearch RidgeProbeSearch::fit(const Features& x, const Features& targets) const {
+FittedRidgeSearch<FittedRidgeRegression> RidgeProbeSearch::fit(const Features& x, const Features& targets) const {
   constexpr std::string_view who = "jessl::eval::RidgeProbeSearch";
   const std::int64_t thread_count = detail::thread_count(who, threads);
   detail::check_search(who, x, lambdas);
@@ -167,4 +127,4 @@ FittedRidgeRegressionSearch RidgeProbeSearch::fit(const Features& x, const Featu
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::RidgeProbeSearch, lambdas, classes, threads);
+JESSL_OPTIONS(jessl::eval::RidgeProbeSearch, lambdas, classes, threads);

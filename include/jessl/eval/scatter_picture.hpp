@@ -105,4 +105,4 @@ template <class = void>
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::ScatterPictureOptions, size, radius, seed);
+JESSL_OPTIONS(jessl::eval::ScatterPictureOptions, size, radius, seed);

@@ -196,4 +196,4 @@ template <class = void>
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::Score, layer, task, probe, metric, value);
+JESSL_OPTIONS(jessl::eval::Score, layer, task, probe, metric, value);

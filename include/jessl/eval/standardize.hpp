@@ -142,4 +142,4 @@ template <Classifier C>
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::Standardize);
+JESSL_OPTIONS(jessl::eval::Standardize);

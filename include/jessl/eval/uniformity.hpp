@@ -117,4 +117,4 @@ template <class = void>
 
 }  // namespace jessl::eval
 
-BOOST_HANA_ADAPT_STRUCT(jessl::eval::UniformityOptions, t, threads);
+JESSL_OPTIONS(jessl::eval::UniformityOptions, t, threads);

@@ -79,4 +79,4 @@ struct AlignmentUniformity {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::AlignmentUniformity, alpha, t, uniformity);
+JESSL_OPTIONS(jessl::loss::AlignmentUniformity, alpha, t, uniformity);

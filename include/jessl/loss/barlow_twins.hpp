@@ -87,4 +87,4 @@ struct BarlowTwins {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::BarlowTwins, lambda, epsilon, algebra);
+JESSL_OPTIONS(jessl::loss::BarlowTwins, lambda, epsilon, algebra);

@@ -64,4 +64,4 @@ struct BYOL {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::BYOL, predictor, teacher);
+JESSL_OPTIONS(jessl::loss::BYOL, predictor, teacher);

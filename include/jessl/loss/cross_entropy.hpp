@@ -80,4 +80,4 @@ static_assert(SupervisedLoss<CrossEntropy>);
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::CrossEntropy, smoothing);
+JESSL_OPTIONS(jessl::loss::CrossEntropy, smoothing);

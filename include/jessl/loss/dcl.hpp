@@ -72,4 +72,4 @@ struct DCL {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::DCL, temperature);
+JESSL_OPTIONS(jessl::loss::DCL, temperature);

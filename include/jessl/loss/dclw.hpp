@@ -79,4 +79,4 @@ struct DCLW {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::DCLW, temperature, sigma);
+JESSL_OPTIONS(jessl::loss::DCLW, temperature, sigma);

@@ -192,5 +192,5 @@ static_assert(StatefulLoss<DINO> && TaughtLoss<DINO> && Loss<DINO>);
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::DINO, teacher, temperature, warmup_temperature, teacher_temperature, warmup_epochs,
-                        centre_momentum, prototypes, freeze_epochs);
+JESSL_OPTIONS(jessl::loss::DINO, teacher, temperature, warmup_temperature, teacher_temperature, warmup_epochs,
+              centre_momentum, prototypes, freeze_epochs);

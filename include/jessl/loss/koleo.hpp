@@ -69,4 +69,4 @@ struct KoLeo {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::KoLeo, epsilon);
+JESSL_OPTIONS(jessl::loss::KoLeo, epsilon);

@@ -63,4 +63,4 @@ struct MMCR {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::MMCR, lambda);
+JESSL_OPTIONS(jessl::loss::MMCR, lambda);

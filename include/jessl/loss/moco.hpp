@@ -124,4 +124,4 @@ static_assert(Loss<MoCo> && TaughtLoss<MoCo> && StatefulLoss<MoCo>);
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::MoCo, temperature, queue_size, symmetric, teacher);
+JESSL_OPTIONS(jessl::loss::MoCo, temperature, queue_size, symmetric, teacher);

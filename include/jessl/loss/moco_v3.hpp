@@ -78,4 +78,4 @@ struct MoCoV3 {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::MoCoV3, temperature, predictor, teacher);
+JESSL_OPTIONS(jessl::loss::MoCoV3, temperature, predictor, teacher);

@@ -109,6 +109,6 @@ concept Negatives =
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::InBatch);
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::Queue, size);
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::None);
+JESSL_OPTIONS(jessl::loss::InBatch);
+JESSL_OPTIONS(jessl::loss::Queue, size);
+JESSL_OPTIONS(jessl::loss::None);

@@ -89,4 +89,4 @@ static_assert(Loss<NNCLR> && PredictedLoss<NNCLR> && StatefulLoss<NNCLR>);
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::NNCLR, temperature, queue_size, predictor);
+JESSL_OPTIONS(jessl::loss::NNCLR, temperature, queue_size, predictor);

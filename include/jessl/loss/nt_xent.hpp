@@ -77,4 +77,4 @@ struct NTXent {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::NTXent, temperature);
+JESSL_OPTIONS(jessl::loss::NTXent, temperature);

@@ -39,4 +39,4 @@ struct Predictor {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::Predictor, hidden, output_bias, constant_lr);
+JESSL_OPTIONS(jessl::loss::Predictor, hidden, output_bias, constant_lr);

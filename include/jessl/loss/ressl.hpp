@@ -91,4 +91,4 @@ static_assert(Loss<ReSSL> && TaughtLoss<ReSSL> && StatefulLoss<ReSSL>);
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::ReSSL, temperature, teacher_temperature, queue_size, teacher);
+JESSL_OPTIONS(jessl::loss::ReSSL, temperature, teacher_temperature, queue_size, teacher);

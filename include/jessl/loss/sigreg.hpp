@@ -129,4 +129,4 @@ struct SIGReg {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::SIGReg, lambda, slices, points, limit, global_views);
+JESSL_OPTIONS(jessl::loss::SIGReg, lambda, slices, points, limit, global_views);

@@ -60,4 +60,4 @@ struct SimSiam {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::SimSiam, predictor);
+JESSL_OPTIONS(jessl::loss::SimSiam, predictor);

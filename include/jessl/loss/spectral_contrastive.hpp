@@ -71,4 +71,4 @@ struct SpectralContrastive {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::SpectralContrastive, mu, algebra);
+JESSL_OPTIONS(jessl::loss::SpectralContrastive, mu, algebra);

@@ -127,4 +127,4 @@ static_assert(SupervisedLoss<SupCon>);
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::SupCon, temperature, positives);
+JESSL_OPTIONS(jessl::loss::SupCon, temperature, positives);

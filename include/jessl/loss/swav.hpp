@@ -213,5 +213,5 @@ static_assert(StatefulLoss<SwAV> && Loss<SwAV>);
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::SwAV, temperature, epsilon, iterations, prototypes, global_views, freeze_epochs,
-                        queue_size, queue_epoch);
+JESSL_OPTIONS(jessl::loss::SwAV, temperature, epsilon, iterations, prototypes, global_views, freeze_epochs, queue_size,
+              queue_epoch);

@@ -58,4 +58,4 @@ struct jessl::EnumNames<jessl::loss::TeacherStatistics> {
       {{loss::TeacherStatistics::own, "own"}, {loss::TeacherStatistics::followed, "followed"}}};
 };
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::Teacher, momentum, final_momentum, statistics);
+JESSL_OPTIONS(jessl::loss::Teacher, momentum, final_momentum, statistics);

@@ -154,4 +154,4 @@ static_assert(StatefulLoss<TiCo> && TaughtLoss<TiCo>);
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::TiCo, beta, rho, teacher);
+JESSL_OPTIONS(jessl::loss::TiCo, beta, rho, teacher);

@@ -90,4 +90,4 @@ struct VIbCReg {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::VIbCReg, invariance, variance, covariance, epsilon, algebra);
+JESSL_OPTIONS(jessl::loss::VIbCReg, invariance, variance, covariance, epsilon, algebra);

@@ -90,4 +90,4 @@ struct VICReg {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::VICReg, invariance, variance, covariance, epsilon, algebra);
+JESSL_OPTIONS(jessl::loss::VICReg, invariance, variance, covariance, epsilon, algebra);

@@ -122,4 +122,4 @@ struct WMSE {
 
 }  // namespace jessl::loss
 
-BOOST_HANA_ADAPT_STRUCT(jessl::loss::WMSE, sub_batch, epsilon);
+JESSL_OPTIONS(jessl::loss::WMSE, sub_batch, epsilon);

@@ -37,4 +37,4 @@ struct BarlowTwins {
 
 }  // namespace jessl::method
 
-BOOST_HANA_ADAPT_STRUCT(jessl::method::BarlowTwins, augmentation, projector, loss, optimizer, fit);
+JESSL_OPTIONS(jessl::method::BarlowTwins, augmentation, projector, loss, optimizer, fit);

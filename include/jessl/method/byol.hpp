@@ -42,4 +42,4 @@ struct BYOL {
 
 }  // namespace jessl::method
 
-BOOST_HANA_ADAPT_STRUCT(jessl::method::BYOL, augmentation, projector, loss, optimizer, fit);
+JESSL_OPTIONS(jessl::method::BYOL, augmentation, projector, loss, optimizer, fit);

@@ -4,7 +4,6 @@
 
 #include <concepts>
 #include <string_view>
-#include <utility>
 
 #include <jessl/backbone/concept.hpp>
 #include <jessl/core/options.hpp>
@@ -13,7 +12,6 @@
 #include <jessl/optim/concept.hpp>
 #include <jessl/projector/concept.hpp>
 #include <jessl/train/options.hpp>
-#include <jessl/train/trainer.hpp>
 
 namespace jessl {
 
@@ -44,37 +42,5 @@ constexpr void require_method() {
                 "jessl::method::make_trainer requires 'Method' to be a jessl::Method: a name, adapted settings "
                 "'augmentation', 'projector', 'loss', 'optimizer' and 'fit', and views(); see docs/method/README.md");
 }
-
-namespace method {
-
-/// A trainer of the method's policies and a backbone, on other views than the method's own, whose `augmentation` is not read.
-///
-///     jessl::method::SwAV swav;
-///     auto trainer = jessl::method::make_trainer(swav, jessl::backbone::resnet18(), jessl::augment::swav<0>(swav.augmentation));
-///     trainer.fit(train, swav.fit);
-///
-/// Errors     as Trainer's constructor
-template <class M, class B, class A>
-[[nodiscard]] auto make_trainer(const M& method, B backbone, A views) {
-  require_method<M>();
-  if constexpr (Method<M>)  // so that the members that it lacks are not missed one by one
-    return Trainer{std::move(views), std::move(backbone), method.projector, method.loss, method.optimizer};
-}
-
-/// A trainer of the method's policies and a backbone.
-///
-///     jessl::method::SimCLR simclr;
-///     simclr.fit.epochs = 200;
-///     auto trainer = jessl::method::make_trainer(simclr, jessl::backbone::resnet18());
-///     trainer.fit(train, simclr.fit);
-///
-/// Errors     as Trainer's constructor; those of the augmentation's settings
-template <class M, class B>
-[[nodiscard]] auto make_trainer(const M& method, B backbone) {
-  require_method<M>();
-  if constexpr (Method<M>) return make_trainer(method, std::move(backbone), method.views());
-}
-
-}  // namespace method
 
 }  // namespace jessl

@@ -45,4 +45,4 @@ struct DINO {
 
 }  // namespace jessl::method
 
-BOOST_HANA_ADAPT_STRUCT(jessl::method::DINO, augmentation, projector, loss, optimizer, fit);
+JESSL_OPTIONS(jessl::method::DINO, augmentation, projector, loss, optimizer, fit);

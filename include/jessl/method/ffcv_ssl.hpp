@@ -79,5 +79,5 @@ struct VICReg {
 
 }  // namespace jessl::method::ffcv_ssl
 
-BOOST_HANA_ADAPT_STRUCT(jessl::method::ffcv_ssl::SimCLR, augmentation, projector, loss, optimizer, fit);
-BOOST_HANA_ADAPT_STRUCT(jessl::method::ffcv_ssl::VICReg, augmentation, projector, loss, optimizer, fit);
+JESSL_OPTIONS(jessl::method::ffcv_ssl::SimCLR, augmentation, projector, loss, optimizer, fit);
+JESSL_OPTIONS(jessl::method::ffcv_ssl::VICReg, augmentation, projector, loss, optimizer, fit);

@@ -47,4 +47,4 @@ struct LeJEPA {
 
 }  // namespace jessl::method
 
-BOOST_HANA_ADAPT_STRUCT(jessl::method::LeJEPA, augmentation, projector, loss, optimizer, fit);
+JESSL_OPTIONS(jessl::method::LeJEPA, augmentation, projector, loss, optimizer, fit);

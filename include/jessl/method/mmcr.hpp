@@ -40,4 +40,4 @@ struct MMCR {
 
 }  // namespace jessl::method
 
-BOOST_HANA_ADAPT_STRUCT(jessl::method::MMCR, augmentation, projector, loss, optimizer, fit);
+JESSL_OPTIONS(jessl::method::MMCR, augmentation, projector, loss, optimizer, fit);

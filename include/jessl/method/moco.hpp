@@ -41,4 +41,4 @@ struct MoCo {
 
 }  // namespace jessl::method
 
-BOOST_HANA_ADAPT_STRUCT(jessl::method::MoCo, augmentation, projector, loss, optimizer, fit);
+JESSL_OPTIONS(jessl::method::MoCo, augmentation, projector, loss, optimizer, fit);

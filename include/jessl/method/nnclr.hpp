@@ -41,4 +41,4 @@ struct NNCLR {
 
 }  // namespace jessl::method
 
-BOOST_HANA_ADAPT_STRUCT(jessl::method::NNCLR, augmentation, projector, loss, optimizer, fit);
+JESSL_OPTIONS(jessl::method::NNCLR, augmentation, projector, loss, optimizer, fit);

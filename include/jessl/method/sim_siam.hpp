@@ -38,4 +38,4 @@ struct SimSiam {
 
 }  // namespace jessl::method
 
-BOOST_HANA_ADAPT_STRUCT(jessl::method::SimSiam, augmentation, projector, loss, optimizer, fit);
+JESSL_OPTIONS(jessl::method::SimSiam, augmentation, projector, loss, optimizer, fit);

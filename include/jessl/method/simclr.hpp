@@ -43,4 +43,4 @@ struct SimCLR {
 
 }  // namespace jessl::method
 
-BOOST_HANA_ADAPT_STRUCT(jessl::method::SimCLR, augmentation, projector, loss, optimizer, fit);
+JESSL_OPTIONS(jessl::method::SimCLR, augmentation, projector, loss, optimizer, fit);

@@ -40,4 +40,4 @@ struct Supervised {
 
 }  // namespace jessl::method
 
-BOOST_HANA_ADAPT_STRUCT(jessl::method::Supervised, augmentation, projector, loss, optimizer, fit);
+JESSL_OPTIONS(jessl::method::Supervised, augmentation, projector, loss, optimizer, fit);

@@ -41,4 +41,4 @@ struct SwAV {
 
 }  // namespace jessl::method
 
-BOOST_HANA_ADAPT_STRUCT(jessl::method::SwAV, augmentation, projector, loss, optimizer, fit);
+JESSL_OPTIONS(jessl::method::SwAV, augmentation, projector, loss, optimizer, fit);

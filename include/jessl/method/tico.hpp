@@ -42,4 +42,4 @@ struct TiCo {
 
 }  // namespace jessl::method
 
-BOOST_HANA_ADAPT_STRUCT(jessl::method::TiCo, augmentation, projector, loss, optimizer, fit);
+JESSL_OPTIONS(jessl::method::TiCo, augmentation, projector, loss, optimizer, fit);

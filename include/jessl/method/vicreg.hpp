@@ -40,4 +40,4 @@ struct VICReg {
 
 }  // namespace jessl::method
 
-BOOST_HANA_ADAPT_STRUCT(jessl::method::VICReg, augmentation, projector, loss, optimizer, fit);
+JESSL_OPTIONS(jessl::method::VICReg, augmentation, projector, loss, optimizer, fit);

@@ -42,4 +42,4 @@ struct WMSE {
 
 }  // namespace jessl::method
 
-BOOST_HANA_ADAPT_STRUCT(jessl::method::WMSE, augmentation, projector, loss, optimizer, fit);
+JESSL_OPTIONS(jessl::method::WMSE, augmentation, projector, loss, optimizer, fit);

@@ -66,4 +66,4 @@ struct AdamW {
 
 }  // namespace jessl::optim
 
-BOOST_HANA_ADAPT_STRUCT(jessl::optim::AdamW, lr, beta1, beta2, epsilon, weight_decay, decay_norm_and_bias);
+JESSL_OPTIONS(jessl::optim::AdamW, lr, beta1, beta2, epsilon, weight_decay, decay_norm_and_bias);

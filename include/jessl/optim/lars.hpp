@@ -79,4 +79,4 @@ struct LARS {
 
 }  // namespace jessl::optim
 
-BOOST_HANA_ADAPT_STRUCT(jessl::optim::LARS, lr, momentum, weight_decay, eta, decay_norm_and_bias);
+JESSL_OPTIONS(jessl::optim::LARS, lr, momentum, weight_decay, eta, decay_norm_and_bias);

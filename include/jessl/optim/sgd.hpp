@@ -61,4 +61,4 @@ struct SGD {
 
 }  // namespace jessl::optim
 
-BOOST_HANA_ADAPT_STRUCT(jessl::optim::SGD, lr, momentum, weight_decay, nesterov, decay_norm_and_bias);
+JESSL_OPTIONS(jessl::optim::SGD, lr, momentum, weight_decay, nesterov, decay_norm_and_bias);

@@ -64,4 +64,4 @@ struct WarmupCosine {
 
 }  // namespace jessl::optim
 
-BOOST_HANA_ADAPT_STRUCT(jessl::optim::WarmupCosine, base_lr, warmup_steps, total_steps, end_ratio);
+JESSL_OPTIONS(jessl::optim::WarmupCosine, base_lr, warmup_steps, total_steps, end_ratio);

@@ -59,4 +59,4 @@ struct Identity {
 
 }  // namespace jessl::projector
 
-BOOST_HANA_ADAPT_STRUCT(jessl::projector::Identity);
+JESSL_OPTIONS(jessl::projector::Identity);

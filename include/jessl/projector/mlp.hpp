@@ -221,4 +221,4 @@ inline MLPHead MLP::make(std::int64_t in_features) const {
 
 }  // namespace jessl::projector
 
-BOOST_HANA_ADAPT_STRUCT(jessl::projector::MLP, widths, hidden_norm, activation, output_bias, output_norm, start);
+JESSL_OPTIONS(jessl::projector::MLP, widths, hidden_norm, activation, output_bias, output_norm, start);

@@ -109,4 +109,4 @@ struct CheckpointEvery {
 
 }  // namespace jessl::train
 
-BOOST_HANA_ADAPT_STRUCT(jessl::train::CheckpointEvery, path, epochs, steps);
+JESSL_OPTIONS(jessl::train::CheckpointEvery, path, epochs, steps);

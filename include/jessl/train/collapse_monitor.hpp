@@ -115,4 +115,4 @@ struct CollapseMonitor {
 
 }  // namespace jessl::train
 
-BOOST_HANA_ADAPT_STRUCT(jessl::train::CollapseMonitor, threshold, patience);
+JESSL_OPTIONS(jessl::train::CollapseMonitor, threshold, patience);

@@ -146,4 +146,4 @@ struct FineTuning {
 
 }  // namespace jessl::train
 
-BOOST_HANA_ADAPT_STRUCT(jessl::train::FineTuning, optimizer, head_lr, loss, min_scale, fit);
+JESSL_OPTIONS(jessl::train::FineTuning, optimizer, head_lr, loss, min_scale, fit);

@@ -207,4 +207,4 @@ struct JSONLines {
 
 }  // namespace jessl::train
 
-BOOST_HANA_ADAPT_STRUCT(jessl::train::JSONLines, path);
+JESSL_OPTIONS(jessl::train::JSONLines, path);

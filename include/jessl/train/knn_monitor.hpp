@@ -143,4 +143,4 @@ struct KNNMonitorOn {
 
 }  // namespace jessl::train
 
-BOOST_HANA_ADAPT_STRUCT(jessl::train::KNNMonitor, k, temperature, epochs);
+JESSL_OPTIONS(jessl::train::KNNMonitor, k, temperature, epochs);

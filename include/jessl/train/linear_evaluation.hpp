@@ -156,4 +156,4 @@ struct LinearEvaluation {
 
 }  // namespace jessl::train
 
-BOOST_HANA_ADAPT_STRUCT(jessl::train::LinearEvaluation, optimizer, min_scale, every_layer, fit);
+JESSL_OPTIONS(jessl::train::LinearEvaluation, optimizer, min_scale, every_layer, fit);

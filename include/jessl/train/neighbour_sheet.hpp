@@ -122,4 +122,4 @@ template <Dataset Q, Dataset B>
 
 }  // namespace jessl::train
 
-BOOST_HANA_ADAPT_STRUCT(jessl::train::NeighbourSheetOptions, images, neighbours, skip, size);
+JESSL_OPTIONS(jessl::train::NeighbourSheetOptions, images, neighbours, skip, size);

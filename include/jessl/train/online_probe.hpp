@@ -290,4 +290,4 @@ OnlineProbeOn<D> OnlineProbe::on(const D& data) const {
 
 }  // namespace jessl::train
 
-BOOST_HANA_ADAPT_STRUCT(jessl::train::OnlineProbe, optimizer, epochs);
+JESSL_OPTIONS(jessl::train::OnlineProbe, optimizer, epochs);

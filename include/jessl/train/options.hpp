@@ -80,7 +80,6 @@ struct jessl::EnumNames<jessl::Device> {
       {{Device::automatic, "auto"}, {Device::cpu, "cpu"}, {Device::cuda, "cuda"}}};
 };
 
-BOOST_HANA_ADAPT_STRUCT(jessl::FitOptions, epochs, batch_size, micro_batch, seed, device, precision, scale_lr,
-                        warmup_epochs, end_ratio, threads, workers, decoding, on_corrupt, max_corrupt_share, resume,
-                        keep_freed_memory);
-BOOST_HANA_ADAPT_STRUCT(jessl::EmbedOptions, batch_size, precision, threads, on_corrupt, max_corrupt_share, blocks);
+JESSL_OPTIONS(jessl::FitOptions, epochs, batch_size, micro_batch, seed, device, precision, scale_lr, warmup_epochs,
+              end_ratio, threads, workers, decoding, on_corrupt, max_corrupt_share, resume, keep_freed_memory);
+JESSL_OPTIONS(jessl::EmbedOptions, batch_size, precision, threads, on_corrupt, max_corrupt_share, blocks);

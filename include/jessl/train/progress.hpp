@@ -132,4 +132,4 @@ struct Progress {
 
 }  // namespace jessl::train
 
-BOOST_HANA_ADAPT_STRUCT(jessl::train::Progress, interval, log_interval);
+JESSL_OPTIONS(jessl::train::Progress, interval, log_interval);

@@ -99,4 +99,4 @@ struct RankMonitorOn {
 
 }  // namespace jessl::train
 
-BOOST_HANA_ADAPT_STRUCT(jessl::train::RankMonitor, epochs);
+JESSL_OPTIONS(jessl::train::RankMonitor, epochs);

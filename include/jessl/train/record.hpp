@@ -139,4 +139,4 @@ struct EpochRecord {
 
 }  // namespace jessl::train
 
-BOOST_HANA_ADAPT_STRUCT(jessl::train::Resolved, device, precision, threads, workers, warmup_epochs, version);
+JESSL_OPTIONS(jessl::train::Resolved, device, precision, threads, workers, warmup_epochs, version);

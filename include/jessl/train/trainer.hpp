@@ -508,7 +508,7 @@ class Trainer {
   [[nodiscard]] Checked checked(const D& data, const FitOptions& options, const R& order) const {
     static_assert(Recorded<R>,
                   "jessl::Trainer requires an order that can be recorded in checkpoints: adapt it by "
-                  "BOOST_HANA_ADAPT_STRUCT, or give it to_json(); see docs/data/order.md");
+                  "JESSL_OPTIONS, or give it to_json(); see docs/data/order.md");
     static_assert(A::views >= least_views,
                   "jessl::Trainer::fit requires an augmentation of at least two views, which the loss compares; see "
                   "augment::two_views in docs/augment/README.md");

@@ -112,4 +112,4 @@ template <Dataset D, ViewMaker M, class Caption = NoCaption>
 
 }  // namespace jessl::train
 
-BOOST_HANA_ADAPT_STRUCT(jessl::train::ViewGridOptions, images, zoom, seed, epoch);
+JESSL_OPTIONS(jessl::train::ViewGridOptions, images, zoom, seed, epoch);

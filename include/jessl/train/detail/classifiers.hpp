@@ -345,5 +345,5 @@ struct AccuracyAtEnd {
 
 }  // namespace jessl::train::detail
 
-BOOST_HANA_ADAPT_STRUCT(jessl::train::detail::LinearClassifiers, widths, classes);
-BOOST_HANA_ADAPT_STRUCT(jessl::train::detail::LayerwiseCrossEntropy, layers);
+JESSL_OPTIONS(jessl::train::detail::LinearClassifiers, widths, classes);
+JESSL_OPTIONS(jessl::train::detail::LayerwiseCrossEntropy, layers);

@@ -97,4 +97,4 @@ static_assert(Optimizer<HeadRate>);
 
 }  // namespace jessl::train::detail
 
-BOOST_HANA_ADAPT_STRUCT(jessl::train::detail::HeadRate, sgd, head_lr);
+JESSL_OPTIONS(jessl::train::detail::HeadRate, sgd, head_lr);
