@@ -132,7 +132,7 @@ Json found_by_search(std::string_view method) {
         {"optimizer", {{"lr", 1.0}}}}},
       {"WMSE",  // the widths are those of the official code for CIFAR-10
        {{"projector", {{"widths", "1024-64"}}}, {"loss", {{"sub_batch", 128}}}, {"optimizer", {{"lr", 1e-2}}}}},
-      {"MMCR",  // four images of a small batch a dimension, as published; a sum over them, it moves biases and norms far
+      {"MMCR",  // four images a dimension in batches of 128, as published; small steps for biases and norms: the loss is a sum
        {{"projector", {{"widths", "512-32"}}}, {"optimizer", {{"lr", 0.1}, {"eta", 0.03}}}}},
   };
   const auto one = changes.find(method);

@@ -4,7 +4,7 @@
 (// expect: text), and its twin <name>.ok.cpp must compile.
 
 All cases are compiled at once, each in a namespace of its own, and so are all twins: what they include costs more than
-they do. A case that opens a namespace of others (JESSL_OPTIONS does) is compiled alone.
+they do. A case with JESSL_OPTIONS, which must stand outside of namespaces, is compiled alone.
 
 Usage: compile_fails.py <compile_commands.json> <file whose flags to use> <case.cpp>...
 """

@@ -1,3 +1,5 @@
+#include <boost/hana/define_struct.hpp>
+
 #include <jessl/augment.hpp>
 
 struct Shift {

@@ -19,6 +19,10 @@
 #include <jessl/data.hpp>
 #include <jessl/eval.hpp>
 
+#if __has_include(<torch/torch.h>)
+#error "jessl::base must not bring LibTorch"
+#endif
+
 namespace {
 
 constexpr std::int64_t side = 16;

@@ -85,7 +85,7 @@ struct Applied {
 /// `O::Params`  the drawn parameters: a plain value that says all about what happens to one view
 /// `O::name`    its name in logs and checkpoints
 /// `check()`    throws ConfigError if a setting is out of its range; says which, and what is valid
-/// and an adaptation for Hana (or to_json()), from which its record in logs and checkpoints follows
+/// and an adaptation by JESSL_OPTIONS (or to_json()), from which its record in logs and checkpoints follows
 template <class O>
 concept BasicOperation = Recorded<O> && std::copy_constructible<O> && requires(const O& operation) {
   requires std::semiregular<typename O::Params>;

@@ -61,7 +61,7 @@ struct Mixing {
 /// An operation on the images of a batch together.
 ///
 /// `sample(draw, count, extent)`  what happens to `count` images of that size
-/// and name, check() and the adaptation for Hana of every operation
+/// and name, check() and the adaptation by JESSL_OPTIONS of every operation
 template <class O>
 concept BatchOperation = Options<O> && std::copy_constructible<O> &&
     requires(const O& operation, Draw& draw, std::int64_t count, Extent extent) {

@@ -6,6 +6,11 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include <jessl/augment/detail/check.hpp>
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
@@ -13,10 +18,6 @@
 #include <jessl/core/options.hpp>
 #include <jessl/core/shape.hpp>
 #include <jessl/core/views.hpp>
-#include <span>
-#include <string>
-#include <utility>
-#include <vector>
 
 namespace jessl::augment {
 

@@ -26,7 +26,6 @@
 #include <boost/hana/second.hpp>
 #include <boost/hana/string.hpp>
 #include <boost/hana/tuple.hpp>
-#include <boost/hana/type.hpp>
 #include <boost/preprocessor/seq/enum.hpp>
 #include <boost/preprocessor/seq/transform.hpp>
 #include <boost/preprocessor/variadic/to_seq.hpp>
@@ -34,25 +33,26 @@
 
 #include <jessl/core/error.hpp>
 
-/// Adapts an aggregate by the names of its settings, in the order of their declaration; outside of namespaces:
+/// Adapts an aggregate by the names of its settings, at most 64, in the order of their declaration; outside of namespaces,
+/// and with a name of the type that has no comma:
 ///
 ///     JESSL_OPTIONS(jessl::loss::NTXent, temperature);
 ///
-/// Does what BOOST_HANA_ADAPT_STRUCT does, but the compiler makes nothing of it until the settings are asked for: Hana's
-/// takes 40 ms for seven settings, and a program with all of jessl meets 150 of them.
-#define JESSL_OPTIONS(Type, ...)                                                                                     \
-  template <>                                                                                                        \
-  struct boost::hana::accessors_impl<Type> {                                                                         \
-    template <class = void>                                                                                          \
-    static constexpr auto apply() {                                                                                  \
-      return boost::hana::make_tuple(__VA_OPT__(                                                                     \
-          BOOST_PP_SEQ_ENUM(BOOST_PP_SEQ_TRANSFORM(JESSL_DETAIL_OPTION, , BOOST_PP_VARIADIC_TO_SEQ(__VA_ARGS__))))); \
-    }                                                                                                                \
+/// Does what BOOST_HANA_ADAPT_STRUCT does, but the compiler makes tuples of the settings only where they are asked for. That
+/// takes it 40 ms for seven of them, and a program that includes all of jessl meets 150 types, of which it asks for a dozen.
+#define JESSL_OPTIONS(Type, ...)                                                                       \
+  template <>                                                                                          \
+  struct boost::hana::accessors_impl<Type> {                                                           \
+    template <class = void>                                                                            \
+    static constexpr auto apply() {                                                                    \
+      return boost::hana::make_tuple(__VA_OPT__(BOOST_PP_SEQ_ENUM(                                     \
+          BOOST_PP_SEQ_TRANSFORM(JESSL_DETAIL_OPTION, Type, BOOST_PP_VARIADIC_TO_SEQ(__VA_ARGS__))))); \
+    }                                                                                                  \
   }
-#define JESSL_DETAIL_OPTION(s, data, member) \
-  boost::hana::make_pair(                    \
-      BOOST_HANA_STRING(#member),            \
-      [](auto&& options) -> auto&& { return static_cast<decltype(options)>(options).member; })
+// The size is asked for so that a name that the type has not is an error where it is written, not where it is used.
+#define JESSL_DETAIL_OPTION(s, Type, member)                                                    \
+  boost::hana::make_pair((static_cast<void>(sizeof(Type::member)), BOOST_HANA_STRING(#member)), \
+                         [](auto&& options) -> auto&& { return static_cast<decltype(options)>(options).member; })
 
 namespace jessl {
 
@@ -75,7 +75,7 @@ concept NamedEnum = std::is_enum_v<E> && requires {
   EnumNames<E>::value;
 };
 
-/// An aggregate adapted once with JESSL_OPTIONS (or BOOST_HANA_ADAPT_STRUCT).
+/// An aggregate adapted once with JESSL_OPTIONS (or BOOST_HANA_ADAPT_STRUCT, of <boost/hana/adapt_struct.hpp>).
 template <class T>
 concept Options = hana::Struct<T>::value;
 

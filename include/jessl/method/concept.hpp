@@ -5,7 +5,6 @@
 #include <concepts>
 #include <string_view>
 
-#include <jessl/backbone/concept.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/views.hpp>
 #include <jessl/loss/concept.hpp>
