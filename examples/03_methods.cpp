@@ -6,7 +6,7 @@
 //            build/release/examples/methods methods='["SimCLR", "BYOL"]' seeds=3 data=cifar10 out=out/cifar10
 //            build/release/examples/methods methods='["BYOL"]' change='{"optimizer": {"lr": 1e-3}}'
 // Ends with  a table: mean and deviation of the accuracies over the seeds, and the untrained encoder's; and which are above it
-// Time       CIFAR-10: three to four minutes a method and seed on a core with AVX-512 and bfloat16, evaluation included
+// Time       CIFAR-10: two to four minutes a method and seed on a core with AVX-512 and bfloat16, evaluation included
 // test: images_per_class=60 test_images=500 width=4 epochs=16 batch_size=128 precision=float32 threads=1 change='{"augmentation": {"size": 16}}' out=methods_output
 // expect: ([0-9]+) of \1 methods are above the untrained encoder
 

@@ -39,7 +39,7 @@
 ///     JESSL_OPTIONS(jessl::loss::NTXent, temperature);
 ///
 /// Does what BOOST_HANA_ADAPT_STRUCT does, but the compiler makes tuples of the settings only where they are asked for. That
-/// takes it 40 ms for seven of them, and a program that includes all of jessl meets 150 types, of which it asks for a dozen.
+/// takes it 40 ms for seven of them, and a program that includes all of jessl meets 150 types, whether it asks for them or not.
 #define JESSL_OPTIONS(Type, ...)                                                                       \
   template <>                                                                                          \
   struct boost::hana::accessors_impl<Type> {                                                           \
