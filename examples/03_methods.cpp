@@ -106,8 +106,10 @@ Images load(const Settings& settings) {
 std::string at_most(std::int64_t most, const std::string& widths) {
   std::string text;
   std::istringstream stream(widths);
-  for (std::string width; std::getline(stream, width, '-');)
-    text += (text.empty() ? "" : "-") + std::to_string(std::min(most, static_cast<std::int64_t>(std::stoll(width))));
+  for (std::string width; std::getline(stream, width, '-');) {
+    if (!text.empty()) text += '-';
+    text += std::to_string(std::min(most, static_cast<std::int64_t>(std::stoll(width))));
+  }
   return text;
 }
 

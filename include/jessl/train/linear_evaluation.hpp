@@ -117,7 +117,7 @@ struct LinearEvaluation {
       return run(trainer, train, test, maker, Progress{});
     } else {
       detail::check_labels("jessl::train::LinearEvaluation", train, test);
-      const torch::Device device = jessl::detail::resolve(fit.device);
+      const torch::Device device = detail::resolve(fit.device);
       auto net = trainer.backbone();
       auto head = trainer.projector();
       const detail::Lent net_lent(net.ptr(), device);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run tells its callbacks: once at the start, after each step, after each epoch, and what other callbacks measured.
+// What a run tells its callbacks, once at the start, after each step and after each epoch, and its caller at the end.
 #pragma once
 
 #include <cstddef>
@@ -138,5 +138,27 @@ struct EpochRecord {
 };
 
 }  // namespace jessl::train
+
+namespace jessl {
+
+/// What a run did.
+///
+/// Shapes     none
+/// Errors     none
+/// Models     none
+/// Source     none
+struct FitResult {
+  std::int64_t steps = 0;          ///< taken by this call
+  std::int64_t images = 0;         ///< seen by this call
+  std::int64_t corrupt = 0;        ///< different damaged images met by this call, each replaced by another
+  double seconds = 0.0;            ///< wall time of this call's steps, with the loader's and the callbacks' work
+  double images_per_second = 0.0;  ///< of this call
+  double run_seconds = 0.0;        ///< of the whole run: this call's and those of the calls that it resumed
+  std::int64_t run_images = 0;     ///< seen by the whole run
+  double loss = std::numeric_limits<double>::quiet_NaN();  ///< of the last step; NaN where there was none to take
+  train::Resolved resolved{};                              ///< what the settings of the run left open
+};
+
+}  // namespace jessl
 
 JESSL_OPTIONS(jessl::train::Resolved, device, precision, threads, workers, warmup_epochs, version);

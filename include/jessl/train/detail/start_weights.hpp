@@ -17,36 +17,35 @@
 #include <jessl/core/log.hpp>
 #include <jessl/core/module_state.hpp>
 #include <jessl/core/tensor.hpp>
+#include <jessl/train/detail/network_base.hpp>
 
 namespace jessl::train::detail {
 
-/// Calls module->initialise(seed) while its tensors lie in the order of their indices, as they did when it was made: LibTorch's random
-/// functions fill a tensor in the order of memory, which is another one in a network that runs channels last.
-template <class Holder>
-void initialise(Holder& module, std::uint64_t seed) {
+/// Calls drawn.initialise(seed) while the module's tensors lie in the order of their indices, as they did when it was made: LibTorch's
+/// random functions fill a tensor in the order of memory, which is another one in a network that runs channels last.
+inline void initialise(const DrawnModule& drawn, std::uint64_t seed) {
   const torch::NoGradGuard no_gradient;
   std::vector<torch::Tensor> turned;
-  for (const auto& tensors : {module->parameters(), module->buffers()}) {
+  for (const auto& tensors : {drawn.module->parameters(), drawn.module->buffers()}) {
     for (torch::Tensor tensor : tensors) {
       if (tensor.dim() != 4 || tensor.is_contiguous()) continue;
       tensor.set_data(tensor.contiguous());
       turned.push_back(tensor);
     }
   }
-  module->initialise(seed);
+  drawn.initialise(seed);
   for (torch::Tensor& tensor : turned) tensor.set_data(tensor.contiguous(torch::MemoryFormat::ChannelsLast));
 }
 
 /// Whether a module's weights are those that initialise(seed) gives. They stay as they are.
-template <class Holder>
-[[nodiscard]] bool is_drawn_from(Holder module, std::uint64_t seed) {
+[[nodiscard]] inline bool is_drawn_from(const DrawnModule& drawn, std::uint64_t seed) {
   StateDict before;
-  for (const auto& [name, tensor] : module_state(*module)) before[name] = tensor.detach().clone();
-  initialise(module, seed);
-  const StateDict drawn = module_state(*module);
-  const bool equal = std::all_of(drawn.begin(), drawn.end(),
+  for (const auto& [name, tensor] : module_state(*drawn.module)) before[name] = tensor.detach().clone();
+  initialise(drawn, seed);
+  const StateDict now = module_state(*drawn.module);
+  const bool equal = std::all_of(now.begin(), now.end(),
                                  [&](const auto& entry) { return torch::equal(entry.second, before.at(entry.first)); });
-  if (!equal) load_module_state(*module, before, "jessl::Trainer");
+  if (!equal) load_module_state(*drawn.module, before, "jessl::Trainer");
   return equal;
 }
 
@@ -54,21 +53,19 @@ template <class Holder>
 class StartWeights {
  public:
   /// Draws all weights anew: those that a run with this seed starts from.
-  template <class Network>
-  void draw(const Network& network, std::uint64_t seed) {
-    network.for_each_drawn([&](std::string_view name, auto module) {
-      Start& start = of(name);
-      start = {.seed = module_seed(name, seed), .kept = true};
-      initialise(module, start.seed);
-    });
+  void draw(const NetworkBase& network, std::uint64_t seed) {
+    for (const DrawnModule& drawn : network.drawn()) {
+      Start& start = of(drawn.name);
+      start = {.seed = module_seed(drawn.name, seed), .kept = true};
+      initialise(drawn, start.seed);
+    }
   }
 
   /// The weights that the module has were loaded, drawn by hand or trained.
   void keep(std::string_view name) { of(name).kept = true; }
 
-  template <class Network>
-  void keep_all(const Network& network) {
-    network.for_each_drawn([&](std::string_view name, const auto&) { keep(name); });
+  void keep_all(const NetworkBase& network) {
+    for (const DrawnModule& drawn : network.drawn()) keep(drawn.name);
   }
 
   [[nodiscard]] bool keeps(std::string_view name) const {
@@ -77,19 +74,18 @@ class StartWeights {
   }
 
   /// Draws those weights from the run's seed that nobody has changed since they were drawn.
-  template <class Network>
-  void prepare(const Network& network, std::uint64_t seed) {
+  void prepare(const NetworkBase& network, std::uint64_t seed) {
     if (keeps("backbone")) note("the run starts from the weights that the trainer has");
-    network.for_each_drawn([&](std::string_view name, auto module) {
-      Start& start = of(name);
-      if (start.kept) return;
-      if (is_drawn_from(module, start.seed)) {
-        initialise(module, module_seed(name, seed));
+    for (const DrawnModule& drawn : network.drawn()) {
+      Start& start = of(drawn.name);
+      if (start.kept) continue;
+      if (is_drawn_from(drawn, start.seed)) {
+        initialise(drawn, module_seed(drawn.name, seed));
       } else {
-        note("the ", name, "'s weights are not those it was made with and are kept");
+        note("the ", drawn.name, "'s weights are not those it was made with and are kept");
       }
-      start.seed = module_seed(name, seed);
-    });
+      start.seed = module_seed(drawn.name, seed);
+    }
   }
 
  private:

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// An optimizer at work, whatever its type.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include <jessl/core/tensor.hpp>
+#include <jessl/optim/concept.hpp>
+
+namespace jessl::train::detail {
+
+/// The state that jessl::Optimizer asks for, without its type.
+class AnyOptimizer {
+ public:
+  virtual ~AnyOptimizer() = default;
+  AnyOptimizer() = default;
+  AnyOptimizer(const AnyOptimizer&) = delete;
+  AnyOptimizer& operator=(const AnyOptimizer&) = delete;
+
+  virtual void step() = 0;
+  virtual void zero_grad() = 0;
+  virtual void set_lr(double lr) = 0;
+  [[nodiscard]] virtual double lr() const = 0;
+  [[nodiscard]] virtual StateDict state_dict() const = 0;
+  virtual void load_state_dict(const StateDict& saved) = 0;
+};
+
+template <class State>
+class SomeOptimizer final : public AnyOptimizer {
+ public:
+  explicit SomeOptimizer(State state) : state_(std::move(state)) {}
+  void step() override { state_.step(); }
+  void zero_grad() override { state_.zero_grad(); }
+  void set_lr(double lr) override { state_.set_lr(lr); }
+  [[nodiscard]] double lr() const override { return state_.lr(); }
+  [[nodiscard]] StateDict state_dict() const override { return state_.state_dict(); }
+  void load_state_dict(const StateDict& saved) override { state_.load_state_dict(saved); }
+
+ private:
+  State state_;
+};
+
+/// Puts an optimizer to work on parameters.
+using AttachOptimizer = std::function<std::unique_ptr<AnyOptimizer>(const optim::NamedParameters&)>;
+
+/// Attaches the optimizer of a policy.
+template <Optimizer O>
+[[nodiscard]] AttachOptimizer attaching(const O& policy) {
+  return [policy](const optim::NamedParameters& parameters) -> std::unique_ptr<AnyOptimizer> {
+    return std::make_unique<SomeOptimizer<optim::StateOf<O>>>(policy.attach(parameters));
+  };
+}
+
+}  // namespace jessl::train::detail
