@@ -49,8 +49,7 @@ class FittedStandardize {
   /// See Standardize::fit.
   template <class = void>
   explicit FittedStandardize(const Features& x) {
-    JESSL_CHECK(x.rows() > 0 && x.cols() > 0, DataError, who, ": X is ", detail::shape_of(x),
-                ", expected at least one row and one column");
+    detail::check_rows(who, x, 1);
     detail::check_finite(who, x, 0, x.rows());
     const auto rows = static_cast<double>(x.rows());
     mean_.setZero(x.cols());
