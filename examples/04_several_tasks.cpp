@@ -5,7 +5,7 @@
 //            build/release/examples/several_tasks out=out/several_tasks   (writes their files and the list of them, too)
 //            build/release/examples/several_tasks tasks=out/several_tasks/tasks.json   (files of features, of any network)
 // Ends with  a row for each layer and probe, a column for each task, their mean and the mean rank
-// Time       half a minute on 2 cores
+// Time       3 seconds on 2 cores
 // plain
 // test: images=512 test_images=256 components=8 out=several_tasks_output
 // expect: layer +probe +class .top1. +worn .mAP. +box .R2. +mean +rank\npixels .*\npixels .*\ncomponents .*\ncomponents
@@ -84,7 +84,6 @@ std::vector<Task> fashion_tasks(const Settings& settings) {
     return LayerEmbedding{.layers = {{"pixels", images.features}, {"components", pca.transform(images.features)}},
                           .labels = images.labels};
   };
-  // [tasks]
   const Task classes{.name = "class", .train = layers(train), .test = layers(test)};
   Task several = classes;
   several.name = "worn";
@@ -96,7 +95,6 @@ std::vector<Task> fashion_tasks(const Settings& settings) {
   quantities.kind = TaskKind::quantities;
   quantities.train_targets = boxes(train.features);  // [N, 2], pixels
   quantities.test_targets = boxes(test.features);
-  // [/tasks]
   return {classes, several, quantities};
 }
 
@@ -138,10 +136,8 @@ int run(const Settings& settings) {
     if (!settings.out.empty()) write(tasks, settings.out);
     std::cout << eval::on_tasks(tasks, linear, neighbours);
   } else {
-    // [list]
     const std::vector<io::TaskFiles> list = io::load_task_list(settings.tasks);
     std::cout << eval::on_tasks(list | std::views::transform(io::load_task), linear, neighbours);
-    // [/list]
   }
   return EXIT_SUCCESS;
 }
