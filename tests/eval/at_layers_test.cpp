@@ -64,6 +64,22 @@ TEST_CASE("at_layers: the figures are those of each classifier on each layer", "
   CHECK_THAT(text.str(), Contains("representation  KNN{k = 5, temperature = 0.07"));
 }
 
+TEST_CASE("at_layers: whatever embeds data sets at every layer is asked for both", "[eval][at_layers]") {
+  struct Network {
+    std::vector<std::uint64_t> asked{};
+    LayerEmbedding embed_layers(std::uint64_t data) {
+      asked.push_back(data);
+      return layers(data, 80);
+    }
+  };
+  Network network;
+  const ScoreTable table =
+      eval::at_layers(network, std::uint64_t{11}, std::uint64_t{12}, KNN{.k = 3}, eval::NearestCentroid{});
+  CHECK(network.asked.size() == 2);
+  CHECK(eval::to_json(table) ==
+        eval::to_json(eval::at_layers(layers(11, 80), layers(12, 80), KNN{.k = 3}, eval::NearestCentroid{})));
+}
+
 TEST_CASE("at_layers: layers of two networks are refused", "[eval][at_layers]") {
   const LayerEmbedding train = layers(11, 40);
   LayerEmbedding test = layers(12, 20);
