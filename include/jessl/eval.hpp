@@ -22,6 +22,7 @@
 #include <jessl/eval/knn.hpp>
 #include <jessl/eval/lidar.hpp>
 #include <jessl/eval/linear_cka.hpp>
+#include <jessl/eval/linear_probe.hpp>
 #include <jessl/eval/logistic_probe.hpp>
 #include <jessl/eval/logistic_probe_search.hpp>
 #include <jessl/eval/mean_average_precision.hpp>
@@ -29,6 +30,7 @@
 #include <jessl/eval/nearest_centroid.hpp>
 #include <jessl/eval/nearest_neighbours.hpp>
 #include <jessl/eval/nesum.hpp>
+#include <jessl/eval/on_tasks.hpp>
 #include <jessl/eval/palette.hpp>
 #include <jessl/eval/pca.hpp>
 #include <jessl/eval/r2_score.hpp>

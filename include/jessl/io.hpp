@@ -7,3 +7,4 @@
 #include <jessl/io/json.hpp>
 #include <jessl/io/png.hpp>
 #include <jessl/io/safetensors.hpp>
+#include <jessl/io/task_list.hpp>

@@ -45,6 +45,11 @@ struct Described {
   [[nodiscard]] jessl::Json to_json() const { return jessl::Json{{"parts", {inner}}}; }
 };
 
+struct Named {
+  std::string name = "nobody";  // a setting
+  std::int64_t age = 0;
+};
+
 struct Nothing {
   static constexpr std::string_view name = "Nothing";
 };
@@ -57,6 +62,7 @@ struct jessl::EnumNames<options_test::Stem> {
       {{options_test::Stem::large, "large"}, {options_test::Stem::small, "small"}}};
 };
 BOOST_HANA_ADAPT_STRUCT(options_test::Crop, low, high);  // as code that knows Hana may do it
+JESSL_OPTIONS(options_test::Named, name, age);
 JESSL_OPTIONS(options_test::Policy, temperature, size, level, seed, nesterov, title, stem, dropout, betas, widths,
               crop);
 JESSL_OPTIONS(options_test::Nothing);
@@ -98,6 +104,15 @@ TEST_CASE("options: JSON and back gives the same settings", "[core][options]") {
   CHECK(again.seed == std::numeric_limits<std::uint64_t>::max());
   CHECK(again.dropout == 0.1);
   CHECK_FALSE(jessl::same_options(changed, Policy{}));
+}
+
+TEST_CASE("options: a setting may be called name", "[core][options]") {
+  static_assert(jessl::policy_name<options_test::Named>().empty());
+  const jessl::Json document = jessl::to_json(options_test::Named{.name = "Ada", .age = 36});
+  CHECK(document.dump() == R"({"name":"Ada","age":36})");
+  CHECK(jessl::from_json<options_test::Named>(document).name == "Ada");
+  CHECK_THROWS_WITH(jessl::from_json<options_test::Named>(jessl::Json{{"nam", "Ada"}}),
+                    Contains("did you mean \"name\""));
 }
 
 TEST_CASE("options: what JSON leaves out keeps its default", "[core][options]") {

@@ -218,3 +218,50 @@ TEST_CASE("KNN: settings out of range are errors that name them", "[eval][knn]")
                     Contains("temperature is 0, expected a finite number > 0"));
   CHECK_THROWS_AS((KNN{.k = 2, .temperature = std::nan("")}.fit(x, y)), jessl::ConfigError);
 }
+
+TEST_CASE("KNN: targets are averaged by the votes, worked out by hand", "[eval][knn]") {
+  // Similarities 1, 0 and 0 to the query, and votes e, 1 and 1 with temperature 1.
+  const RowMatrix x = RowMatrix::Identity(3, 3);
+  const RowMatrix targets = (RowMatrix(3, 2) << 1, 10, 2, 0, 4, -2).finished();
+  const auto model = KNN{.k = 3, .temperature = 1.0}.fit(x, targets);
+  CHECK(model.targets() == 2);
+  CHECK(model.dimension() == 3);
+  const RowMatrix found = model.predict(RowMatrix::Identity(1, 3));
+  REQUIRE(found.rows() == 1);
+  const double e = std::exp(1.0);
+  CHECK(found(0, 0) == Approx((e + 2.0 + 4.0) / (e + 2.0)).epsilon(1e-6));  // float32
+  CHECK(found(0, 1) == Approx((10.0 * e - 2.0) / (e + 2.0)).epsilon(1e-6));
+  CHECK(KNN{.k = 1}.fit(x, targets).predict(x) == targets);
+  CHECK(KNN{.k = 3, .votes = jessl::eval::Votes::uniform}.fit(x, targets).predict(x).col(0).isConstant(7.0F / 3.0F));
+}
+
+TEST_CASE("KNN: one-hot targets have the scores of the classes, whatever the votes and threads", "[eval][knn]") {
+  const reference::Clusters train(11, 500, 24, 4);
+  const reference::Clusters test(12, 101, 24, 4);
+  RowMatrix targets = RowMatrix::Zero(500, 4);
+  for (Eigen::Index i = 0; i < 500; ++i) targets(i, train.y[static_cast<std::size_t>(i)]) = 1.0F;
+  for (const auto distance : {jessl::eval::Distance::cosine, jessl::eval::Distance::euclidean}) {
+    for (const auto votes :
+         {jessl::eval::Votes::by_temperature, jessl::eval::Votes::by_distance, jessl::eval::Votes::uniform}) {
+      for (const std::int64_t threads : {1, 3}) {
+        const KNN knn{.k = 7, .distance = distance, .votes = votes, .threads = threads};
+        CHECK(knn.fit(train.x, targets).predict(test.x) == knn.fit(train.x, train.y).scores(test.x));
+      }
+    }
+  }
+}
+
+TEST_CASE("KNN: targets that do not fit are errors", "[eval][knn]") {
+  const reference::Clusters train(11, 20, 5, 2);
+  RowMatrix targets = RowMatrix::Ones(20, 2);
+  CHECK_THROWS_AS(KNN{.k = 21}.fit(train.x, targets), jessl::ConfigError);
+  CHECK_THROWS_AS(KNN{.temperature = 0.0}.fit(train.x, targets), jessl::ConfigError);
+  CHECK_THROWS_AS(KNN{.k = 3}.fit(train.x, RowMatrix::Ones(19, 2)), jessl::ShapeError);
+  CHECK_THROWS_WITH(
+      KNN{.k = 3}.fit(train.x, RowMatrix::Ones(19, 2)),
+      Contains("jessl::eval::KNN: X is [20, 5] but targets is [19, 2], expected one row of targets a row"));
+  CHECK_THROWS_AS(KNN{.k = 3}.fit(train.x, targets).predict(RowMatrix::Ones(1, 4)), jessl::ShapeError);
+  targets(4, 1) = NAN;
+  CHECK_THROWS_AS(KNN{.k = 3}.fit(train.x, targets), jessl::DataError);
+  CHECK_THROWS_WITH(KNN{.k = 3}.fit(train.x, targets), Contains("targets(4, 1) is nan"));
+}

@@ -179,7 +179,8 @@ TEST_CASE("scatter_picture: other shapes, labels, settings and NaN are errors", 
   CHECK_THROWS_AS(scatter_picture(x, Classes(3)), jessl::ShapeError);
   CHECK_THROWS_WITH(scatter_picture(x, Classes(3)), Contains("points is [2, 2] but there are 3 labels"));
   CHECK_THROWS_AS(scatter_picture(RowMatrix(0, 2), Classes()), jessl::DataError);
-  CHECK_THROWS_WITH(scatter_picture(RowMatrix(0, 2), Classes()), Contains("points is [0, 2], expected at least 1 row"));
+  CHECK_THROWS_WITH(scatter_picture(RowMatrix(0, 2), Classes()),
+                    Contains("points is [0, 2], expected at least one row"));
   RowMatrix broken = x;
   broken(1, 0) = std::numeric_limits<float>::quiet_NaN();
   CHECK_THROWS_AS(scatter_picture(broken, Classes(2)), jessl::DataError);

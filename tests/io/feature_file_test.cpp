@@ -16,6 +16,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -199,6 +200,59 @@ TEST_CASE("FeatureFile: features without labels, no rows, and any bits come back
   }
 }
 
+TEST_CASE("FeatureFile: targets stand behind the features, whatever the blocks", "[io][feature_file]") {
+  const TemporaryFolder folder;
+  for (const auto& [rows, columns, targets] :
+       {std::tuple{64, 16, 2}, std::tuple{37, 5, 3}, std::tuple{1, 1, 1}, std::tuple{5, 3, 40}}) {
+    for (const bool labels : {true, false}) {
+      INFO(rows << " x " << columns << ", targets " << targets << ", labels " << labels);
+      const jessl::Embedding all = clusters(rows, columns);
+      const RowMatrix answers = clusters(rows, targets + 1).features.rightCols(targets);
+      const std::span<const std::int64_t> known = labels ? std::span(all.labels) : std::span<const std::int64_t>();
+      const auto write_in = [&](const std::string& name, Eigen::Index block, bool told) {
+        FeatureFileWriter writer{folder / name,
+                                 {.dimension = columns,
+                                  .rows = told ? std::optional<std::int64_t>(rows) : std::nullopt,
+                                  .labels = labels,
+                                  .targets = targets}};
+        const RowMatrix wide = clusters(rows, targets + 1).features;  // whose rows are longer than the targets
+        for (Eigen::Index first = 0; first < rows; first += block) {
+          const Eigen::Index count = std::min<Eigen::Index>(block, rows - first);
+          writer.append(
+              all.features.middleRows(first, count),
+              labels ? known.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count)) : known,
+              wide.block(first, 1, count, targets));
+        }
+        writer.commit();
+        return content(folder / name);
+      };
+      const std::string whole = write_in("whole", rows, true);
+      for (const bool told : {true, false}) {
+        for (const Eigen::Index block : {1, rows / 3 + 1, rows}) CHECK((write_in("blocks", block, told) == whole));
+      }
+      const FeatureFile file(folder / "whole");
+      CHECK(file.features() == all.features);
+      CHECK(std::ranges::equal(file.labels(), known));
+      CHECK(file.targets() == answers);
+      CHECK(reinterpret_cast<std::uintptr_t>(file.features().data()) % 64 == 0);
+    }
+  }
+  write(folder / "bare", clusters(4, 2), 4);
+  CHECK(FeatureFile(folder / "bare").targets().size() == 0);
+}
+
+TEST_CASE("FeatureFile: the header with targets is that of the format", "[io][feature_file]") {
+  const TemporaryFolder folder;
+  FeatureFileWriter writer(folder / "a", {.dimension = 1, .rows = 2, .targets = 3});
+  writer.append((RowMatrix(2, 1) << 1.0F, -2.0F).finished(), std::vector<std::int64_t>{7, -1}, RowMatrix::Ones(2, 3));
+  writer.commit();
+  const std::string header =
+      R"({"labels":{"dtype":"I64","shape":[2],"data_offsets":[0,16]},"features":{"dtype":"F32","shape":[2,1],"data_offsets":[16,24]},"targets":{"dtype":"F32","shape":[2,3],"data_offsets":[24,48]}})";
+  const std::string bytes = content(folder / "a");
+  CHECK(bytes.substr(8, header.size()) == header);
+  CHECK(bytes.substr(bytes.size() - 4) == std::string("\0\0\x80\x3F", 4));
+}
+
 TEST_CASE("FeatureFile: a block may be a part of a wider matrix", "[io][feature_file]") {
   const TemporaryFolder folder;
   const jessl::Embedding wide = clusters(12, 9);
@@ -314,6 +368,16 @@ TEST_CASE("FeatureFile: tensors that are no features and labels are refused", "[
     return refusal(file_of(header, 32));
   };
   CHECK(labelled("I64", "[2]") == "no error");
+  const auto targeted = [&](const std::string& dtype, const std::string& shape) {
+    std::string header = "{" + features + R"(,"targets":)" + tensor(dtype, shape, "[0,16]") + "}";
+    header.resize((header.size() + 7) / 8 * 8, ' ');
+    return refusal(file_of(header, 32));
+  };
+  CHECK(targeted("F32", "[2,2]") == "no error");
+  CHECK_THAT(targeted("F32", "[4]"), Contains("(offset 8) has targets F32 [4], expected F32 [N, T] = [2, T]"));
+  CHECK_THAT(targeted("F32", "[1,4]"), Contains("has targets F32 [1, 4], expected F32 [N, T] = [2, T]"));
+  CHECK_THAT(targeted("F64", "[2,1]"), Contains("has targets F64 [2, 1]"));
+  CHECK_THAT(targeted("I64", "[2,1]"), Contains("has targets I64 [2, 1]"));
   CHECK_THAT(labelled("F64", "[2]"), Contains("(offset 8) has labels F64 [2], expected I64 [2], one for each row"));
   CHECK_THAT(labelled("I64", "[2,1]"), Contains("has labels I64 [2, 1], expected I64 [2]"));
   CHECK_THAT(labelled("I32", "[4]"), Contains("has labels I32 [4], expected I64 [2]"));
@@ -354,6 +418,8 @@ TEST_CASE("FeatureFileWriter: settings out of range are refused before a file is
   refused({.dimension = -3}, "dimension is -3");
   refused({.dimension = std::numeric_limits<std::int64_t>::max()}, "dimension is 9223372036854775807");
   refused({.dimension = 2, .rows = -1}, "rows is -1, expected 0 to");
+  refused({.dimension = 2, .targets = -1}, "targets is -1, expected 0 to");
+  refused({.dimension = 2, .targets = std::numeric_limits<std::int64_t>::max()}, "targets is 9223372036854775807");
   refused({.dimension = 2, .rows = std::numeric_limits<std::int64_t>::max()}, "rows is 9223372036854775807");
   refused({.dimension = 2, .metadata = {{"model", "\xFF"}}}, "a tensor's name or a metadata text is not UTF-8");
   CHECK(folder.entries() == 0);
@@ -382,7 +448,17 @@ TEST_CASE("FeatureFileWriter: a block that does not fit is refused, and leaves t
   CHECK_THROWS_AS(writer.commit(), IOError);
   CHECK_THROWS_AS(writer.append(RowMatrix::Zero(0, 3)), IOError);
 
+  FeatureFileWriter targeted(folder / "c", {.dimension = 3, .labels = false, .targets = 2});
+  CHECK_THROWS_AS(targeted.append(rows.features), ShapeError);
+  CHECK_THROWS_WITH(targeted.append(rows.features),
+                    Contains("is [5, 3] with targets [0, 0], expected [n, T] = [5, 2]"));
+  CHECK_THROWS_WITH(targeted.append(rows.features, {}, RowMatrix::Zero(4, 2)),
+                    Contains("with targets [4, 2], expected"));
+  CHECK(targeted.size() == 0);
+
   FeatureFileWriter bare(folder / "b", {.dimension = 3, .labels = false});
+  CHECK_THROWS_WITH(bare.append(rows.features, {}, RowMatrix::Zero(5, 2)),
+                    Contains("with targets [5, 2], expected [n, T] = [0, 0]"));
   CHECK_THROWS_WITH(bare.append(rows.features, rows.labels), Contains("with 5 labels, expected 0: the file has none"));
 }
 
@@ -456,6 +532,20 @@ TEST_CASE("FeatureFile: Python's safetensors reads it", "[io][feature_file][outs
       "assert x.dtype == np.float32 and y.dtype == np.int64; "
       "assert (x == np.arange(5.)[:, None] - np.arange(3.) / 8).all() and y.tolist() == [0, 1, 2, 0, 1]; "
       "assert safe_open(sys.argv[1], 'np').metadata() == {'layer': 'representation', 'model': chr(252)}";
+  for (const bool told : {true, false}) {
+    FeatureFileWriter writer(
+        folder / (told ? "told_targets" : "untold_targets"),
+        {.dimension = 3, .rows = told ? std::optional(std::int64_t{5}) : std::nullopt, .targets = 3});
+    writer.append(rows.features, rows.labels, 2.0F * rows.features);
+    writer.commit();
+  }
+  const std::string with_targets =
+      "import sys, numpy as np; from safetensors.numpy import load_file; d = load_file(sys.argv[1]); "
+      "assert sorted(d) == ['features', 'labels', 'targets'] and d['targets'].dtype == np.float32; "
+      "assert (d['targets'] == 2 * d['features']).all() and d['labels'].tolist() == [0, 1, 2, 0, 1]; "
+      "assert (d['features'] == np.arange(5.)[:, None] - np.arange(3.) / 8).all()";
+  for (const std::string file : {"told_targets", "untold_targets"})
+    CHECK(std::system((python() + " -c \"" + with_targets + "\" " + folder / file).c_str()) == 0);
   for (const std::string file : {"told", "untold"})
     CHECK(std::system((python() + " -c \"" + program + "\" " + folder / file).c_str()) == 0);
 }

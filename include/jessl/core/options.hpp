@@ -153,10 +153,13 @@ template <Options T>
   return names;
 }
 
-/// The policy's own name (`T::name`), or "" where it has none.
+/// The policy's own name (the constant `T::name`), or "" where it has none; a setting called `name` is no such
+/// constant.
 template <class T>
 [[nodiscard]] constexpr std::string_view policy_name() {
-  if constexpr (requires { std::string_view(T::name); }) {
+  if constexpr (requires {
+                  { &T::name } -> std::convertible_to<const std::string_view*>;
+                }) {
     return T::name;
   } else {
     return "";
@@ -333,7 +336,8 @@ template <Options T>
 template <class T>
 [[nodiscard]] std::string describe(const T& value) {
   if constexpr (Options<T> && !SelfDescribing<T>) {
-    std::string text = std::string(policy_name<T>()) + "{";
+    std::string text(policy_name<T>());
+    text += '{';
     bool first = true;
     for_each_option(value, [&](std::string_view name, const auto& member) {
       text += (first ? "" : ", ") + std::string(name) + " = " + describe(member);

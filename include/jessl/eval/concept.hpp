@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a classifier of features is: settings that, fitted to labelled features, give something that predicts.
+// What classifiers and regressors of features are: settings that, fitted to features, give something that predicts.
 #pragma once
 
 #include <concepts>
@@ -60,6 +60,19 @@ concept Classifier = requires(const C& settings, eval::Features x, eval::Labels 
   { settings.fit(x, y) } -> FittedClassifier;
 };
 
+/// Learns numbers from features: quantities, or which of several labels an image has.
+///
+/// The policy is its settings. `fit(X, targets)`, X [N, D], targets [N, T], gives a model that holds on to nothing of
+/// its caller's and whose `predict(X)`, [M, D] -> [M, T], is safe to call from several threads. A policy may be a
+/// Classifier, too.
+///
+/// Errors     as Classifier, with NaN and infinity in the targets in place of labels outside [0, C)
+/// Source     none
+template <class R>
+concept Regressor = requires(const R& settings, eval::Features x, eval::Features targets) {
+  { settings.fit(x, targets).predict(x) } -> std::same_as<RowMatrix>;
+};
+
 // [archetype]
 /// The least a classifier can be: everything is class 0.
 ///
@@ -82,5 +95,21 @@ struct ClassifierArchetype {
 };
 static_assert(Classifier<ClassifierArchetype>);
 // [/archetype]
+
+/// The least a regressor can be: every number is 0.
+///
+/// Shapes     as every jessl::Regressor
+/// Errors     none
+/// Models     jessl::Regressor (docs/eval/README.md)
+/// Source     none
+struct RegressorArchetype {
+  struct Fitted {
+    [[nodiscard]] RowMatrix predict(eval::Features x) const { return RowMatrix::Zero(x.rows(), targets); }
+
+    std::int64_t targets = 0;
+  };
+  [[nodiscard]] Fitted fit(eval::Features, eval::Features targets) const { return {.targets = targets.cols()}; }
+};
+static_assert(Regressor<RegressorArchetype>);
 
 }  // namespace jessl

@@ -25,8 +25,7 @@ namespace detail {
 inline std::vector<double> average_precision(std::string_view who, const Features& scores, const Features& targets) {
   JESSL_CHECK(scores.rows() == targets.rows() && scores.cols() == targets.cols(), ShapeError, who, ": scores is ",
               shape_of(scores), " but targets is ", shape_of(targets), ", expected the same shape");
-  JESSL_CHECK(scores.rows() > 0 && scores.cols() > 0, DataError, who, ": scores is ", shape_of(scores),
-              ", expected at least one row and one column");
+  check_rows(who, scores, 1, "scores");
   for (Eigen::Index i = 0; i < scores.rows(); ++i) {
     for (Eigen::Index c = 0; c < scores.cols(); ++c) {
       JESSL_CHECK(!std::isnan(scores(i, c)), DataError, who, ": scores(", i, ", ", c, ") is nan, expected a number");

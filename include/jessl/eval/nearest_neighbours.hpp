@@ -67,7 +67,7 @@ class FittedNearestNeighbours {
  public:
   template <class = void>
   FittedNearestNeighbours(const NearestNeighbours& settings, const Features& x)
-      : index_(who, (detail::check_not_empty(who, x), x), settings.distance,
+      : index_(who, (detail::check_rows(who, x, 1), x), settings.distance,
                detail::thread_count(who, settings.threads)) {}
 
   /// The k nearest of the rows to each row of `queries`; a row of X itself is its own nearest.

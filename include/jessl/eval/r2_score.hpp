@@ -21,8 +21,7 @@ inline void check_numbers(std::string_view who, const Features& predicted, const
   JESSL_CHECK(predicted.rows() == targets.rows() && predicted.cols() == targets.cols(), ShapeError, who,
               ": predicted is ", shape_of(predicted), " but targets is ", shape_of(targets),
               ", expected the same shape");
-  JESSL_CHECK(targets.rows() >= rows && targets.cols() > 0, DataError, who, ": targets is ", shape_of(targets),
-              ", expected at least ", rows, " row", rows == 1 ? "" : "s", " and one column");
+  check_rows(who, targets, rows, "targets");
   for (Eigen::Index i = 0; i < targets.rows(); ++i) {
     for (Eigen::Index t = 0; t < targets.cols(); ++t) {
       JESSL_CHECK(std::isfinite(predicted(i, t)), DataError, who, ": predicted(", i, ", ", t, ") is ", predicted(i, t),

@@ -44,7 +44,7 @@ class FittedRidgeRegression;
 /// Errors     ConfigError for a setting out of range, and for a lambda that is nothing beside the rounding of linearly
 ///            dependent features; ShapeError when X, y, targets or the rows to map do not fit together; DataError when
 ///            there is no row, for NaN or infinity, for a label outside [0, classes)
-/// Models     jessl::Classifier (docs/eval/README.md)
+/// Models     jessl::Classifier, jessl::Regressor (docs/eval/README.md)
 /// Source     Hoerl, Kennard: Ridge regression: biased estimation for nonorthogonal problems, Technometrics 12, 1970
 /// Differs    none
 struct RidgeProbe {

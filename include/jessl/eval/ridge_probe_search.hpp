@@ -38,7 +38,7 @@ class FittedRidgeSearch;
 ///            2 N R (R + L T) for the errors, R = min(N, D), L the number of lambdas
 /// Randomness none; the result does not depend on the number of threads, bit for bit
 /// Errors     as RidgeProbe; DataError for a single row. Dependent features are no error
-/// Models     jessl::Classifier (docs/eval/README.md)
+/// Models     jessl::Classifier, jessl::Regressor (docs/eval/README.md)
 /// Source     Allen: The relationship between variable selection and data augmentation and a method for prediction,
 ///            Technometrics 16, 1974 (PRESS); Rifkin, Lippert: Notes on regularized least squares,
 ///            MIT-CSAIL-TR-2007-025, 2007

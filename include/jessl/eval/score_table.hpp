@@ -31,7 +31,7 @@ struct Score {
   std::string layer{};   ///< of the network: "representation", "projector.0", ...
   std::string task{};    ///< data set that was asked about
   std::string probe{};   ///< who was asked, with its settings: the protocol
-  std::string metric{};  ///< what the value is: "top1", ...
+  std::string metric{};  ///< what the value is: "top1", "mAP", "R2", ...
   double value = 0.0;    ///< the higher the better
 };
 
@@ -40,11 +40,12 @@ struct Score {
 ///
 /// A figure that is added again replaces the one that was there. Rows and columns stand in the order in which they first came. Ranks
 /// count from 1, the best, and rows of equal value share the mean of their ranks. A row without a figure for some task has
-/// neither mean nor rank.
+/// neither mean nor rank. A task has one metric, which its column's heading says: where metrics differ the mean adds up
+/// what has different units, and it is the rank that compares.
 ///
 /// Shapes     none
-/// Errors     DataError from add() for a value that is not finite; ConfigError from value(), mean() and rank() for what the table
-///            does not have
+/// Errors     DataError from add() for a value that is not finite; ConfigError from add() for a second metric of a
+///            task, and from value(), metric(), mean() and rank() for what the table does not have
 /// Models     none
 /// Source     Bordes, Balestriero and Vincent, Towards Democratizing Joint-Embedding Self-Supervised Learning, 2023,
 ///            arXiv 2303.01986, section 4 (several tasks and every layer)
@@ -54,7 +55,6 @@ class ScoreTable {
   struct Row {
     std::string layer;
     std::string probe;
-    std::string metric;
 
     friend bool operator==(const Row&, const Row&) = default;
   };
@@ -63,9 +63,19 @@ class ScoreTable {
     JESSL_CHECK(std::isfinite(score.value), DataError, "jessl::eval::ScoreTable: the ", score.metric, " of ",
                 score.probe, " at ", score.layer, " on ", score.task, " is ", score.value,
                 ", expected a finite number; leave out what has none");
-    const Row row{score.layer, score.probe, score.metric};
-    const std::size_t i = place(rows_, row);
-    const std::size_t j = place(tasks_, score.task);
+    const auto known = std::find(tasks_.begin(), tasks_.end(), score.task);
+    const auto j = static_cast<std::size_t>(known - tasks_.begin());
+    if (known == tasks_.end()) {
+      tasks_.push_back(score.task);
+      metrics_.push_back(score.metric);
+    }
+    JESSL_CHECK(metrics_[j] == score.metric, ConfigError, "jessl::eval::ScoreTable: the task ", score.task,
+                " is measured by ", metrics_[j], " and gets a figure of ", score.metric,
+                ", expected one metric a task; give the second one a task's name of its own");
+    const Row row{score.layer, score.probe};
+    const auto found = std::find(rows_.begin(), rows_.end(), row);
+    const auto i = static_cast<std::size_t>(found - rows_.begin());
+    if (found == rows_.end()) rows_.push_back(row);
     values_[{i, j}] = score.value;
   }
 
@@ -79,13 +89,18 @@ class ScoreTable {
     std::vector<Score> all;
     for (const auto& [where, value] : values_) {
       const Row& row = rows_[where.first];
-      all.push_back({row.layer, tasks_[where.second], row.probe, row.metric, value});
+      all.push_back({row.layer, tasks_[where.second], row.probe, metrics_[where.second], value});
     }
     return all;
   }
 
   [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
   [[nodiscard]] const std::vector<std::string>& tasks() const { return tasks_; }
+
+  /// What the figures of a task are.
+  [[nodiscard]] const std::string& metric(const std::string& task) const {
+    return metrics_[index(tasks_, task, "task")];
+  }
 
   /// The figure of a row at a task; nothing where it was not added.
   [[nodiscard]] std::optional<double> value(const Row& row, const std::string& task) const {
@@ -103,14 +118,14 @@ class ScoreTable {
     return over_tasks(index(rows_, row, "row"), [this](std::size_t i, std::size_t j) { return rank_at(i, j); });
   }
 
-  /// The table in words; shares as they are, in [0, 1].
+  /// The table in words, a task's metric beside its name; shares as they are, in [0, 1].
   friend std::ostream& operator<<(std::ostream& out, const ScoreTable& table) {
-    std::vector<std::vector<std::string>> cells{{"layer", "probe", "metric"}};
+    std::vector<std::vector<std::string>> cells{{"layer", "probe"}};
     const bool several = table.tasks_.size() > 1;
-    for (const std::string& task : table.tasks_) cells[0].push_back(task);
+    for (const std::string& task : table.tasks_) cells[0].push_back(task + " (" + table.metric(task) + ")");
     if (several) cells[0].insert(cells[0].end(), {"mean", "rank"});
     for (const Row& row : table.rows_) {
-      std::vector<std::string>& line = cells.emplace_back(std::vector<std::string>{row.layer, row.probe, row.metric});
+      std::vector<std::string>& line = cells.emplace_back(std::vector<std::string>{row.layer, row.probe});
       for (const std::string& task : table.tasks_) line.push_back(text(table.value(row, task), "%.4f"));
       if (several) line.insert(line.end(), {text(table.mean(row), "%.4f"), text(table.rank(row), "%.2f")});
     }
@@ -121,7 +136,7 @@ class ScoreTable {
     for (const auto& line : cells) {
       for (std::size_t j = 0; j < line.size(); ++j) {
         const std::string space(widths[j] - line[j].size(), ' ');
-        const bool is_text = j < 3;
+        const bool is_text = j < 2;
         out << (j == 0 ? "" : "  ") << (is_text ? line[j] + space : space + line[j]);
       }
       out << '\n';
@@ -130,14 +145,6 @@ class ScoreTable {
   }
 
  private:
-  template <class T>
-  [[nodiscard]] static std::size_t place(std::vector<T>& list, const T& item) {
-    const auto found = std::find(list.begin(), list.end(), item);
-    if (found != list.end()) return static_cast<std::size_t>(found - list.begin());
-    list.push_back(item);
-    return list.size() - 1;
-  }
-
   template <class T>
   [[nodiscard]] static std::size_t index(const std::vector<T>& list, const T& item, std::string_view what) {
     const auto found = std::find(list.begin(), list.end(), item);
@@ -177,6 +184,7 @@ class ScoreTable {
 
   std::vector<Row> rows_;
   std::vector<std::string> tasks_;
+  std::vector<std::string> metrics_;                              // one a task
   std::map<std::pair<std::size_t, std::size_t>, double> values_;  // by row and task
 };
 

@@ -49,8 +49,7 @@ class FittedStandardize {
   /// See Standardize::fit.
   template <class = void>
   explicit FittedStandardize(const Features& x) {
-    JESSL_CHECK(x.rows() > 0 && x.cols() > 0, DataError, who, ": X is ", detail::shape_of(x),
-                ", expected at least one row and one column");
+    detail::check_rows(who, x, 1);
     detail::check_finite(who, x, 0, x.rows());
     const auto rows = static_cast<double>(x.rows());
     mean_.setZero(x.cols());
@@ -95,13 +94,13 @@ FittedStandardize Standardize::fit(const Features& x) const {
 /// A classifier of standardised features: the training rows' mean and deviation are taken out before it fits and before it predicts.
 ///
 /// Layers of a network differ in scale by orders of magnitude; with this around it a probe treats them alike:
-/// eval::standardized(eval::LogisticProbe{.l2 = 1e-3}).
+/// eval::standardized(eval::LogisticProbe{.l2 = 1e-3}). A classifier that is a regressor, too, stays one.
 ///
 /// Shapes     as the classifier's
 /// Cost       a standardised copy of the rows at hand beside the classifier's own
 /// Randomness the classifier's
 /// Errors     as Standardize and the classifier
-/// Models     jessl::Classifier (docs/eval/README.md)
+/// Models     jessl::Classifier, and jessl::Regressor where the classifier does (docs/eval/README.md)
 /// Source     none
 template <Classifier C>
 struct Standardized {
@@ -109,27 +108,47 @@ struct Standardized {
 
   C classifier;  ///< of the standardised features
 
+  /// What the classifier found, asked about standardised features.
+  template <class Model>
   class Fitted {
    public:
-    Fitted(const C& classifier, const Features& x, Labels y)
-        : scale_(x), model_(classifier.fit(scale_.transform(x), y)) {}
+    Fitted(FittedStandardize scale, Model model) : scale_(std::move(scale)), model_(std::move(model)) {}
 
-    [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const {
+    [[nodiscard]] decltype(std::declval<const Model&>().predict(std::declval<const Features&>())) predict(
+        const Features& x) const {
       return model_.predict(scale_.transform(x));
     }
-    [[nodiscard]] RowMatrix scores(const Features& x) const { return model_.scores(scale_.transform(x)); }
-    [[nodiscard]] std::int64_t classes() const { return model_.classes(); }
-    [[nodiscard]] std::int64_t dimension() const { return model_.dimension(); }
+    [[nodiscard]] RowMatrix scores(const Features& x) const requires FittedClassifier<Model> {
+      return model_.scores(scale_.transform(x));
+    }
+    [[nodiscard]] std::int64_t classes() const requires FittedClassifier<Model> { return model_.classes(); }
+    [[nodiscard]] std::int64_t dimension() const { return scale_.dimension(); }
 
     /// The classifier's own model, of standardised features.
-    [[nodiscard]] const auto& model() const { return model_; }
+    [[nodiscard]] const Model& model() const { return model_; }
 
    private:
     FittedStandardize scale_;
-    decltype(std::declval<const C&>().fit(std::declval<const Features&>(), std::declval<Labels>())) model_;
+    Model model_;
   };
 
-  [[nodiscard]] Fitted fit(const Features& x, Labels y) const { return {classifier, x, y}; }
+  /// What P::fit gives for features and this, labels or targets.
+  template <class P, class Answers>
+  using FittedBy =
+      Fitted<decltype(std::declval<const P&>().fit(std::declval<const Features&>(), std::declval<const Answers&>()))>;
+
+  [[nodiscard]] FittedBy<C, Labels> fit(const Features& x, Labels y) const {
+    FittedStandardize scale(x);
+    auto model = classifier.fit(scale.transform(x), y);
+    return {std::move(scale), std::move(model)};
+  }
+
+  template <Regressor R = C>
+  [[nodiscard]] FittedBy<R, Features> fit(const Features& x, const Features& targets) const {
+    FittedStandardize scale(x);
+    auto model = classifier.fit(scale.transform(x), targets);
+    return {std::move(scale), std::move(model)};
+  }
 
   [[nodiscard]] Json to_json() const { return {{"name", name}, {"classifier", jessl::to_json(classifier)}}; }
 };

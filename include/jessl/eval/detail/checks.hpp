@@ -20,14 +20,15 @@ namespace jessl::eval::detail {
 
 [[nodiscard]] inline Shape shape_of(const Features& x) { return Shape(std::vector<std::int64_t>{x.rows(), x.cols()}); }
 
-inline void check_not_empty(std::string_view who, const Features& x) {
-  JESSL_CHECK(x.rows() > 0 && x.cols() > 0, DataError, who, ": X is ", shape_of(x),
-              ", expected at least one row and one column");
+/// Features with the name `name` in messages: at least `least` rows and one column.
+inline void check_rows(std::string_view who, const Features& x, Eigen::Index least, std::string_view name = "X") {
+  JESSL_CHECK(x.rows() >= least && x.cols() > 0, DataError, who, ": ", name, " is ", shape_of(x),
+              ", expected at least ", least == 1 ? "one row" : concat(least, " rows"), " and one column");
 }
 
 /// Training features: at least one row and one column, one label a row.
 inline void check_training(std::string_view who, const Features& x, Labels y) {
-  check_not_empty(who, x);
+  check_rows(who, x, 1);
   JESSL_CHECK(static_cast<std::size_t>(x.rows()) == y.size(), ShapeError, who, ": X is ", shape_of(x), " but y has ",
               y.size(), " labels, expected one label a row");
 }
@@ -61,6 +62,21 @@ inline void check_finite(std::string_view who, const Features& x, Eigen::Index f
   for (Eigen::Index row = first; row < first + count; ++row) {
     // The sum of squares of float32 values cannot overflow in float64: it is finite where they are.
     if (!std::isfinite(x.row(row).cast<double>().squaredNorm())) fail_not_finite(who, x, row, name);
+  }
+}
+
+/// Training features and their targets: at least one row and one column of each, as many rows, and all finite.
+inline void check_training(std::string_view who, const Features& x, const Features& targets) {
+  check_rows(who, x, 1);
+  JESSL_CHECK(targets.cols() > 0, DataError, who, ": targets is ", shape_of(targets), ", expected at least one column");
+  JESSL_CHECK(x.rows() == targets.rows(), ShapeError, who, ": X is ", shape_of(x), " but targets is ",
+              shape_of(targets), ", expected one row of targets a row");
+  check_finite(who, x, 0, x.rows());
+  for (Eigen::Index i = 0; i < targets.rows(); ++i) {
+    for (Eigen::Index t = 0; t < targets.cols(); ++t) {
+      JESSL_CHECK(std::isfinite(targets(i, t)), DataError, who, ": targets(", i, ", ", t, ") is ", targets(i, t),
+                  ", expected a finite number; leave rows without a target out");
+    }
   }
 }
 

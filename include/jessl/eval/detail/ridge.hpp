@@ -79,21 +79,6 @@ class RealTargets {
   Eigen::RowVectorXd mean_;
 };
 
-/// Training features and their targets: at least one row and one column of each, as many rows, and all finite.
-inline void check_training(std::string_view who, const Features& x, const Features& targets) {
-  check_not_empty(who, x);
-  JESSL_CHECK(targets.cols() > 0, DataError, who, ": targets is ", shape_of(targets), ", expected at least one column");
-  JESSL_CHECK(x.rows() == targets.rows(), ShapeError, who, ": X is ", shape_of(x), " but targets is ",
-              shape_of(targets), ", expected one row of targets a row");
-  check_finite(who, x, 0, x.rows());
-  for (Eigen::Index i = 0; i < targets.rows(); ++i) {
-    for (Eigen::Index t = 0; t < targets.cols(); ++t) {
-      JESSL_CHECK(std::isfinite(targets(i, t)), DataError, who, ": targets(", i, ", ", t, ") is ", targets(i, t),
-                  ", expected a finite number; leave rows without a target out");
-    }
-  }
-}
-
 inline void check_lambda(std::string_view who, double lambda) {
   JESSL_CHECK(std::isfinite(lambda) && lambda > 0, ConfigError, who, ": lambda is ", lambda,
               ", expected a finite number > 0");

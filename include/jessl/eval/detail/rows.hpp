@@ -21,12 +21,6 @@
 
 namespace jessl::eval::detail {
 
-/// Features with the name `name` in messages: at least `least` rows and one column.
-inline void check_rows(std::string_view who, const Features& x, Eigen::Index least, std::string_view name = "X") {
-  JESSL_CHECK(x.rows() >= least && x.cols() > 0, DataError, who, ": ", name, " is ", shape_of(x),
-              ", expected at least ", least, least == 1 ? " row" : " rows", " and one column");
-}
-
 /// Calls work(first, count) for the blocks of [0, size), on the pool's threads. Blocks depend on `size` alone: where no
 /// two of them add to the same number, the number of threads changes no bit.
 template <class Work>
