@@ -35,9 +35,9 @@ namespace jessl::eval {
 /// Uniform manifold approximation and projection: a map in which rows that are near each other stay so.
 ///
 /// For a picture of an embedding (eval::scatter_picture) whose classes overlap along its principal components (eval::PCA).
-/// The nearest neighbours of each row make a graph whose edges weigh w = exp(-(d - d_1) / s), d_1 the distance of the
-/// nearest and s such that a row's weights add up to log2(neighbours + 1); the weights of both directions are joined as
-/// w + w' - w w'. Points in the map start at the eigenvectors of the graph's Laplacian, are pulled together along edges, as
+/// The nearest neighbours of each row make a graph whose edges weigh w = exp(-max(0, d - d_1) / s), d_1 the distance of the
+/// nearest that is not equal, and s such that a row's weights add up to log2(neighbours + 1); the weights of both directions
+/// are joined as w + w' - w w'. Points in the map start at the eigenvectors of the graph's Laplacian, are pulled together along edges, as
 /// often as these weigh, and pushed away from five random points each time, with forces of 1 / (1 + a d^(2 b)).
 /// Which points are near each other says something; distances between groups, their sizes and the axes say little. There
 /// is no way to place rows that come later: they are to be mapped with the others.
@@ -45,9 +45,10 @@ namespace jessl::eval {
 /// Shapes     X [N, D] -> [N, components]
 /// Units      of the map; min_dist and spread are told in them
 /// Precision  float32, but the distances and eigenvectors float64
-/// Cost       the search for neighbours, 2 N^2 D operations in 8 bits; then, on one thread, about 8 neighbours N epochs
-///            powers; memory of 40 neighbours N bytes
-/// Randomness umappp's stream of the seed; the number of threads changes no bit
+/// Cost       the search for neighbours, 2 N^2 D operations in 8 bits; then, on one thread, up to
+///            12 log2(neighbours + 1) N epochs powers; memory of 40 neighbours N bytes
+/// Randomness umappp's stream of the seed, and the noise Purpose::initialisation, operation 1; the number of threads changes
+///            no bit
 /// Errors     ConfigError for a setting out of range, threads < 0 among them; DataError when there are fewer than three rows
 ///            or no column, for NaN or infinity, and for distances that float32 does not hold
 /// Models     none
