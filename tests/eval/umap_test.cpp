@@ -157,6 +157,11 @@ TEST_CASE("UMAP: the seed decides, and neither the number of threads nor the sca
     CHECK(other.embed(x) != expected);
     for (const float scale : {0x1p-40F, 0x1p40F}) CHECK(settings.embed(scale * x) == expected);
   }
+  // Near the least and the largest floats.
+  for (const float scale : {1e-41F, 1.5e37F}) {
+    const UMAP settings{.epochs = 30, .distance = Distance::euclidean};
+    CHECK(purity(settings.embed(scale * three_blobs(200)), 3) == 1.0);
+  }
 }
 
 TEST_CASE("UMAP: its settings do what they say", "[eval][umap]") {

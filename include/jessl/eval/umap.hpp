@@ -79,7 +79,7 @@ namespace detail {
 /// so much noise that equal rows part and no dimension is empty. The points stay where they are in memory.
 template <class = void>
 void start_at_components(const UMAP& settings, const Features& x, RowMatrix& points) {
-  RowMatrix rows = x;
+  RowMatrix rows = (scale_of(x.cwiseAbs().maxCoeff()) * x.cast<double>()).cast<float>();
   if (settings.distance == Distance::cosine) {
     for (Eigen::Index i = 0; i < rows.rows(); ++i) rows.row(i).stableNormalize();
   }
