@@ -1,5 +1,6 @@
 # Finds what jessl's headers need. Read by jessl's own build and by the installed jessl-config.cmake, so that both
-# agree. Sets JESSL_BASE_LIBRARIES and makes jessl::torch; JESSL_MISSING says what was not found and what installs it.
+# agree. Sets JESSL_BASE_LIBRARIES and makes jessl::torch and jessl::umappp; JESSL_MISSING says what was not found and what
+# installs it.
 
 set(JESSL_MISSING "")
 
@@ -25,6 +26,10 @@ set(JESSL_BASE_LIBRARIES
 
 if(JESSL_TORCH AND NOT TARGET jessl::torch AND NOT JESSL_PACKAGE_ONLY)
   include(${CMAKE_CURRENT_LIST_DIR}/JesslTorch.cmake)
+endif()
+
+if(JESSL_UMAP AND NOT TARGET jessl::umappp AND NOT JESSL_PACKAGE_ONLY)
+  include(${CMAKE_CURRENT_LIST_DIR}/JesslUmappp.cmake)
 endif()
 
 if(JESSL_MISSING AND NOT CMAKE_FIND_PACKAGE_NAME STREQUAL "jessl")

@@ -18,6 +18,18 @@ if(NOT JESSL_TORCH_DIR)
   set(JESSL_TORCH_DIR ${PROJECT_SOURCE_DIR}/.deps/libtorch)
 endif()
 
+# What needs umappp is built where that is: where cmake/bootstrap.sh leaves it, unless told otherwise.
+if(NOT JESSL_UMAPPP_DIR)
+  set(JESSL_UMAPPP_DIR $ENV{JESSL_UMAPPP_DIR})
+endif()
+if(NOT JESSL_UMAPPP_DIR)
+  set(JESSL_UMAPPP_DIR ${PROJECT_SOURCE_DIR}/.deps/umappp)
+endif()
+if(JESSL_UMAP AND NOT EXISTS ${JESSL_UMAPPP_DIR}/umappp/umappp.hpp)
+  message(STATUS "jessl: no umappp at ${JESSL_UMAPPP_DIR} (cmake/bootstrap.sh brings it): eval::UMAP's test and example are left out")
+  set(JESSL_UMAP OFF)
+endif()
+
 if(JESSL_STATIC_IMAGE_LIBRARIES)
   find_library(JPEG_LIBRARY NAMES libjpeg.a)
   find_library(PNG_LIBRARY NAMES libpng16.a libpng.a)

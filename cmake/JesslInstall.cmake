@@ -20,6 +20,6 @@ endif()
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/jessl-config-version.cmake
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(
-  FILES cmake/jessl-config.cmake cmake/JesslDependencies.cmake cmake/JesslTorch.cmake
+  FILES cmake/jessl-config.cmake cmake/JesslDependencies.cmake cmake/JesslTorch.cmake cmake/JesslUmappp.cmake
         ${PROJECT_BINARY_DIR}/jessl-config-version.cmake
   DESTINATION ${jessl_config_dir})

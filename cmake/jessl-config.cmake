@@ -1,6 +1,7 @@
 # find_package(jessl)                          jessl::base and jessl::jessl; LibTorch is needed
 # find_package(jessl COMPONENTS base)          jessl::base alone, without LibTorch
 # find_package(jessl COMPONENTS torch cuda)    jessl::jessl for NVIDIA GPUs
+# find_package(jessl COMPONENTS base umap)     and jessl::umappp, for jessl/eval/umap.hpp; JESSL_UMAPPP_DIR says where it is
 #
 # What jessl needs is found from here: Eigen, Boost, JPEG, ... and LibTorch (JESSL_TORCH_DIR says where it is).
 
@@ -11,12 +12,15 @@ block(SCOPE_FOR VARIABLES PROPAGATE jessl_FOUND jessl_NOT_FOUND_MESSAGE)
   endif()
   set(JESSL_TORCH OFF)
   set(JESSL_CUDA OFF)
+  set(JESSL_UMAP OFF)
   foreach(component IN LISTS jessl_components)
     if(component STREQUAL "torch")
       set(JESSL_TORCH ON)
     elseif(component STREQUAL "cuda")
       set(JESSL_TORCH ON)
       set(JESSL_CUDA ON)
+    elseif(component STREQUAL "umap")
+      set(JESSL_UMAP ON)
     elseif(NOT component STREQUAL "base")
       set(jessl_unknown ${component})
     endif()
@@ -25,7 +29,7 @@ block(SCOPE_FOR VARIABLES PROPAGATE jessl_FOUND jessl_NOT_FOUND_MESSAGE)
   set(JESSL_MISSING "")
   include(${CMAKE_CURRENT_LIST_DIR}/JesslDependencies.cmake)
   if(jessl_unknown)
-    string(APPEND JESSL_MISSING "\n  component ${jessl_unknown}: there are base, torch and cuda")
+    string(APPEND JESSL_MISSING "\n  component ${jessl_unknown}: there are base, torch, cuda and umap")
   elseif(JESSL_TORCH AND NOT EXISTS ${CMAKE_CURRENT_LIST_DIR}/jessl-torch.cmake)
     string(APPEND JESSL_MISSING "\n  jessl::jessl: this copy of jessl was installed with JESSL_TORCH=OFF; ask for COMPONENTS base")
   endif()

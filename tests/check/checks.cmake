@@ -23,6 +23,12 @@ set(torch_like ${CMAKE_BINARY_DIR}/compile_commands.json ${CMAKE_CURRENT_SOURCE_
 # LibTorch's folders in the search path. The precompiled headers bring other libraries alone; check/std_includes sees to what they would hide of the
 # standard one.
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/include/jessl/*.hpp)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/optional_headers.txt)
+file(STRINGS ${CMAKE_CURRENT_LIST_DIR}/optional_headers.txt optional REGEX "^[^#]")
+list(TRANSFORM optional PREPEND jessl/)
+if(NOT TARGET jessl::umappp)
+  list(REMOVE_ITEM headers ${optional})
+endif()
 foreach(kind IN ITEMS plain torch)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/${kind}_headers.txt)
   file(STRINGS ${CMAKE_CURRENT_LIST_DIR}/${kind}_headers.txt also_${kind} REGEX "^[^#]")

@@ -4,7 +4,8 @@
 
   * who includes whom (docs/design.md): a family includes core and itself; train and method may see all;
   * LibTorch enters through core/tensor.hpp alone, and the plain families never reach it;
-  * jessl/<family>.hpp includes every header of its family, and jessl.hpp every family;
+  * jessl/<family>.hpp includes every header of its family, but for those that need a library which jessl does without, and
+    jessl.hpp every family;
   * each header opens with its SPDX line, a sentence that says what it is, and #pragma once;
   * errors are thrown by core/error.hpp, and nothing ends the process.
 
@@ -63,6 +64,7 @@ def listed(file):
 
 torch_headers = listed("torch_headers.txt")
 plain_headers = listed("plain_headers.txt")
+optional_headers = listed("optional_headers.txt")
 
 
 def family(name):
@@ -137,12 +139,18 @@ for name in headers:
             complain("jessl.hpp", f"does not include jessl/{name}")
     elif f"{own}.hpp" in headers:
         # What core has of LibTorch is left out of the family header, so that core.hpp stays plain.
-        if name not in reaches(f"{own}.hpp") and not (own in PLAIN and name in torch_headers):
+        reached = name in reaches(f"{own}.hpp")
+        if name in optional_headers:
+            if reached:
+                complain(f"{own}.hpp", f"reaches jessl/{name}, which needs a library that not everybody has "
+                                       "(tests/check/optional_headers.txt)")
+        elif not reached and not (own in PLAIN and name in torch_headers):
             complain(f"{own}.hpp", f"does not include jessl/{name}")
     elif "jessl.hpp" in headers and own != "core":
         complain(f"{own}.hpp", "is missing; it includes the family and lists its policies")
 
-for file, names in (("torch_headers.txt", torch_headers), ("plain_headers.txt", plain_headers)):
+for file, names in (("torch_headers.txt", torch_headers), ("plain_headers.txt", plain_headers),
+                    ("optional_headers.txt", optional_headers)):
     findings += [f"tests/check/{file}: there is no include/jessl/{name}" for name in names - headers.keys()]
 
 print("\n".join(dict.fromkeys(findings)) or f"{len(headers)} headers keep the rules")

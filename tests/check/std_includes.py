@@ -135,7 +135,7 @@ def without_comments(text):
 
 # What names of other libraries begin with, and how the path of a header begins that declares them.
 OTHERS = {r"\b(?:boost::)?hana::|\bBOOST_HANA_": "boost/hana/", r"\bBOOST_PP_": "boost/preprocessor/", r"\bnlohmann::": "nlohmann/", r"\bEigen::": "Eigen/",
-          r"\b(?:torch|at|c10)::": "torch/"}
+          r"\b(?:torch|at|c10)::": "torch/", r"\bumappp::": "umappp/"}
 
 
 def reached(header, seen):

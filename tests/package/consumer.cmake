@@ -1,10 +1,13 @@
-# What the consumers build: ${plain_programs} with jessl::base, ${torch_programs} with jessl::jessl. plain takes 15 s to
+# What the consumers build: ${plain_programs} with jessl::base, ${torch_programs} with jessl::jessl. plain and umap take 15 s to
 # compile, torch 45, so no consumer has both.
 foreach(program IN LISTS plain_programs torch_programs)
   add_executable(${program} ${CMAKE_CURRENT_LIST_DIR}/${program}.cpp)
   add_test(NAME ${program} COMMAND ${program})
   if(program IN_LIST plain_programs)
     target_link_libraries(${program} PRIVATE jessl::base)
+    if(program STREQUAL "umap")
+      target_link_libraries(${program} PRIVATE jessl::umappp)
+    endif()
   else()
     target_link_libraries(${program} PRIVATE jessl::jessl)
   endif()

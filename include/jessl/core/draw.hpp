@@ -20,7 +20,7 @@ enum class Purpose : std::uint8_t {
   augmentation = 0,    ///< the parameters of an operation on one view of one sample
   order = 1,           ///< the permutation of an epoch; operation 1: in which eval::scatter_picture draws its points
   substitution = 2,    ///< which sample takes the place of a damaged one
-  initialisation = 3,  ///< start values of weights, queues and prototypes
+  initialisation = 3,  ///< start values of weights, queues and prototypes; operation 1: of the points of eval::UMAP
   packing = 4,         ///< which images of a data set are stored as JPEG
   selection = 5,       ///< which images of a data set are in a part of it; operation: 0 data::fraction, 1
                        ///< data::channel_statistics, 2 eval::few_shot, 3 eval::LogisticProbeSearch, 4

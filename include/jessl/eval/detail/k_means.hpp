@@ -72,10 +72,10 @@ template <class = void>
   for (std::int64_t iteration = 0; iteration < iterations; ++iteration) {
     const Eigen::RowVectorXf squares = centres.rowwise().squaredNorm().transpose();
     std::atomic<bool> moved = false;
-    constexpr Eigen::Index rows_a_call = 256;
-    pool.parallel_for((x.rows() + rows_a_call - 1) / rows_a_call, [&](std::int64_t block, std::int64_t worker) {
-      const Eigen::Index first = block * rows_a_call;
-      const Eigen::Index count = std::min(rows_a_call, x.rows() - first);
+    constexpr Eigen::Index block_rows = 256;
+    pool.parallel_for((x.rows() + block_rows - 1) / block_rows, [&](std::int64_t block, std::int64_t worker) {
+      const Eigen::Index first = block * block_rows;
+      const Eigen::Index count = std::min(block_rows, x.rows() - first);
       RowMatrix& products = scratch[static_cast<std::size_t>(worker)];
       products.setZero(count, centres.rows());
       add_product(x.middleRows(first, count), centres.transpose(), products);
