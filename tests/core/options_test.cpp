@@ -54,6 +54,10 @@ struct Nothing {
   static constexpr std::string_view name = "Nothing";
 };
 
+struct Terse {
+  static constexpr const char* name = "Terse";
+};
+
 }  // namespace options_test
 
 template <>
@@ -108,6 +112,7 @@ TEST_CASE("options: JSON and back gives the same settings", "[core][options]") {
 
 TEST_CASE("options: a setting may be called name", "[core][options]") {
   static_assert(jessl::policy_name<options_test::Named>().empty());
+  static_assert(jessl::policy_name<options_test::Terse>() == "Terse");
   const jessl::Json document = jessl::to_json(options_test::Named{.name = "Ada", .age = 36});
   CHECK(document.dump() == R"({"name":"Ada","age":36})");
   CHECK(jessl::from_json<options_test::Named>(document).name == "Ada");

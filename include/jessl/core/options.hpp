@@ -158,7 +158,8 @@ template <Options T>
 template <class T>
 [[nodiscard]] constexpr std::string_view policy_name() {
   if constexpr (requires {
-                  { &T::name } -> std::convertible_to<const std::string_view*>;
+                  std::string_view(T::name);
+                  requires !std::is_member_object_pointer_v<decltype(&T::name)>;
                 }) {
     return T::name;
   } else {
