@@ -3,6 +3,7 @@
 //
 // Run        build/release/examples/your_own_images folder=photos                (JPEG and PNG files, a folder a class)
 //            build/release/examples/your_own_images folder=photos size=96 epochs=200 out=out/photos    (any setting below)
+//            build/release/examples/your_own_images folder=others weights=out/photos/checkpoint.pt out=out/others    (judges only)
 // Ends with  accuracies on the images that were kept apart, and the file with the features of all images
 // Writes     in out: metrics.jsonl, checkpoint.pt, features.safetensors; pictures of the images kept apart: map.png (features in two
 //            dimensions), confusion.png (classes taken for each other), neighbours.png (images and the nearest to them); loss.png
@@ -30,10 +31,11 @@ struct Settings {
   std::int64_t epochs = 100;
   std::int64_t batch_size = 256;
   std::uint64_t seed = 1;
-  bool resume = false;  // go on from out/checkpoint.pt
+  bool resume = false;       // go on from out/checkpoint.pt
+  std::string weights = "";  // of a checkpoint of the same width: they are judged, and nothing is trained
   std::string out = "out/your_own_images";
 };
-JESSL_OPTIONS(Settings, folder, size, width, epochs, batch_size, seed, resume, out);
+JESSL_OPTIONS(Settings, folder, size, width, epochs, batch_size, seed, resume, weights, out);
 
 int run(const Settings& settings) {
   JESSL_CHECK(!settings.folder.empty(), ConfigError, "folder is not given: say where the images are, as folder=photos");
@@ -60,17 +62,25 @@ int run(const Settings& settings) {
                   optim::AdamW{.lr = 1e-3, .weight_decay = 1e-4}};
   // [/trainer]
 
-  const bool resume = settings.resume && std::filesystem::exists(checkpoint);
-  if (settings.resume && !resume) std::cout << "there is no " << checkpoint.string() << " yet: the run starts anew\n";
-  // [fit]
-  trainer.fit(train,
-              {.epochs = settings.epochs,
-               .batch_size = settings.batch_size,
-               .seed = settings.seed,
-               .precision = Precision::automatic,
-               .resume = resume ? checkpoint.string() : ""},
-              train::Progress{}, train::JSONLines{out / "metrics.jsonl"}, train::CheckpointEvery{.path = checkpoint});
-  // [/fit]
+  if (settings.weights.empty()) {
+    const bool resume = settings.resume && std::filesystem::exists(checkpoint);
+    if (settings.resume && !resume) std::cout << "there is no " << checkpoint.string() << " yet: the run starts anew\n";
+    // [fit]
+    trainer.fit(train,
+                {.epochs = settings.epochs,
+                 .batch_size = settings.batch_size,
+                 .seed = settings.seed,
+                 .precision = Precision::automatic,
+                 .resume = resume ? checkpoint.string() : ""},
+                train::Progress{}, train::JSONLines{out / "metrics.jsonl"}, train::CheckpointEvery{.path = checkpoint});
+    // [/fit]
+    io::save_png(out / "loss.png", eval::curve_picture({train::logged_curve(out / "metrics.jsonl")}).view());
+  } else {
+    io::make_folder(out);
+    // [weights]
+    trainer.load_weights(settings.weights);
+    // [/weights]
+  }
 
   if (images.classes() > 0) {
     // [evaluation]
@@ -102,7 +112,6 @@ int run(const Settings& settings) {
   trainer.embed_to(images, out / "features.safetensors");   // row i belongs to the file images.describe(i)
   const io::FeatureFile all{out / "features.safetensors"};  // all.features() and all.labels(), for any evaluation
   // [/features]
-  io::save_png(out / "loss.png", eval::curve_picture({train::logged_curve(out / "metrics.jsonl")}).view());
   std::cout << "features [" << all.size() << ", " << all.dimension() << "] are in "
             << (out / "features.safetensors").string() << '\n';
   return EXIT_SUCCESS;
