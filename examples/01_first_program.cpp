@@ -5,6 +5,7 @@
 // Ends with  k-NN top-1: ...
 // Time       hours on a CPU (a full ResNet-18, ten times over 60,000 images); minutes on a GPU
 // packaged
+// expect: k-NN top-1: (0[.][0-9]*[1-9]|1)
 //
 // Its lines are laid out for the documentation:
 // clang-format off

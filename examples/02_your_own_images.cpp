@@ -3,9 +3,9 @@
 //
 // Run        build/release/examples/your_own_images folder=photos                (JPEG and PNG files, a folder a class)
 //            build/release/examples/your_own_images folder=photos size=96 epochs=200 out=out/photos    (any setting below)
-//            build/release/examples/your_own_images folder=others weights=out/photos/checkpoint.pt out=out/others    (judges only)
+//            build/release/examples/your_own_images folder=others judge=out/photos out=out/others    (an earlier run, by other images)
 // Ends with  accuracies on the images that were kept apart, and the file with the features of all images
-// Writes     in out: metrics.jsonl, checkpoint.pt, features.safetensors; pictures of the images kept apart: map.png (features in two
+// Writes     in out: metrics.jsonl, checkpoint.pt, statistics.json, features.safetensors; pictures of the images kept apart: map.png (features in two
 //            dimensions), confusion.png (classes taken for each other), neighbours.png (images and the nearest to them); loss.png
 // Time       100 epochs of 10,000 images by a ResNet-18 at 64 pixels: for a GPU or a night; width=16 takes a small part of it
 // photos: 60
@@ -31,16 +31,19 @@ struct Settings {
   std::int64_t epochs = 100;
   std::int64_t batch_size = 256;
   std::uint64_t seed = 1;
-  bool resume = false;       // go on from out/checkpoint.pt
-  std::string weights = "";  // of a checkpoint of the same width: they are judged, and nothing is trained
+  bool resume = false;     // go on from out/checkpoint.pt
+  std::string judge = "";  // the out of an earlier run of the same size and width: nothing is trained
   std::string out = "out/your_own_images";
 };
-JESSL_OPTIONS(Settings, folder, size, width, epochs, batch_size, seed, resume, weights, out);
+JESSL_OPTIONS(Settings, folder, size, width, epochs, batch_size, seed, resume, judge, out);
 
 int run(const Settings& settings) {
   JESSL_CHECK(!settings.folder.empty(), ConfigError, "folder is not given: say where the images are, as folder=photos");
   const std::filesystem::path out = settings.out;
   const std::filesystem::path checkpoint = out / "checkpoint.pt";
+  const bool trains = settings.judge.empty();
+  JESSL_CHECK(trains || !settings.resume, ConfigError, "resume and judge are both set: go on with a run, or judge one");
+  io::make_folder(out);
 
   // [data]
   const data::ImageFolder images(settings.folder);
@@ -50,8 +53,12 @@ int run(const Settings& settings) {
   // [/data]
   std::cout << images.size() << " images of " << images.classes() << " classes, " << train.size() << " to train on\n";
 
+  // By what the images are normalised belongs to the network: whoever uses it later needs the same numbers.
+  const std::filesystem::path numbers = (trains ? out : std::filesystem::path(settings.judge)) / "statistics.json";
   // [statistics]
-  const auto statistics = data::channel_statistics(train, {.images = 10000});
+  const auto statistics = trains ? data::channel_statistics(train, {.images = 10000})
+                                 : from_json<data::ChannelStatistics>(io::load_json(numbers));
+  if (trains) io::save_json(numbers, to_json(statistics));
   // [/statistics]
   std::cout << "mean and deviation of the channels: " << describe(statistics) << std::endl;
 
@@ -62,7 +69,7 @@ int run(const Settings& settings) {
                   optim::AdamW{.lr = 1e-3, .weight_decay = 1e-4}};
   // [/trainer]
 
-  if (settings.weights.empty()) {
+  if (trains) {
     const bool resume = settings.resume && std::filesystem::exists(checkpoint);
     if (settings.resume && !resume) std::cout << "there is no " << checkpoint.string() << " yet: the run starts anew\n";
     // [fit]
@@ -76,9 +83,8 @@ int run(const Settings& settings) {
     // [/fit]
     io::save_png(out / "loss.png", eval::curve_picture({train::logged_curve(out / "metrics.jsonl")}).view());
   } else {
-    io::make_folder(out);
     // [weights]
-    trainer.load_weights(settings.weights);
+    trainer.load_weights(std::filesystem::path(settings.judge) / "checkpoint.pt");
     // [/weights]
   }
 

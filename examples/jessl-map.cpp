@@ -9,8 +9,8 @@
 // plain
 // umappp
 // images: 256
-// test: neighbours=10 out=map_output
-// expect: map_output/umap.png and map_output/pca.png: 256 rows of 784 values
+// test: neighbours=10 rows=200 out=map_output
+// expect: map_output/umap.png and map_output/pca.png: 200 rows of 784 values
 
 #include <jessl/data.hpp>
 #include <jessl/eval.hpp>
@@ -26,14 +26,14 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <span>
 #include <string>
-#include <vector>
 
 using namespace jessl;
 
 struct Settings {
   std::string features;          // a file of features; else the pixels of Fashion-MNIST's test images
-  std::int64_t rows = 10000;     // at most; the first of them
+  std::int64_t rows = 10000;     // at most; spread over all of them
   std::int64_t neighbours = 15;  // of UMAP: few for detail, many for the whole
   double min_dist = 0.1;         // of UMAP
   eval::Distance distance = eval::Distance::cosine;  // of UMAP
@@ -43,34 +43,33 @@ struct Settings {
 };
 JESSL_OPTIONS(Settings, features, rows, neighbours, min_dist, distance, seed, size, out);
 
-/// The values of the pixels, so that there is something to see without a network.
-Embedding pixels_of(const data::IDX& images) {
-  Embedding result{RowMatrix(images.size(), 28 * 28), {}};
-  std::vector<std::byte> storage;
-  for (std::int64_t i = 0; i < images.size(); ++i) {
-    const Image image = data::decode(images.read(i, storage));
-    std::copy(image.pixels.begin(), image.pixels.end(), result.features.row(i).data());
-    result.labels.push_back(images.label(i));
+/// At most so many of the rows, spread over all of them: files often have one class after another.
+Embedding some_of(const Eigen::Ref<const RowMatrix>& features, std::span<const std::int64_t> labels,
+                  std::int64_t most) {
+  const Eigen::Index rows = std::min(most, features.rows());
+  Embedding some{RowMatrix(rows, features.cols()), {}};
+  for (Eigen::Index i = 0; i < rows; ++i) {
+    const Eigen::Index row = i * features.rows() / rows;
+    some.features.row(i) = features.row(row);
+    some.labels.push_back(labels.empty() ? -1 : labels[static_cast<std::size_t>(row)]);
   }
-  return result;
+  return some;
 }
 
-/// The features in the file, each of no class where it has no labels.
-Embedding features_in(const std::string& path) {
-  const io::FeatureFile file{path};
-  Embedding result{file.features(), {file.labels().begin(), file.labels().end()}};
-  result.labels.resize(static_cast<std::size_t>(file.size()), -1);
-  return result;
+/// The features of the file, or, so that there is something to see without a network, pixels.
+Embedding load(const Settings& settings) {
+  if (settings.features.empty()) {
+    const Embedding all = data::pixels(data::IDX::fashion_mnist(data::Split::test));
+    return some_of(all.features, all.labels, settings.rows);
+  }
+  const io::FeatureFile file{settings.features};
+  return some_of(file.features(), file.labels(), settings.rows);
 }
 
 int run(const Settings& settings) {
   JESSL_CHECK(settings.rows >= 1, ConfigError, "rows is ", settings.rows, ", expected at least 1");
   const std::filesystem::path out = settings.out;
-  const Embedding all = settings.features.empty() ? pixels_of(data::IDX::fashion_mnist(data::Split::test))
-                                                  : features_in(settings.features);
-  const std::int64_t rows = std::min(settings.rows, all.features.rows());
-  const RowMatrix features = all.features.topRows(rows);
-  const std::vector<std::int64_t> labels(all.labels.begin(), all.labels.begin() + rows);
+  const auto [features, labels] = load(settings);
   const eval::ScatterPictureOptions look{.size = settings.size};
 
   io::make_folder(out);
@@ -83,8 +82,8 @@ int run(const Settings& settings) {
   const RowMatrix components = eval::PCA{}.fit(features).transform(features);
   io::save_png(out / "pca.png", eval::scatter_picture(components, labels, look).view());
   // [/maps]
-  std::cout << (out / "umap.png").string() << " and " << (out / "pca.png").string() << ": " << rows << " rows of "
-            << features.cols() << " values\n";
+  std::cout << (out / "umap.png").string() << " and " << (out / "pca.png").string() << ": " << features.rows()
+            << " rows of " << features.cols() << " values\n";
   return EXIT_SUCCESS;
 }
 

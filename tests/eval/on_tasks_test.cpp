@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0 Probes on tasks of several kinds: the figures are those of the probes alone, and
-// what does not fit is told before any fit.
+// SPDX-License-Identifier: Apache-2.0
+// Probes on tasks of several kinds: the figures are those of the probes alone, and what does not fit is told before any
+// fit.
 #include <catch2/catch.hpp>
 
 #include <cmath>
@@ -295,6 +296,16 @@ TEST_CASE("on_tasks: what does not fit together is an error that names the task"
   CHECK_THROWS_AS(eval::on_tasks(std::vector{birds(), other_kind}, KNN{}), ConfigError);
   CHECK_THROWS_WITH(eval::on_tasks(std::vector{birds(), other_kind}, KNN{}),
                     Contains("task \"birds\" comes twice, with two kinds"));
+  // Tasks that are all there are checked before the first fit, whose own error would come first otherwise.
+  Task damaged = birds();
+  damaged.name = "more birds";
+  damaged.test.labels[0] = -1;
+  CHECK_THROWS_WITH(eval::on_tasks(std::vector{birds(), damaged}, KNN{.k = 301}),
+                    Contains("task \"more birds\": test"));
+  // A kind that nobody answers is no table without its column.
+  CHECK_THROWS_AS(eval::on_tasks(std::vector{sizes()}, eval::NearestCentroid{}), ConfigError);
+  CHECK_THROWS_WITH(eval::on_tasks(std::vector{sizes()}, eval::NearestCentroid{}),
+                    Contains("task \"sizes\" asks for \"quantities\", which no probe of the call answers"));
   // What a probe does not take is its own error.
   CHECK_THROWS_WITH(eval::on_tasks(std::vector{birds()}, KNN{.k = 301}), Contains("jessl::eval::KNN: k is 301"));
 }

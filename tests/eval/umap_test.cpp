@@ -189,6 +189,11 @@ TEST_CASE("UMAP: equal rows, few rows and rows of zeros", "[eval][umap]") {
   // A collapsed encoder: all at one point, as its principal components are.
   CHECK(UMAP{}.embed(RowMatrix::Constant(40, 5, 0.1F)).isZero(0.0F));
   CHECK(UMAP{}.embed(RowMatrix::Zero(40, 5)).isZero(0.0F));
+  // Collapsed to a ray: of no distance where directions alone count.
+  RowMatrix ray = RowMatrix::Constant(40, 5, 0.5F);
+  for (Eigen::Index i = 0; i < ray.rows(); ++i) ray.row(i) *= static_cast<float>(i + 1);
+  CHECK(UMAP{.distance = Distance::cosine}.embed(ray).isZero(0.0F));
+  CHECK_FALSE(UMAP{.distance = Distance::euclidean}.embed(ray).isZero(0.0F));
 
   for (const Distance distance : {Distance::cosine, Distance::euclidean}) {
     // Three rows, 40 times each: more than there are neighbours.

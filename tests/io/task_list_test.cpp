@@ -1,5 +1,6 @@
-// SPDX-License-Identifier: Apache-2.0 Lists of tasks by files: what is read is evaluated as what is in memory, and a
-// mistake is told with list, entry and key. Compiled without LibTorch, which an evaluation of files does not need.
+// SPDX-License-Identifier: Apache-2.0
+// Lists of tasks by files: what is read is evaluated as what is in memory, and a mistake is told with list, entry and
+// key. Compiled without LibTorch, which an evaluation of files does not need.
 #include <catch2/catch.hpp>
 
 #include <cstdint>

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <jessl/eval.hpp>
@@ -590,6 +591,38 @@ TEST_CASE("Trainer: a run that fails before its first step leaves the next one f
   auto fresh = fixtures::small_trainer();
   fresh.fit(fixtures::stripes(), options, CallbackArchetype{});
   CHECK(fixtures::equal_states(module_state(*tried.backbone()), module_state(*fresh.backbone())));
+}
+
+TEST_CASE("Trainer: a run that a callback ends leaves steps of one's own as one that ends by itself",
+          "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const std::vector<torch::Tensor> views{torch::rand({8, 1, 16, 16}), torch::rand({8, 1, 16, 16})};
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  options.batch_size = 48;  // two steps
+  options.precision = Precision::bfloat16;
+  auto whole = fixtures::small_trainer();
+  whole.fit(fixtures::stripes(), options, CallbackArchetype{});
+  auto ended = fixtures::small_trainer();
+  CHECK_THROWS_WITH(ended.fit(fixtures::stripes(), options, fixtures::StopAfter{2}), Contains("stopped after step 2"));
+  // In float32 and with the optimizer's own learning rate, both.
+  CHECK(ended.step(views) == whole.step(views));
+  CHECK(fixtures::equal_states(module_state(*ended.backbone()), module_state(*whole.backbone())));
+}
+
+TEST_CASE("Trainer: one that has moved goes on", "[train][trainer]") {
+  const fixtures::CapturedLog log;
+  const auto data = fixtures::stripes();
+  auto whole = fixtures::small_trainer();
+  whole.fit(data, fixtures::small_run(), CallbackArchetype{});
+  auto first = fixtures::small_trainer();
+  auto second = std::move(first);
+  second.fit(data, fixtures::small_run(), CallbackArchetype{});
+  auto third = fixtures::small_trainer();
+  third = std::move(second);
+  const std::vector<torch::Tensor> views{torch::rand({8, 1, 16, 16}), torch::rand({8, 1, 16, 16})};
+  CHECK(third.step(views) == whole.step(views));
+  CHECK(third.embed(data).features == whole.embed(data).features);
 }
 
 TEST_CASE("Trainer: a damaged image costs a warning and a substitute, in the run and in the embedding",

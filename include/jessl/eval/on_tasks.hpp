@@ -10,6 +10,7 @@
 #include <ranges>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -79,7 +80,7 @@ inline void check_part(const std::string& who, TaskKind kind, const TaskPart& pa
   }
 }
 
-/// What can be said of a task before a probe is fitted: a mistake shall not cost the hours of the fits before it.
+/// What can be said of a task before a probe is fitted to it.
 inline void check_task(const std::string& who, TaskKind kind, const TaskPart& train, const TaskPart& test) {
   const auto& layers = train.embedding.layers;
   const auto& others = test.embedding.layers;
@@ -100,6 +101,42 @@ inline void check_task(const std::string& who, TaskKind kind, const TaskPart& tr
   JESSL_CHECK(kind != TaskKind::several_labels || (test.targets.array() == 1.0F).any(), DataError, who,
               ": test_targets has no 1, expected at least one image with a label");
 }
+
+/// The checks of tasks that come one after another.
+class TaskChecks {
+ public:
+  /// Checks one more, which these probes are to be asked about.
+  template <class... Probes>
+  void add(const Task& task) {
+    JESSL_CHECK(!task.name.empty(), ConfigError,
+                "jessl::eval::on_tasks: a task has no name, expected one for its column");
+    const std::string who = concat("jessl::eval::on_tasks: task \"", task.name, '"');
+    const bool answered = task.kind == TaskKind::classes ? (Classifier<Probes> || ...) : (Regressor<Probes> || ...);
+    JESSL_CHECK(answered, ConfigError, who, " asks for ", describe(task.kind), ", which no probe of the call answers; ",
+                "add one that does, such as eval::KNN or eval::LinearProbe");
+    check_task(who, task.kind, {"train", task.train, task.train_targets}, {"test", task.test, task.test_targets});
+    for (const Seen& other : seen_) {
+      JESSL_CHECK(other.task != task.name || other.kind == task.kind, ConfigError, who,
+                  " comes twice, with two kinds, expected each task once; give the second one another name");
+    }
+    for (const LayerFeatures& layer : task.train.layers) {
+      Seen place{task.name, layer.layer, task.kind};
+      JESSL_CHECK(std::find(seen_.begin(), seen_.end(), place) == seen_.end(), ConfigError, who, " has the layer \"",
+                  layer.layer, "\" twice, expected each task once; give the second one another name");
+      seen_.push_back(std::move(place));
+    }
+  }
+
+ private:
+  struct Seen {
+    std::string task;
+    std::string layer;
+    TaskKind kind;
+
+    friend bool operator==(const Seen&, const Seen&) = default;
+  };
+  std::vector<Seen> seen_{};
+};
 
 [[nodiscard]] inline std::string_view metric_of(TaskKind kind) {
   return kind == TaskKind::classes ? "top1" : kind == TaskKind::several_labels ? "mAP" : "R2";
@@ -150,17 +187,18 @@ void add_scores(ScoreTable& table, const std::string& task, TaskKind kind, const
 /// Each probe is fitted to the features of `train` and asked about those of `test`: about classes by its fit(X, y),
 /// measured by their accuracy ("top1"); about several labels by its fit(X, targets), measured by the mean average
 /// precision ("mAP"); about quantities by the same, measured by the coefficient of determination ("R2"). A probe that
-/// does not answer a kind of question has no figure there, and no mean and rank over all tasks. The mean adds up
+/// does not answer a kind of question has no figure there, and no mean and rank over all tasks; one of them has to. The mean adds up
 /// different metrics as they are; R2 has no lower end, and one bad task may outweigh the others: look at the rank.
 ///
-/// `tasks` is a range of Task, gone through once and one at a time: a view that loads them (list |
-/// std::views::transform(io::load_task)) holds one in memory. A task may come in several parts with other layers.
+/// `tasks` is a range of Task. Where they are all in memory each is checked before the first fit. A view that loads them (list |
+/// std::views::transform(io::load_task)) is gone through once and holds one at a time, which is checked before its own fits. A
+/// task may come in several parts with other layers.
 ///
 /// Shapes     as Task
 /// Cost       that of the probes, for each layer of each task; a pass over the features for the checks
 /// Randomness the probes'
-/// Errors     each names the task. ConfigError for a task without a name, one of whose layers comes twice, of two
-///            kinds, and for targets where classes are asked; ShapeError when layers, features, labels and targets of
+/// Errors     each names the task. ConfigError for a task without a name, one that no probe answers, one of whose layers
+///            comes twice, of two kinds, and for targets where classes are asked; ShapeError when layers, features, labels and targets of
 ///            train and test do not fit together; DataError for no layers, no rows, NaN or infinity, a negative label,
 ///            targets of several labels other than 0 and 1 or without a 1 in test, and quantities of a single test
 ///            image; as the probes
@@ -172,25 +210,17 @@ void add_scores(ScoreTable& table, const std::string& task, TaskKind kind, const
 template <std::ranges::input_range Tasks, Probe... Probes>
 requires std::same_as<std::ranges::range_value_t<Tasks>, Task>
 [[nodiscard]] ScoreTable on_tasks(Tasks&& tasks, const Probes&... probes) {
+  detail::TaskChecks checks;
+  constexpr bool all_there =
+      std::ranges::forward_range<Tasks> && std::is_lvalue_reference_v<std::ranges::range_reference_t<Tasks>>;
+  if constexpr (all_there) {
+    for (const Task& task : tasks) checks.template add<Probes...>(task);
+  }
   ScoreTable table;
-  std::vector<std::pair<std::string, std::string>> seen;  // tasks and their layers
   for (const Task& task : tasks) {
-    JESSL_CHECK(!task.name.empty(), ConfigError,
-                "jessl::eval::on_tasks: a task has no name, expected one for its column");
-    const std::string who = concat("jessl::eval::on_tasks: task \"", task.name, '"');
-    const detail::TaskPart train{"train", task.train, task.train_targets};
-    const detail::TaskPart test{"test", task.test, task.test_targets};
-    detail::check_task(who, task.kind, train, test);
-    const bool new_name = std::find(table.tasks().begin(), table.tasks().end(), task.name) == table.tasks().end();
-    JESSL_CHECK(new_name || table.metric(task.name) == detail::metric_of(task.kind), ConfigError, who,
-                " comes twice, with two kinds, expected each task once; give the second one another name");
-    for (const LayerFeatures& layer : task.train.layers) {
-      const std::pair<std::string, std::string> place{task.name, layer.layer};
-      JESSL_CHECK(std::find(seen.begin(), seen.end(), place) == seen.end(), ConfigError, who, " has the layer \"",
-                  layer.layer, "\" twice, expected each task once; give the second one another name");
-      seen.push_back(place);
-    }
-    detail::add_scores(table, task.name, task.kind, train, test, probes...);
+    if constexpr (!all_there) checks.template add<Probes...>(task);
+    detail::add_scores(table, task.name, task.kind, {"train", task.train, task.train_targets},
+                       {"test", task.test, task.test_targets}, probes...);
   }
   return table;
 }

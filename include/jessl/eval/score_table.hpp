@@ -79,9 +79,11 @@ class ScoreTable {
     values_[{i, j}] = score.value;
   }
 
-  /// Adds all figures of another table, of another task or network.
+  /// Adds all figures of another table, of another task or network; none where one of them can't be added.
   void add(const ScoreTable& other) {
-    for (const Score& score : other.scores()) add(score);
+    ScoreTable joined = *this;
+    for (const Score& score : other.scores()) joined.add(score);
+    *this = std::move(joined);
   }
 
   /// All figures, row by row.

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <span>
 #include <string_view>
@@ -56,7 +57,7 @@ namespace jessl::eval {
 ///            arXiv 1802.03426; the graph's weights and the map by umappp 2.0 (Aaron Lun)
 /// Differs    umap-learn searches for neighbours approximately, and counts a row as its own. Where the graph is in several
 ///            parts, the points start at their principal components, with noise; umap-learn places each part by itself, and
-///            umappp starts at random. Rows that are all equal are all at 0
+///            umappp starts at random. Rows that are nowhere apart are all at 0
 struct UMAP {
   static constexpr std::string_view name = "UMAP";
 
@@ -113,7 +114,8 @@ RowMatrix UMAP::embed(const Features& x) const {
   // The neighbours of each row but itself, which is one of the nearest unless more rows are equal to it than are asked for.
   const detail::NeighbourIndex<> index(who, x, distance, thread_count);
   umappp::NeighborList<int, float> graph(static_cast<std::size_t>(x.rows()));
-  index.search(x, neighbours + 1, [&](Eigen::Index row, std::span<const detail::Neighbour> nearest, std::int64_t) {
+  using Use = std::function<void(Eigen::Index, std::span<const detail::Neighbour>, std::int64_t)>;
+  const Use join = [&](Eigen::Index row, std::span<const detail::Neighbour> nearest, std::int64_t) {
     auto& found = graph[static_cast<std::size_t>(row)];
     for (const detail::Neighbour& neighbour : nearest) {
       if (neighbour.row == row || found.size() == static_cast<std::size_t>(neighbours)) continue;
@@ -123,7 +125,8 @@ RowMatrix UMAP::embed(const Features& x) const {
                   std::numeric_limits<float>::max(), "; scale the features down");
       found.emplace_back(static_cast<int>(neighbour.row), length);
     }
-  });
+  };
+  index.search(x, neighbours + 1, join);
 
   // umappp looks for the scale of each row's distances from 1 on: the largest of them all is brought there.
   float largest = 0.0F;
@@ -133,10 +136,15 @@ RowMatrix UMAP::embed(const Features& x) const {
     for (auto& neighbour : found) neighbour.second = static_cast<float>(scale * double{neighbour.second});
   }
 
-  // Equal rows have no neighbours but by their order, of which umappp would draw a map.
-  Eigen::Index equal = 1;
+  // Rows that are nowhere apart have no neighbours but by their order, of which umappp would draw a map.
+  bool apart = false;
+  const Use look = [&](Eigen::Index, std::span<const detail::Neighbour> nearest, std::int64_t) {
+    apart = index.distance_of(nearest.back().closeness) > 0.0;
+  };
+  index.search(x.topRows(1), x.rows(), look);
+  Eigen::Index equal = 1;  // rows of zeros, which have no direction, count as apart from each other
   while (equal < x.rows() && x.row(equal) == x.row(0)) ++equal;
-  if (equal == x.rows()) return RowMatrix::Zero(x.rows(), components);
+  if (!apart || equal == x.rows()) return RowMatrix::Zero(x.rows(), components);
 
   // One thread: several would wait for each other by spinning, and could add in another order.
   umappp::Options options;

@@ -133,7 +133,8 @@ struct TaskPair {
 [[nodiscard]] inline Task load_task(const TaskFiles& files) {
   const detail::TaskPair pair = detail::open_task("jessl::io::load_task: " + files.name, files);
   const auto embedding = [&](const FeatureFile& file) {
-    LayerEmbedding loaded{.layers = {{pair.layer, file.features()}}, .labels = {}};
+    LayerEmbedding loaded;
+    loaded.layers.push_back({pair.layer, file.features()});  // not from a list in braces, which would be copied
     if (files.kind == TaskKind::classes) loaded.labels.assign(file.labels().begin(), file.labels().end());
     return loaded;
   };

@@ -60,7 +60,8 @@ template <class Policy>
   } else if constexpr (!policy_name<Policy>().empty()) {
     document["name"] = policy_name<Policy>();
   }
-  if (policy_name<Policy>().empty() && document.is_object() && !document.contains("name"))
+  const bool names_itself = SelfDescribing<Policy> && document.contains("name");
+  if (policy_name<Policy>().empty() && document.is_object() && !names_itself)
     document["type"] = c10::demangle(typeid(Policy).name());
   return document;
 }
@@ -130,11 +131,8 @@ class Trainer {
   Trainer(A augmentation, B backbone, P projector, L loss, O optimizer)
       : augmentation_(std::move(augmentation)),
         projector_policy_(std::move(projector)),
-        optimizer_policy_(std::move(optimizer)),
-        network_(make_network(std::move(backbone), projector_policy_, std::move(loss))),
-        training_(*network_, attaching(optimizer_policy_), least_views, SupervisedLoss<L>,
-                  backbone::is_made_from_seed(network_->backbone()) ||
-                      train::detail::is_drawn_from(network_->drawn().front(), 0)) {}
+        optimizer_policy_(std::make_shared<const O>(std::move(optimizer))),
+        training_(make_training(std::move(backbone), std::move(loss))) {}
 
   // A copy would share the weights and train them twice.
   Trainer(const Trainer&) = delete;
@@ -216,8 +214,8 @@ class Trainer {
   /// As above, on the first view that `maker` makes of each image.
   template <Dataset D, ViewMaker M>
   [[nodiscard]] Embedding embed(const D& data, const EmbedOptions& options, const M& maker) {
-    Embedding result{RowMatrix(data.size(), network_->backbone().feature_dim), {}};
-    B backbone = network_->backbone();
+    Embedding result{RowMatrix(data.size(), network().backbone().feature_dim), {}};
+    B backbone = network().backbone();
     evaluate("jessl::Trainer::embed", data, options, maker,
              [&](const torch::Tensor& images, Eigen::Index row, std::span<const std::int64_t> labels) {
                copy_rows(backbone->forward(images), result.features, row);
@@ -245,12 +243,12 @@ class Trainer {
                 const io::safetensors::Metadata& metadata = {}) {
     io::safetensors::Metadata texts = metadata;
     texts.insert({{"layer", "representation"},
-                  {"backbone", detail::policy_json(network_->backbone()).dump()},
+                  {"backbone", detail::policy_json(network().backbone()).dump()},
                   {"views", detail::policy_json(maker).dump()},
                   {"options", to_json(options).dump()},
                   {"jessl", std::string(version)}});
     const bool labelled = data.classes() > 0;
-    B backbone = network_->backbone();
+    B backbone = network().backbone();
     io::FeatureFileWriter file(
         path,
         {.dimension = backbone.feature_dim, .rows = data.size(), .labels = labelled, .metadata = std::move(texts)});
@@ -305,9 +303,9 @@ class Trainer {
   /// As above, on the first view that `maker` makes of each image.
   template <Dataset D, ViewMaker M>
   [[nodiscard]] Embedding project(const D& data, const EmbedOptions& options, const M& maker) {
-    auto head = network_->projector();
+    auto head = network().projector();
     Embedding result{RowMatrix(data.size(), head->out_features), {}};
-    B backbone = network_->backbone();
+    B backbone = network().backbone();
     evaluate("jessl::Trainer::project", data, options, maker,
              [&](const torch::Tensor& images, Eigen::Index row, std::span<const std::int64_t> labels) {
                copy_rows(head->forward(backbone->forward(images)), result.features, row);
@@ -326,30 +324,30 @@ class Trainer {
   [[nodiscard]] const A& augmentation() const { return augmentation_; }
 
   /// The backbone; shared with the trainer, not copied.
-  [[nodiscard]] B backbone() const { return network_->backbone(); }
+  [[nodiscard]] B backbone() const { return network().backbone(); }
 
   /// The backbone of the teacher, where the loss wants one; shared with the trainer, not copied.
-  [[nodiscard]] B teacher() const requires TaughtLoss<L> { return network_->teacher(); }
+  [[nodiscard]] B teacher() const requires TaughtLoss<L> { return network().teacher(); }
 
   /// The predictor's module, where the loss wants one; shared with the trainer, not copied.
-  [[nodiscard]] auto predictor() const requires PredictedLoss<L> { return network_->predictor(); }
+  [[nodiscard]] auto predictor() const requires PredictedLoss<L> { return network().predictor(); }
 
   /// What the loss made for itself, where it has a state; shared with the trainer, not copied.
-  [[nodiscard]] auto loss_state() const requires StatefulLoss<L> { return network_->state(); }
+  [[nodiscard]] auto loss_state() const requires StatefulLoss<L> { return network().state(); }
 
   /// The projector's module; shared with the trainer, not copied.
-  [[nodiscard]] auto projector() const { return network_->projector(); }
+  [[nodiscard]] auto projector() const { return network().projector(); }
 
   /// Where the weights are.
-  [[nodiscard]] torch::Device device() const { return network_->device(); }
+  [[nodiscard]] torch::Device device() const { return network().device(); }
 
   /// The settings of all five policies.
   [[nodiscard]] Json configuration() const {
     return {{"augmentation", detail::policy_json(augmentation_)},
-            {"backbone", detail::policy_json(network_->backbone())},
+            {"backbone", detail::policy_json(network().backbone())},
             {"projector", detail::policy_json(projector_policy_)},
-            {"loss", detail::policy_json(network_->loss())},
-            {"optimizer", detail::policy_json(optimizer_policy_)}};
+            {"loss", detail::policy_json(network().loss())},
+            {"optimizer", detail::policy_json(*optimizer_policy_)}};
   }
 
   /// The backbone's and projector's weights from a checkpoint, without the rest of its run.
@@ -379,22 +377,22 @@ class Trainer {
     static_assert(A::views >= least_views,
                   "jessl::Trainer::fit requires an augmentation of at least two views, which the loss compares; see "
                   "augment::two_views in docs/augment/README.md");
+    if constexpr (requires { network().loss().check(); }) network().loss().check();
     training_.check(options, data.size(), data.classes());
-    if constexpr (requires { network_->loss().check(); }) network_->loss().check();
     std::vector<ViewShape> shapes;  // of all views in all epochs
     const std::int64_t different_epochs = ProgressiveViewMaker<A> ? options.epochs : 1;
     for (std::int64_t epoch = 0; epoch < different_epochs; ++epoch) {
       std::vector<ViewShape> views;
       for (std::int64_t view = 0; view < A::views; ++view)
         views.push_back(shape_in_epoch(augmentation_, view, data.channels(), epoch));
-      if constexpr (ImagesLoss<L>) network_->check_images(views.front());
+      if constexpr (ImagesLoss<L>) network().check_images(views.front());
       check_batch(views, options.batch_size, data.classes(), static_cast<double>(options.epochs),
                   1.0 / static_cast<double>(data.size() / options.batch_size));
       for (const ViewShape& shape : views) {
         if (std::find(shapes.begin(), shapes.end(), shape) == shapes.end()) shapes.push_back(shape);
       }
     }
-    network_->try_backbone(shapes, network_->backbone().feature_dim);
+    network().try_backbone(shapes, network().backbone().feature_dim);
     train::detail::Checked result{run_configuration(data, options, order), {}};
     if (!options.resume.empty()) result.resumed = training_.resumable(options.resume, result.configuration);
     return result;
@@ -414,7 +412,7 @@ class Trainer {
   template <Dataset D, ViewMaker M>
   void evaluate(std::string_view who, const D& data, const EmbedOptions& options, const M& maker,
                 const train::detail::EvaluationPass::Visit& visit) {
-    train::detail::EvaluationPass pass(who, *network_, options, data.size(), backbone::casts_images<B>());
+    train::detail::EvaluationPass pass(who, training_.network(), options, data.size(), backbone::casts_images<B>());
     data::Loader loader(data, maker, pass.loader_options(), data::order::Sequential{}, pass.memory());
     for (const data::Batch& batch : loader.epoch(0)) pass.show(batch, visit);
   }
@@ -437,7 +435,7 @@ class Trainer {
   /// The network's layers, named: the backbone's blocks where they are asked for, its representation, the projector's.
   [[nodiscard]] std::vector<train::Layer> layers_of(const torch::Tensor& images, bool blocks) const {
     std::vector<train::Layer> layers;
-    B backbone = network_->backbone();
+    B backbone = network().backbone();
     torch::Tensor features;
     if constexpr (requires { backbone->blocks(images); }) {
       if (blocks) {
@@ -451,7 +449,7 @@ class Trainer {
                   "give its module blocks(images) (docs/backbone/README.md), or leave blocks off");
     }
     if (!features.defined()) features = backbone->forward(images);
-    auto head = network_->projector();
+    auto head = network().projector();
     std::vector<torch::Tensor> outputs = head->layers(features);
     outputs.insert(outputs.begin(), features);
     train::detail::name_layers(outputs, layers);
@@ -461,33 +459,31 @@ class Trainer {
   /// Asks the loss whether it can work with batches of such views of an image.
   void check_batch(const std::vector<ViewShape>& views, std::int64_t images, std::int64_t classes, double epochs,
                    double epochs_of_step) const {
-    if constexpr (requires(const loss::BatchShape& batch) { network_->loss().check_batch(batch); }) {
+    if constexpr (requires(const loss::BatchShape& batch) { network().loss().check_batch(batch); }) {
       const auto large = std::find_if(views.begin(), views.end(), [&](const auto& view) { return view != views[0]; });
-      network_->loss().check_batch({.views = static_cast<std::int64_t>(views.size()),
+      network().loss().check_batch({.views = static_cast<std::int64_t>(views.size()),
                                     .large_views = large - views.begin(),
                                     .images = images,
-                                    .width = network_->projector()->out_features,
+                                    .width = network().projector()->out_features,
                                     .classes = classes,
                                     .epochs = epochs,
                                     .last_epoch = epochs - epochs_of_step});
     }
   }
 
-  [[nodiscard]] static std::unique_ptr<Network> make_network(B backbone, const P& projector, L loss) {
-    if constexpr (fits) {
-      return std::make_unique<Network>(std::move(backbone), projector, std::move(loss));
+  [[nodiscard]] train::detail::Training make_training(B backbone, L loss) const {
+    if constexpr (fits && Optimizer<O>) {
+      const bool made_from_seed = backbone::is_made_from_seed(backbone);
+      return {std::make_unique<Network>(std::move(backbone), projector_policy_, std::move(loss)),
+              train::detail::attaching(optimizer_policy_),
+              {.views = Loss<L>, .labels = SupervisedLoss<L>},
+              made_from_seed};
     } else {
-      return nullptr;
+      return {nullptr, {}, {}, true};
     }
   }
 
-  [[nodiscard]] static train::detail::AttachOptimizer attaching(const O& policy) {
-    if constexpr (Optimizer<O>) {
-      return train::detail::attaching(policy);
-    } else {
-      return {};
-    }
-  }
+  [[nodiscard]] const Network& network() const { return static_cast<const Network&>(training_.network()); }
 
   template <class D, class R, class... C>
   FitResult run(const D& data, const FitOptions& options, const R& order, const C&... callbacks) {
@@ -504,7 +500,7 @@ class Trainer {
                          .decoding = options.decoding,
                          .on_corrupt = options.on_corrupt,
                          .max_corrupt_share = options.max_corrupt_share,
-                         .element = train::detail::element_of(precision, backbone::casts_images<B>()),
+                         .element = train::detail::batch_element(precision, backbone::casts_images<B>()),
                          .layout = Layout::channels_last},
                         order, train::detail::batch_memory(chosen.device, pinned));
     const train::detail::Source source{
@@ -535,8 +531,7 @@ class Trainer {
 
   A augmentation_;
   P projector_policy_;
-  O optimizer_policy_;
-  std::unique_ptr<Network> network_;  // which stays where it is when the trainer moves
+  std::shared_ptr<const O> optimizer_policy_;
   train::detail::Training training_;
 };
 

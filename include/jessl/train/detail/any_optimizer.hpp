@@ -22,8 +22,8 @@ class AnyOptimizer {
   virtual void step() = 0;
   virtual void zero_grad() = 0;
   virtual void set_lr(double lr) = 0;
-  [[nodiscard]] virtual double lr() const = 0;
-  [[nodiscard]] virtual StateDict state_dict() const = 0;
+  [[nodiscard]] virtual double lr() = 0;
+  [[nodiscard]] virtual StateDict state_dict() = 0;
   virtual void load_state_dict(const StateDict& saved) = 0;
 };
 
@@ -34,8 +34,8 @@ class SomeOptimizer final : public AnyOptimizer {
   void step() override { state_.step(); }
   void zero_grad() override { state_.zero_grad(); }
   void set_lr(double lr) override { state_.set_lr(lr); }
-  [[nodiscard]] double lr() const override { return state_.lr(); }
-  [[nodiscard]] StateDict state_dict() const override { return state_.state_dict(); }
+  [[nodiscard]] double lr() override { return state_.lr(); }
+  [[nodiscard]] StateDict state_dict() override { return state_.state_dict(); }
   void load_state_dict(const StateDict& saved) override { state_.load_state_dict(saved); }
 
  private:
@@ -47,9 +47,9 @@ using AttachOptimizer = std::function<std::unique_ptr<AnyOptimizer>(const optim:
 
 /// Attaches the optimizer of a policy.
 template <Optimizer O>
-[[nodiscard]] AttachOptimizer attaching(const O& policy) {
-  return [policy](const optim::NamedParameters& parameters) -> std::unique_ptr<AnyOptimizer> {
-    return std::make_unique<SomeOptimizer<optim::StateOf<O>>>(policy.attach(parameters));
+[[nodiscard]] AttachOptimizer attaching(std::shared_ptr<const O> policy) {
+  return [policy = std::move(policy)](const optim::NamedParameters& parameters) -> std::unique_ptr<AnyOptimizer> {
+    return std::make_unique<SomeOptimizer<optim::StateOf<O>>>(policy->attach(parameters));
   };
 }
 

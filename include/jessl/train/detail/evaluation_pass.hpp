@@ -28,7 +28,7 @@ namespace jessl::train::detail {
 
 /// What a loader's batches are to be, so that a step needs no other form of them: rounded if autocast would round them
 /// first of all.
-[[nodiscard]] inline Element element_of(Precision precision, bool casts_images) {
+[[nodiscard]] inline Element batch_element(Precision precision, bool casts_images) {
   return precision == Precision::bfloat16 && casts_images ? Element::bfloat16 : Element::float32;
 }
 
@@ -58,7 +58,7 @@ class EvaluationPass {
                         .drop_last = false,
                         .on_corrupt = options.on_corrupt,
                         .max_corrupt_share = options.max_corrupt_share,
-                        .element = element_of(resolve(options.precision, device_.type()), casts_images),
+                        .element = batch_element(resolve(options.precision, device_.type()), casts_images),
                         .layout = Layout::channels_last} {
     network.to(device_);  // all of it, where a caller has moved or converted the backbone alone
   }

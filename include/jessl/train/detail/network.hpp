@@ -20,6 +20,8 @@
 #include <jessl/core/tensor.hpp>
 #include <jessl/core/views.hpp>
 #include <jessl/loss/concept.hpp>
+#include <jessl/loss/progress.hpp>
+#include <jessl/loss/teacher.hpp>
 #include <jessl/projector/concept.hpp>
 #include <jessl/projector/mlp.hpp>
 #include <jessl/train/detail/network_base.hpp>
@@ -37,7 +39,8 @@ concept Copyable = requires(const ModuleIn<Holder>& module, std::shared_ptr<Modu
   Holder(copy);
 };
 
-/// Backbone and projector, and what the loss's type asks for around them. Whoever doesn't ask pays nothing.
+/// Backbone and projector, and what the loss's type asks for around them. Who doesn't ask has no such module and no pass through
+/// one; a few virtual calls a step are all that it costs.
 template <class B, class P, class L>
 class Network final : public NetworkBase {
   using Head = projector::HeadOf<P>;
@@ -89,7 +92,7 @@ class Network final : public NetworkBase {
     }
     if constexpr (StatefulLoss<L>) {
       state_->initialise(0);
-      add_trained("loss", state_);
+      add_trained("loss", state_, true);
     }
     if constexpr (TaughtLoss<L>) {
       auto copy = std::dynamic_pointer_cast<ModuleIn<B>>(backbone_->clone());
@@ -98,7 +101,7 @@ class Network final : public NetworkBase {
           "jessl::Trainer: the backbone's clone() makes another class than the backbone's, so that there can be no ",
           "teacher; derive the class itself from torch::nn::Cloneable");
       teacher_backbone_ = B(std::move(copy));
-      add_teacher(loss_.teacher, Side(teacher_backbone_, projector.make(backbone_.feature_dim)));
+      add_teacher(Side(teacher_backbone_, projector.make(backbone_.feature_dim)));
     }
     to(device());
     start_teacher();
@@ -122,6 +125,15 @@ class Network final : public NetworkBase {
   [[nodiscard]] bool teacher_sees(std::int64_t view) const override {
     if constexpr (SelectiveLoss<L>) return loss_.teacher_sees(view);
     return true;
+  }
+
+  [[nodiscard]] double teacher_momentum(const loss::Progress& progress) const override {
+    if constexpr (TaughtLoss<L>) return loss_.teacher.at(progress);
+    return 0.0;
+  }
+  [[nodiscard]] bool teacher_follows_statistics() const override {
+    if constexpr (TaughtLoss<L>) return loss_.teacher.statistics == loss::TeacherStatistics::followed;
+    return false;
   }
 
   [[nodiscard]] torch::Tensor own_images(const torch::Tensor& view) const override {

@@ -22,7 +22,6 @@
 #include <jessl/core/tensor.hpp>
 #include <jessl/core/views.hpp>
 #include <jessl/loss/progress.hpp>
-#include <jessl/loss/teacher.hpp>
 
 namespace jessl::train::detail {
 
@@ -120,6 +119,7 @@ struct NamedModule {
 /// A module that starts from weights of its own, and how it draws them.
 struct DrawnModule : NamedModule {
   std::function<void(std::uint64_t seed)> initialise;
+  bool is_loss_state = false;  // which knows better than its buffers what a call changes
 };
 
 /// What a forward pass changes, as it was, to put back.
@@ -177,8 +177,8 @@ struct Side {
 
 /// Backbone and projector, and what the loss asks for around them: a predictor, a teacher, the loss's own state.
 ///
-/// All that the types of the parts don't decide is here, compiled once however many networks a program has; Network, which
-/// knows the types, derives from it.
+/// All that the types of the parts don't decide is here, compiled once a source file however many networks there are; Network,
+/// which knows the types, derives from it.
 class NetworkBase {
  public:
   virtual ~NetworkBase() = default;
@@ -193,6 +193,11 @@ class NetworkBase {
 
   /// The modules that a checkpoint holds.
   [[nodiscard]] const std::vector<NamedModule>& modules() const { return modules_; }
+
+  /// Those of them that are the encoder: backbone and projector.
+  [[nodiscard]] std::vector<NamedModule> encoder() const {
+    return {{"backbone", student_.backbone}, {"projector", student_.projector}};
+  }
 
   [[nodiscard]] const Side& student() const { return student_; }
 
@@ -234,9 +239,9 @@ class NetworkBase {
   /// After the optimizer's step: lets the teacher follow.
   void after_step() {
     if (!teacher_) return;
-    const double momentum = teaching_->at(progress_);
+    const double momentum = teacher_momentum(progress_);
     follow(momentum);
-    if (teaching_->statistics == loss::TeacherStatistics::followed) follow_all_statistics(momentum);
+    if (teacher_follows_statistics()) follow_all_statistics(momentum);
   }
 
   /// From now on steps take down what the layers make of their large views, or no longer.
@@ -252,7 +257,7 @@ class NetworkBase {
   [[nodiscard]] Kept keep() {
     Views networks = taught_->buffers();
     for (const DrawnModule& drawn : drawn_) {
-      if (drawn.name == "loss") continue;  // it knows better what a call changes
+      if (drawn.is_loss_state) continue;
       for (const torch::Tensor& buffer : drawn.module->buffers()) networks.push_back(buffer);
     }
     return {KeptBuffers(std::move(networks)), keep_state()};
@@ -272,7 +277,7 @@ class NetworkBase {
     watched_.clear();
     trained_->train();
     taught_->train();
-    if (teacher_ && teaching_->statistics == loss::TeacherStatistics::followed) taught_->eval();
+    if (teacher_ && teacher_follows_statistics()) taught_->eval();
     if (micro_batch > 0 && micro_batch < views.front().size(0))
       return differentiate_by_parts(views, labels, precision, micro_batch);
     const Projected projected = project(views, precision, true, watched());
@@ -304,22 +309,22 @@ class NetworkBase {
 
   explicit NetworkBase(Side student) : student_(std::move(student)) {}
 
-  /// Takes in a module of the student's side, which is trained.
+  /// Takes in a module that is trained.
   template <class Holder>
-  void add_trained(const std::string& name, Holder holder) {
+  void add_trained(const std::string& name, Holder holder, bool is_loss_state = false) {
     trained_->register_module(name, holder.ptr());
     modules_.push_back({name, holder.ptr()});
-    drawn_.push_back({modules_.back(), [holder](std::uint64_t seed) mutable { holder->initialise(seed); }});
+    drawn_.push_back(
+        {modules_.back(), [holder](std::uint64_t seed) mutable { holder->initialise(seed); }, is_loss_state});
   }
 
   /// Takes in the teacher, last of all modules.
-  void add_teacher(const loss::Teacher& settings, Side teacher) {
+  void add_teacher(Side teacher) {
     taught_->register_module("backbone", teacher.backbone);
     taught_->register_module("projector", teacher.projector);
     for (torch::Tensor& parameter : taught_->parameters()) parameter.requires_grad_(false);
     modules_.push_back({"teacher_backbone", teacher.backbone});
     modules_.push_back({"teacher_projector", teacher.projector});
-    teaching_ = settings;
     teacher_ = std::move(teacher);
   }
 
@@ -335,6 +340,8 @@ class NetworkBase {
   [[nodiscard]] virtual bool has_predictor() const = 0;
   [[nodiscard]] virtual bool student_sees(std::int64_t view) const = 0;
   [[nodiscard]] virtual bool teacher_sees(std::int64_t view) const = 0;
+  [[nodiscard]] virtual double teacher_momentum(const loss::Progress& progress) const = 0;
+  [[nodiscard]] virtual bool teacher_follows_statistics() const = 0;
   /// The loss's own images in the form of a view; undefined where it has none.
   [[nodiscard]] virtual torch::Tensor own_images(const torch::Tensor& view) const = 0;
   /// Its memory as it is now; the function puts it back.
@@ -365,7 +372,7 @@ class NetworkBase {
         loss.requires_grad(), ConfigError,
         "jessl::Trainer::step: the loss does not depend on the weights; are they frozen, is a NoGradGuard alive, or "
         "does the loss detach its views?");
-    const double value = loss.template item<double>();
+    const double value = loss.item<double>();
     if (std::isfinite(value)) loss.backward();
     return value;
   }
@@ -529,7 +536,6 @@ class NetworkBase {
   }
 
   Side student_;
-  std::optional<loss::Teacher> teaching_{};  // where there is a teacher
   std::optional<Side> teacher_{};
   std::vector<NamedModule> modules_{};
   std::vector<DrawnModule> drawn_{};

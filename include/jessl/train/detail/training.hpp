@@ -70,6 +70,12 @@ struct Source {
   std::function<std::int64_t()> corrupt{};
 };
 
+/// What a loss wants of the data.
+struct LossAsks {
+  bool views = true;    ///< at least two views of an image, which it compares
+  bool labels = false;  ///< labels, where there are any; without `views` there must be
+};
+
 [[nodiscard]] inline double warmup_epochs(const FitOptions& options) {
   return options.warmup_epochs.value_or(std::min(10.0, static_cast<double>(options.epochs) / 10.0));
 }
@@ -110,18 +116,16 @@ inline void name_layers(const std::vector<torch::Tensor>& outputs, std::vector<L
 }
 
 /// A network and its optimizer at work. Trainer, which knows the types of both, of the data and of the callbacks, has one; what
-/// they don't decide is here, compiled once however many trainers a program has.
+/// they don't decide is here, compiled once a source file however many trainers there are.
 class Training {
  public:
-  /// `network` must outlive it. `least_views`: that a step needs. `learns_from_labels`: the loss does. `tells_loaded_weights`: the
-  /// backbone was made as its initialise(0) leaves it, so that other weights were loaded.
-  Training(NetworkBase& network, AttachOptimizer attach, std::int64_t least_views, bool learns_from_labels,
-           bool tells_loaded_weights)
-      : network_(&network),
+  Training(std::unique_ptr<NetworkBase> network, AttachOptimizer attach, const LossAsks& loss, bool made_from_seed)
+      : network_(std::move(network)),
         attach_(std::move(attach)),
-        least_views_(least_views),
-        learns_from_labels_(learns_from_labels),
-        tells_loaded_weights_(tells_loaded_weights) {}
+        loss_(loss),
+        tells_loaded_weights_(made_from_seed || is_drawn_from(network_->drawn().front(), 0)) {}
+
+  [[nodiscard]] NetworkBase& network() const { return *network_; }
 
   /// Says whether a run with such options over so many images and classes can work.
   void check(const FitOptions& options, std::int64_t images, std::int64_t classes) const {
@@ -140,7 +144,7 @@ class Training {
                 (options.micro_batch == 0 || options.batch_size % options.micro_batch == 0),
             "micro_batch is ", options.micro_batch,
             ", expected 0 (the whole batch), or at least 2 images and a divisor of batch_size = ", options.batch_size);
-    require(least_views_ > 1 || classes >= 1, "the loss learns from labels, and the data set has none");
+    require(loss_.views || classes >= 1, "the loss learns from labels, and the data set has none");
     require(options.max_corrupt_share >= 0.0 && options.max_corrupt_share <= 1.0, "max_corrupt_share is ",
             options.max_corrupt_share, ", expected 0 to 1");
     require(options.end_ratio >= 0.0 && options.end_ratio <= 1.0, "end_ratio is ", options.end_ratio,
@@ -230,7 +234,8 @@ class Training {
 
     auto begin = std::chrono::steady_clock::now();
     const auto run_seconds = [&] { return earlier_seconds + seconds_since(begin); };
-    std::optional<Hooks> hooks;  // once the callbacks have started
+    const Hooks* started = nullptr;   // the callbacks' states, once they are there
+    const Hooks* restored = nullptr;  // and once they are as the checkpoint has them
     const Run info{
         .epochs = options.epochs,
         .steps_per_epoch = source.steps_per_epoch,
@@ -249,17 +254,17 @@ class Training {
         .least_checkpoint_bytes = weight_bytes(network_->modules()),
         .save =
             [&](const std::filesystem::path& path) {
-              JESSL_CHECK(hooks.has_value(), ConfigError, "jessl::Trainer: a callback's start() calls run.save, ",
+              JESSL_CHECK(restored != nullptr, ConfigError, "jessl::Trainer: a callback's start() calls run.save, ",
                           "which is for the hooks of its state");
-              save(path, from.configuration, run_seconds(), last_loss, *hooks);
+              save(path, from.configuration, run_seconds(), last_loss, *restored);
             },
         .report =
             [&](train::Measurement measurement) {
-              JESSL_CHECK(hooks.has_value(), ConfigError, "jessl::Trainer: a callback's start() calls run.report, ",
+              JESSL_CHECK(started != nullptr, ConfigError, "jessl::Trainer: a callback's start() calls run.report, ",
                           "which is for the hooks of its state");
               measurement.step = steps_taken_;
               measurement.epoch = std::max<std::int64_t>(0, steps_taken_ - 1) / source.steps_per_epoch;
-              hooks->after_measurement(measurement);
+              started->after_measurement(measurement);
             }};
     const double lr_scale = options.scale_lr ? static_cast<double>(options.batch_size) / 256.0 : 1.0;
     const optim::WarmupCosine schedule{.base_lr = *base_lr_ * lr_scale,
@@ -267,12 +272,14 @@ class Training {
                                            warmup_epochs(options) * static_cast<double>(source.steps_per_epoch))),
                                        .total_steps = info.total_steps(),
                                        .end_ratio = options.end_ratio};
-    const bool labelled = learns_from_labels_ && source.classes >= 1;
+    const bool labelled = loss_.labels && source.classes >= 1;
     announce(chosen, source.images);
 
-    hooks.emplace(start(info));
-    if (from.resumed) hooks->restore(*from.resumed);
-    const bool watched = !hooks->after_forward.empty();
+    const Hooks hooks = start(info);
+    started = &hooks;
+    if (from.resumed) hooks.restore(*from.resumed);
+    restored = &hooks;
+    const bool watched = !hooks.after_forward.empty();
     network_->watch(watched);
 
     FitResult result;
@@ -303,7 +310,7 @@ class Training {
         result.loss = last_loss;
         result.images += batch.size();
         ++result.steps;
-        if (watched) hooks->after_forward(features_of_step(epoch, tensors.labels));
+        if (watched) hooks.after_forward(features_of_step(epoch, tensors.labels));
         const StepRecord record{.step = steps_taken_,
                                 .epoch = epoch,
                                 .loss = last_loss,
@@ -311,21 +318,21 @@ class Training {
                                 .images = batch.size(),
                                 .step_seconds = step_seconds,
                                 .loader_seconds = loader_seconds};
-        hooks->after_step(record);
+        hooks.after_step(record);
         if (steps_taken_ % source.steps_per_epoch == 0) {
           const std::int64_t steps = source.steps_per_epoch - first_batch;
-          hooks->after_epoch(
+          hooks.after_epoch(
               {.epoch = epoch,
                .step = steps_taken_,
                .mean_loss = loss_sum / static_cast<double>(steps),
                .images_per_second = static_cast<double>(steps * options.batch_size) / seconds_since(epoch_begin)});
         }
         // Last, so that a checkpoint never stands for an epoch whose callbacks have not run.
-        hooks->save_point(record);
+        hooks.save_point(record);
         waiting_since = std::chrono::steady_clock::now();
       });
     }
-    hooks->finish();
+    hooks.finish();
     result.corrupt = source.corrupt();
     if (result.corrupt > 0)
       note(result.corrupt, result.corrupt == 1 ? " damaged image was replaced" : " damaged images were replaced",
@@ -348,7 +355,7 @@ class Training {
 
   /// The backbone's and projector's weights from a checkpoint, without the rest of its run.
   void load_weights(const std::filesystem::path& path) {
-    const std::vector<NamedModule> modules = weights();
+    const std::vector<NamedModule> modules = network_->encoder();
     load_modules(modules, io::Checkpoint::load(path), path);
     for (const NamedModule& entry : modules) start_weights_.keep(entry.name);
     forget();
@@ -357,7 +364,7 @@ class Training {
   void save_weights(const std::filesystem::path& path, Json configuration) const {
     io::Checkpoint checkpoint;
     checkpoint.record = {{"configuration", std::move(configuration)}};
-    save_modules(weights(), checkpoint);
+    save_modules(network_->encoder(), checkpoint);
     checkpoint.save(path);
   }
 
@@ -399,12 +406,6 @@ class Training {
     Precision precision_;
   };
 
-  /// Backbone and projector, which stand first.
-  [[nodiscard]] std::vector<NamedModule> weights() const {
-    const std::vector<NamedModule>& all = network_->modules();
-    return {all.begin(), all.begin() + 2};
-  }
-
   [[nodiscard]] Optimizers attached() const {
     optim::NamedParameters all = optim::named_parameters(network_->trained());
     Optimizers result;
@@ -419,8 +420,9 @@ class Training {
   }
 
   void attach() {
-    optimizers_ = attached();
-    base_lr_ = optimizers_.all->lr();
+    Optimizers made = attached();
+    base_lr_ = made.all->lr();
+    optimizers_ = std::move(made);
   }
 
   /// Of other weights: momenta, and the teacher that followed them.
@@ -431,8 +433,9 @@ class Training {
   }
 
   void check_views(const std::vector<torch::Tensor>& views) const {
-    JESSL_CHECK(static_cast<std::int64_t>(views.size()) >= least_views_, ShapeError, "jessl::Trainer::step: got ",
-                views.size(), " views, expected at least ", least_views_);
+    const std::size_t least = loss_.views ? 2 : 1;
+    JESSL_CHECK(views.size() >= least, ShapeError, "jessl::Trainer::step: got ", views.size(),
+                " views, expected at least ", least);
     const torch::Device device = network_->device();
     for (std::size_t v = 0; v < views.size(); ++v) {
       JESSL_CHECK(views[v].defined() && views[v].dim() == 4, ShapeError, "jessl::Trainer::step: views[", v, "] is ",
@@ -461,7 +464,7 @@ class Training {
   }
 
   /// What the step just taken made of its batch at every layer, with the labels of its rows.
-  [[nodiscard]] StepFeatures features_of_step(std::int64_t epoch, const torch::Tensor& labels) const {
+  [[nodiscard]] StepFeatures features_of_step(std::int64_t epoch, const torch::Tensor& labels) {
     const std::vector<Watched> watched = network_->take_watched();
     std::vector<std::vector<torch::Tensor>> outputs(watched.front().layers.size());  // [layer][part of the batch]
     std::vector<torch::Tensor> repeated;                                             // [part of the batch]
@@ -522,11 +525,10 @@ class Training {
     return record.value("seconds", 0.0);
   }
 
-  NetworkBase* network_;
+  std::unique_ptr<NetworkBase> network_;
   AttachOptimizer attach_;
-  std::int64_t least_views_;
-  bool learns_from_labels_;
-  bool tells_loaded_weights_;
+  LossAsks loss_;
+  bool tells_loaded_weights_;  // the backbone was made as its initialise(0) leaves it: other weights were loaded
   Optimizers optimizers_{};
   std::optional<double> base_lr_{};  // of the optimizers as they were attached
   Precision precision_ = Precision::float32;
