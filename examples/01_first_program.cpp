@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The smallest whole program: SimCLR by the book on Fashion-MNIST, judged by its nearest neighbours.
 //
-// Run        build/release/examples/first_program
+// Run        build/release/examples/first_program, once cmake --build --preset release --target first_program has built it
 // Ends with  k-NN top-1: ...
 // Time       hours on a CPU (a full ResNet-18, ten times over 60,000 images); minutes on a GPU
 // packaged
