@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/eval/concept.hpp>
 #include <jessl/eval/detail/checks.hpp>
@@ -59,5 +60,7 @@ template <class = void>
   }
   return static_cast<double>(right) / static_cast<double>(labels.size());
 }
+
+JESSL_INSTANTIATE(double top_k<void>(const Features&, Labels, std::int64_t));
 
 }  // namespace jessl::eval

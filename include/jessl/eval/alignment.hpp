@@ -10,6 +10,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/thread_pool.hpp>
@@ -71,6 +72,8 @@ template <class = void>
   for (const double part : sums) sum += part;
   return sum / static_cast<double>(a.rows());
 }
+
+JESSL_INSTANTIATE(double alignment<void>(const Features&, const Features&, const AlignmentOptions&));
 
 }  // namespace jessl::eval
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/eval/concept.hpp>
@@ -56,7 +57,19 @@ inline void check_ranks(const AlphaReQOptions& options) {
 ///            population responses in visual cortex, Nature 2019
 /// Differs    none; the authors' code uses several ranges: 11 to 100 is the default of their library reptrix, 4 to 100
 ///            and 12 to 50 are in the scripts of the paper (fastssl)
-[[nodiscard]] inline double alpha_req(const Spectrum& spectrum, const AlphaReQOptions& options = {}) {
+[[nodiscard]] double alpha_req(const Spectrum& spectrum, const AlphaReQOptions& options = {});
+
+template <class = void>
+[[nodiscard]] double alpha_req(const Features& x, const AlphaReQOptions& options = {}) {
+  detail::check_ranks(options);  // before the work
+  return alpha_req(detail::spectrum("jessl::eval::alpha_req", x, options.threads), options);
+}
+
+JESSL_INSTANTIATE(double alpha_req<void>(const Features&, const AlphaReQOptions&));
+
+#if JESSL_DEFINITIONS
+
+JESSL_INLINE double alpha_req(const Spectrum& spectrum, const AlphaReQOptions& options) {
   detail::check_ranks(options);
   const auto& eigenvalues = spectrum.covariance_eigenvalues;
   const std::int64_t above = (eigenvalues.array() > 0.0).count();
@@ -89,11 +102,7 @@ inline void check_ranks(const AlphaReQOptions& options) {
   return -covariance / variance;
 }
 
-template <class = void>
-[[nodiscard]] double alpha_req(const Features& x, const AlphaReQOptions& options = {}) {
-  detail::check_ranks(options);  // before the work
-  return alpha_req(detail::spectrum("jessl::eval::alpha_req", x, options.threads), options);
-}
+#endif  // JESSL_DEFINITIONS
 
 }  // namespace jessl::eval
 

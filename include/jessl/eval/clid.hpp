@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 
 namespace jessl::eval {
@@ -26,8 +27,11 @@ namespace jessl::eval {
 /// Source     Lu, Liu, Baratin, Laroche, Courville, Sordoni: Using Representation Expressiveness and Learnability to
 ///            Evaluate Self-Supervised Learning Methods, TMLR 2023, arXiv 2206.01251
 /// Differs    the standard deviation as the measure of scale is our reading: the paper adds the two on a common scale
-[[nodiscard]] inline std::vector<double> clid(std::span<const double> learnabilities,
-                                              std::span<const double> dimensions) {
+[[nodiscard]] std::vector<double> clid(std::span<const double> learnabilities, std::span<const double> dimensions);
+
+#if JESSL_DEFINITIONS
+
+JESSL_INLINE std::vector<double> clid(std::span<const double> learnabilities, std::span<const double> dimensions) {
   constexpr std::string_view who = "jessl::eval::clid";
   JESSL_CHECK(learnabilities.size() == dimensions.size(), ShapeError, who, ": ", learnabilities.size(),
               " learnabilities but ", dimensions.size(), " dimensions, expected one each of every model");
@@ -52,5 +56,7 @@ namespace jessl::eval {
   add("dimensions", dimensions);
   return scores;
 }
+
+#endif  // JESSL_DEFINITIONS
 
 }  // namespace jessl::eval

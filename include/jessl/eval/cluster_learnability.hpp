@@ -14,6 +14,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/matrix.hpp>
@@ -105,6 +106,8 @@ template <class = void>
   }
   return static_cast<double>(right) / static_cast<double>(x.rows());
 }
+
+JESSL_INSTANTIATE(double cluster_learnability<void>(const Features&, const ClusterLearnabilityOptions&));
 
 }  // namespace jessl::eval
 

@@ -11,6 +11,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/eval/concept.hpp>
 #include <jessl/eval/detail/checks.hpp>
@@ -37,7 +38,28 @@ inline void check_predictions(std::string_view who, Labels predicted, Labels lab
 ///            label, or a label or prediction outside [0, classes)
 /// Models     none
 /// Source     none
-[[nodiscard]] inline ConfusionMatrix confusion_matrix(Labels predicted, Labels labels, std::int64_t classes) {
+[[nodiscard]] ConfusionMatrix confusion_matrix(Labels predicted, Labels labels, std::int64_t classes);
+
+/// The share of each class's images that are taken for it (its recall), in [0, 1]; NaN for a class without images.
+///
+/// Shapes     predicted: [N], labels: [N] -> [C], C = classes
+/// Errors     as confusion_matrix()
+/// Models     none
+/// Source     none
+[[nodiscard]] std::vector<double> per_class_accuracy(Labels predicted, Labels labels, std::int64_t classes);
+
+/// The mean, over the classes that occur among the labels, of the share of their images that are taken for them, in
+/// [0, 1]: the accuracy if all classes were equally frequent.
+///
+/// Shapes     predicted: [N], labels: [N] -> number
+/// Errors     ShapeError when the lengths differ; DataError when there is no label, or a negative one (no label)
+/// Models     none
+/// Source     Brodersen, Ong, Stephan, Buhmann: The balanced accuracy and its posterior distribution, ICPR 2010
+[[nodiscard]] double balanced_accuracy(Labels predicted, Labels labels);
+
+#if JESSL_DEFINITIONS
+
+JESSL_INLINE ConfusionMatrix confusion_matrix(Labels predicted, Labels labels, std::int64_t classes) {
   constexpr std::string_view who = "jessl::eval::confusion_matrix";
   constexpr std::int64_t most = 65536;  // 32 GB
   detail::check_predictions(who, predicted, labels);
@@ -53,13 +75,7 @@ inline void check_predictions(std::string_view who, Labels predicted, Labels lab
   return counts;
 }
 
-/// The share of each class's images that are taken for it (its recall), in [0, 1]; NaN for a class without images.
-///
-/// Shapes     predicted: [N], labels: [N] -> [C], C = classes
-/// Errors     as confusion_matrix()
-/// Models     none
-/// Source     none
-[[nodiscard]] inline std::vector<double> per_class_accuracy(Labels predicted, Labels labels, std::int64_t classes) {
+JESSL_INLINE std::vector<double> per_class_accuracy(Labels predicted, Labels labels, std::int64_t classes) {
   const ConfusionMatrix counts = confusion_matrix(predicted, labels, classes);
   std::vector<double> shares;
   for (Eigen::Index c = 0; c < classes; ++c) {
@@ -70,14 +86,7 @@ inline void check_predictions(std::string_view who, Labels predicted, Labels lab
   return shares;
 }
 
-/// The mean, over the classes that occur among the labels, of the share of their images that are taken for them, in
-/// [0, 1]: the accuracy if all classes were equally frequent.
-///
-/// Shapes     predicted: [N], labels: [N] -> number
-/// Errors     ShapeError when the lengths differ; DataError when there is no label, or a negative one (no label)
-/// Models     none
-/// Source     Brodersen, Ong, Stephan, Buhmann: The balanced accuracy and its posterior distribution, ICPR 2010
-[[nodiscard]] inline double balanced_accuracy(Labels predicted, Labels labels) {
+JESSL_INLINE double balanced_accuracy(Labels predicted, Labels labels) {
   constexpr std::string_view who = "jessl::eval::balanced_accuracy";
   detail::check_predictions(who, predicted, labels);
   detail::check_labelled(who, labels);
@@ -95,5 +104,7 @@ inline void check_predictions(std::string_view who, Labels predicted, Labels lab
   for (const auto& [label, count] : classes) sum += static_cast<double>(count.right) / static_cast<double>(count.all);
   return sum / static_cast<double>(classes.size());
 }
+
+#endif  // JESSL_DEFINITIONS
 
 }  // namespace jessl::eval

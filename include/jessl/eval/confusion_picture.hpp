@@ -8,6 +8,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 #include <jessl/core/options.hpp>
@@ -41,8 +42,11 @@ struct ConfusionPictureOptions {
 ///            below 0; ConfigError for zoom below 0, or such that the picture has a side of more than 16384 pixels
 /// Models     none
 /// Source     that of eval::viridis
-[[nodiscard]] inline Image confusion_picture(const ConfusionMatrix& counts,
-                                             const ConfusionPictureOptions& options = {}) {
+[[nodiscard]] Image confusion_picture(const ConfusionMatrix& counts, const ConfusionPictureOptions& options = {});
+
+#if JESSL_DEFINITIONS
+
+JESSL_INLINE Image confusion_picture(const ConfusionMatrix& counts, const ConfusionPictureOptions& options) {
   constexpr std::string_view who = "jessl::eval::confusion_picture";
   JESSL_CHECK(counts.rows() > 0 && counts.rows() == counts.cols(), ShapeError, who, ": counts is [", counts.rows(),
               ", ", counts.cols(), "], expected [C, C], as eval::confusion_matrix gives it");
@@ -68,6 +72,8 @@ struct ConfusionPictureOptions {
   }
   return picture;
 }
+
+#endif  // JESSL_DEFINITIONS
 
 }  // namespace jessl::eval
 

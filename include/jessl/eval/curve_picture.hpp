@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 #include <jessl/core/options.hpp>
@@ -62,27 +63,7 @@ namespace detail {
 ///
 /// Errors     ConfigError unless both are finite, the first no larger, and their difference is finite, too
 /// Source     none
-[[nodiscard]] inline std::vector<double> round_numbers(double low, double high) {
-  constexpr double most = 7.0;
-  JESSL_CHECK(low <= high && std::isfinite(high - low), ConfigError, "jessl::eval::round_numbers: the range is ", low,
-              " to ", high, ", expected two finite numbers, the first no larger");
-  if (detail::as_good_as_equal(low, high)) return {low};
-  for (auto exponent = static_cast<int>(std::floor(std::log10((high - low) / most)));; ++exponent) {
-    // Whole powers of ten are exact, tenths are not: with 10 in place of 0.1 the third step is 0.3.
-    const double power = std::pow(10.0, std::abs(exponent));
-    for (const double times : {1.0, 2.0, 5.0}) {
-      const auto in_steps = [&](double value) {
-        return exponent < 0 ? value * power / times : value / (times * power);
-      };
-      const double first = std::ceil(in_steps(low));
-      const double last = std::floor(in_steps(high));
-      if (last - first >= most) continue;
-      std::vector<double> numbers;
-      for (double n = first; n <= last; ++n) numbers.push_back(exponent < 0 ? n * times / power : n * times * power);
-      return numbers;
-    }
-  }
-}
+[[nodiscard]] std::vector<double> round_numbers(double low, double high);
 
 namespace detail {
 
@@ -130,7 +111,33 @@ struct Axis {
 ///            are further apart than a number can say; ConfigError for a setting out of range
 /// Models     none
 /// Source     none
-[[nodiscard]] inline Image curve_picture(const std::vector<Curve>& curves, const CurvePictureOptions& options = {}) {
+[[nodiscard]] Image curve_picture(const std::vector<Curve>& curves, const CurvePictureOptions& options = {});
+
+#if JESSL_DEFINITIONS
+
+JESSL_INLINE std::vector<double> round_numbers(double low, double high) {
+  constexpr double most = 7.0;
+  JESSL_CHECK(low <= high && std::isfinite(high - low), ConfigError, "jessl::eval::round_numbers: the range is ", low,
+              " to ", high, ", expected two finite numbers, the first no larger");
+  if (detail::as_good_as_equal(low, high)) return {low};
+  for (auto exponent = static_cast<int>(std::floor(std::log10((high - low) / most)));; ++exponent) {
+    // Whole powers of ten are exact, tenths are not: with 10 in place of 0.1 the third step is 0.3.
+    const double power = std::pow(10.0, std::abs(exponent));
+    for (const double times : {1.0, 2.0, 5.0}) {
+      const auto in_steps = [&](double value) {
+        return exponent < 0 ? value * power / times : value / (times * power);
+      };
+      const double first = std::ceil(in_steps(low));
+      const double last = std::floor(in_steps(high));
+      if (last - first >= most) continue;
+      std::vector<double> numbers;
+      for (double n = first; n <= last; ++n) numbers.push_back(exponent < 0 ? n * times / power : n * times * power);
+      return numbers;
+    }
+  }
+}
+
+JESSL_INLINE Image curve_picture(const std::vector<Curve>& curves, const CurvePictureOptions& options) {
   constexpr std::string_view who = "jessl::eval::curve_picture";
   constexpr RGB ink{64, 64, 64};
   detail::check_pixels(who, "width", options.width, 64);
@@ -206,6 +213,8 @@ struct Axis {
   }
   return picture;
 }
+
+#endif  // JESSL_DEFINITIONS
 
 }  // namespace jessl::eval
 

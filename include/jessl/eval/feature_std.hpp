@@ -9,6 +9,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/thread_pool.hpp>
 #include <jessl/eval/concept.hpp>
 #include <jessl/eval/detail/checks.hpp>
@@ -56,5 +57,7 @@ template <class = void>
       mean_of([&](const Eigen::RowVectorXd& y) -> Eigen::RowVectorXd { return (y - mean).cwiseAbs2(); });
   return variance.cwiseSqrt().mean();
 }
+
+JESSL_INSTANTIATE(double feature_std<void>(const Features&, const MetricOptions&));
 
 }  // namespace jessl::eval

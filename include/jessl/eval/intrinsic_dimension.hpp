@@ -14,6 +14,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/matrix.hpp>
 #include <jessl/core/options.hpp>
@@ -122,6 +123,8 @@ template <class = void>
       "X may be a regular grid");
   return products / squares;
 }
+
+JESSL_INSTANTIATE(double intrinsic_dimension<void>(const Features&, const IntrinsicDimensionOptions&));
 
 }  // namespace jessl::eval
 

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/eval/concept.hpp>
@@ -157,52 +158,24 @@ class Voters {
 class FittedKNN {
  public:
   template <class = void>
-  FittedKNN(const KNN& settings, const Features& x, Labels y)
-      : classes_(checked_classes(settings, x, y)), labels_(y.begin(), y.end()), voters_(settings, x) {}
+  FittedKNN(const KNN& settings, const Features& x, Labels y);
 
   /// The class of each row, by the k of the settings.
   template <class = void>
-  [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const {
-    return std::move(predict(x, std::array{voters_.k()}).front());
-  }
+  [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const;
 
   /// The class of each row for several k at once, one vector a k, from one search for the neighbours.
   template <class = void>
   [[nodiscard]] std::vector<std::vector<std::int64_t>> predict(const Features& x,
-                                                               std::span<const std::int64_t> ks) const {
-    for (const std::int64_t k : ks) voters_.check_k(k);
-    std::vector<std::vector<std::int64_t>> predictions(ks.size(),
-                                                       std::vector<std::int64_t>(static_cast<std::size_t>(x.rows())));
-    if (ks.empty()) return predictions;
-    voters_.search(x, *std::max_element(ks.begin(), ks.end()), classes_,
-                   [&](Eigen::Index query, std::span<const detail::Neighbour> nearest, std::span<double> votes) {
-                     for (std::size_t i = 0; i < ks.size(); ++i) {
-                       count_votes(nearest.first(static_cast<std::size_t>(ks[i])), votes);
-                       predictions[i][static_cast<std::size_t>(query)] =
-                           std::max_element(votes.begin(), votes.end()) - votes.begin();
-                     }
-                   });
-    return predictions;
-  }
+                                                               std::span<const std::int64_t> ks) const;
 
   template <class = void>
   [[nodiscard]] std::vector<std::vector<std::int64_t>> predict(const Features& x,
-                                                               std::initializer_list<std::int64_t> ks) const {
-    return predict(x, std::span<const std::int64_t>(ks.begin(), ks.size()));
-  }
+                                                               std::initializer_list<std::int64_t> ks) const;
 
   /// The share of the votes that each class got, [M, C]; rows sum to 1.
   template <class = void>
-  [[nodiscard]] RowMatrix scores(const Features& x) const {
-    RowMatrix shares(x.rows(), classes_);
-    voters_.search(x, voters_.k(), classes_,
-                   [&](Eigen::Index query, std::span<const detail::Neighbour> nearest, std::span<double> votes) {
-                     const double all = count_votes(nearest, votes);
-                     for (Eigen::Index c = 0; c < classes_; ++c)
-                       shares(query, c) = static_cast<float>(votes[static_cast<std::size_t>(c)] / all);
-                   });
-    return shares;
-  }
+  [[nodiscard]] RowMatrix scores(const Features& x) const;
 
   [[nodiscard]] std::int64_t classes() const { return classes_; }
   [[nodiscard]] std::int64_t dimension() const { return voters_.dimension(); }
@@ -226,6 +199,50 @@ class FittedKNN {
   detail::Voters voters_;
 };
 
+template <class>
+FittedKNN::FittedKNN(const KNN& settings, const Features& x, Labels y)
+    : classes_(checked_classes(settings, x, y)), labels_(y.begin(), y.end()), voters_(settings, x) {}
+
+template <class>
+std::vector<std::int64_t> FittedKNN::predict(const Features& x) const {
+  return std::move(predict(x, std::array{voters_.k()}).front());
+}
+
+template <class>
+std::vector<std::vector<std::int64_t>> FittedKNN::predict(const Features& x, std::span<const std::int64_t> ks) const {
+  for (const std::int64_t k : ks) voters_.check_k(k);
+  std::vector<std::vector<std::int64_t>> predictions(ks.size(),
+                                                     std::vector<std::int64_t>(static_cast<std::size_t>(x.rows())));
+  if (ks.empty()) return predictions;
+  voters_.search(x, *std::max_element(ks.begin(), ks.end()), classes_,
+                 [&](Eigen::Index query, std::span<const detail::Neighbour> nearest, std::span<double> votes) {
+                   for (std::size_t i = 0; i < ks.size(); ++i) {
+                     count_votes(nearest.first(static_cast<std::size_t>(ks[i])), votes);
+                     predictions[i][static_cast<std::size_t>(query)] =
+                         std::max_element(votes.begin(), votes.end()) - votes.begin();
+                   }
+                 });
+  return predictions;
+}
+
+template <class>
+std::vector<std::vector<std::int64_t>> FittedKNN::predict(const Features& x,
+                                                          std::initializer_list<std::int64_t> ks) const {
+  return predict(x, std::span<const std::int64_t>(ks.begin(), ks.size()));
+}
+
+template <class>
+RowMatrix FittedKNN::scores(const Features& x) const {
+  RowMatrix shares(x.rows(), classes_);
+  voters_.search(x, voters_.k(), classes_,
+                 [&](Eigen::Index query, std::span<const detail::Neighbour> nearest, std::span<double> votes) {
+                   const double all = count_votes(nearest, votes);
+                   for (Eigen::Index c = 0; c < classes_; ++c)
+                     shares(query, c) = static_cast<float>(votes[static_cast<std::size_t>(c)] / all);
+                 });
+  return shares;
+}
+
 /// A KNN with its training rows: what KNN::fit gives for targets.
 ///
 /// Shapes     predict: [M, D] -> [M, T]
@@ -235,25 +252,11 @@ class FittedKNN {
 class FittedKNNRegression {
  public:
   template <class = void>
-  FittedKNNRegression(const KNN& settings, const Features& x, const Features& targets)
-      : targets_(checked(x, targets)), voters_(settings, x) {}
+  FittedKNNRegression(const KNN& settings, const Features& x, const Features& targets);
 
   /// The mean of the neighbours' targets, weighted by their votes, [M, T].
   template <class = void>
-  [[nodiscard]] RowMatrix predict(const Features& x) const {
-    RowMatrix means(x.rows(), targets_.cols());
-    voters_.search(x, voters_.k(), targets_.cols(),
-                   [&](Eigen::Index query, std::span<const detail::Neighbour> nearest, std::span<double> sums) {
-                     std::fill(sums.begin(), sums.end(), 0.0);
-                     const double all = voters_.for_each_vote(nearest, [&](Eigen::Index row, double vote) {
-                       for (std::size_t t = 0; t < sums.size(); ++t)
-                         sums[t] += vote * static_cast<double>(targets_(row, static_cast<Eigen::Index>(t)));
-                     });
-                     for (std::size_t t = 0; t < sums.size(); ++t)
-                       means(query, static_cast<Eigen::Index>(t)) = static_cast<float>(sums[t] / all);
-                   });
-    return means;
-  }
+  [[nodiscard]] RowMatrix predict(const Features& x) const;
 
   [[nodiscard]] std::int64_t targets() const { return targets_.cols(); }        ///< T
   [[nodiscard]] std::int64_t dimension() const { return voters_.dimension(); }  ///< D
@@ -269,6 +272,26 @@ class FittedKNNRegression {
 };
 
 template <class>
+FittedKNNRegression::FittedKNNRegression(const KNN& settings, const Features& x, const Features& targets)
+    : targets_(checked(x, targets)), voters_(settings, x) {}
+
+template <class>
+RowMatrix FittedKNNRegression::predict(const Features& x) const {
+  RowMatrix means(x.rows(), targets_.cols());
+  voters_.search(x, voters_.k(), targets_.cols(),
+                 [&](Eigen::Index query, std::span<const detail::Neighbour> nearest, std::span<double> sums) {
+                   std::fill(sums.begin(), sums.end(), 0.0);
+                   const double all = voters_.for_each_vote(nearest, [&](Eigen::Index row, double vote) {
+                     for (std::size_t t = 0; t < sums.size(); ++t)
+                       sums[t] += vote * static_cast<double>(targets_(row, static_cast<Eigen::Index>(t)));
+                   });
+                   for (std::size_t t = 0; t < sums.size(); ++t)
+                     means(query, static_cast<Eigen::Index>(t)) = static_cast<float>(sums[t] / all);
+                 });
+  return means;
+}
+
+template <class>
 FittedKNN KNN::fit(const Features& x, Labels y) const {
   return {*this, x, y};
 }
@@ -277,6 +300,17 @@ template <class>
 FittedKNNRegression KNN::fit(const Features& x, const Features& targets) const {
   return {*this, x, targets};
 }
+
+JESSL_INSTANTIATE(FittedKNN KNN::fit<void>(const Features&, Labels) const);
+JESSL_INSTANTIATE(FittedKNNRegression KNN::fit<void>(const Features&, const Features&) const);
+JESSL_INSTANTIATE(std::vector<std::int64_t> FittedKNN::predict<void>(const Features&) const);
+JESSL_INSTANTIATE(std::vector<std::vector<std::int64_t>> FittedKNN::predict<void>(const Features&,
+                                                                                  std::span<const std::int64_t>) const);
+JESSL_INSTANTIATE(std::vector<std::vector<std::int64_t>> FittedKNN::predict<void>(const Features&,
+                                                                                  std::initializer_list<std::int64_t>)
+                      const);
+JESSL_INSTANTIATE(RowMatrix FittedKNN::scores<void>(const Features&) const);
+JESSL_INSTANTIATE(RowMatrix FittedKNNRegression::predict<void>(const Features&) const);
 
 }  // namespace jessl::eval
 

@@ -10,6 +10,7 @@
 #include <Eigen/Cholesky>
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/thread_pool.hpp>
@@ -118,6 +119,8 @@ template <class = void>
   const Eigen::VectorXd eigenvalues = detail::eigenvalues_of(detail::tridiagonalise(between, pool));
   return detail::exponential_entropy(eigenvalues.cwiseMax(0.0), 1e-7, width - size);
 }
+
+JESSL_INSTANTIATE(double lidar<void>(const Features&, std::int64_t, const LiDAROptions&));
 
 }  // namespace jessl::eval
 

@@ -9,6 +9,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/thread_pool.hpp>
 #include <jessl/eval/concept.hpp>
@@ -86,5 +87,7 @@ template <class = void>
               " are equal, expected features that differ; has the encoder collapsed?");
   return std::min(1.0, across / (std::sqrt(with_a) * std::sqrt(with_b)));
 }
+
+JESSL_INSTANTIATE(double linear_cka<void>(const Features&, const Features&, const MetricOptions&));
 
 }  // namespace jessl::eval

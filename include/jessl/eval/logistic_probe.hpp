@@ -14,6 +14,7 @@
 #include <Eigen/Cholesky>
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/log.hpp>
 #include <jessl/core/options.hpp>
@@ -230,51 +231,20 @@ class FittedLogisticProbe {
  public:
   /// Finds the optimum; see LogisticProbe::fit.
   template <class = void>
-  FittedLogisticProbe(const LogisticProbe& settings, const Features& x, Labels y)
-      : l2_(settings.l2), threads_(detail::thread_count(who, settings.threads)) {
-    JESSL_CHECK(std::isfinite(settings.l2) && settings.l2 >= 0, ConfigError, who, ": l2 is ", settings.l2,
-                ", expected a finite number >= 0");
-    detail::check_minimiser(who, settings.tolerance, settings.max_iterations);
-    detail::check_training(who, x, y);
-    const std::int64_t classes = detail::class_count(who, y, settings.classes);
-    detail::check_finite(who, x, 0, x.rows());
-
-    ThreadPool pool(threads_);
-    detail::SoftmaxMetric<> metric(x, classes, pool);
-    Eigen::VectorXd parameters = Eigen::VectorXd::Zero(classes * (x.cols() + 1));
-    result_ = detail::fit_softmax(who, settings, x, y, classes, metric, pool, parameters);
-    keep(parameters, classes);
-  }
+  FittedLogisticProbe(const LogisticProbe& settings, const Features& x, Labels y);
 
   /// Takes an optimum that was found for settings.l2, [W (C rows of D), b]; see LogisticProbeSearch::fit.
   template <class = void>
   FittedLogisticProbe(const LogisticProbe& settings, const detail::Minimum& result, const Eigen::VectorXd& parameters,
-                      std::int64_t classes)
-      : l2_(settings.l2), threads_(detail::thread_count(who, settings.threads)), result_(result) {
-    keep(parameters, classes);
-  }
+                      std::int64_t classes);
 
   /// The class with the highest logit, of equal ones the lowest.
   template <class = void>
-  [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const {
-    return detail::largest_columns(scores(x));
-  }
+  [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const;
 
   /// The logits W x + b, [M, C].
   template <class = void>
-  [[nodiscard]] RowMatrix scores(const Features& x) const {
-    detail::check_columns(who, x, dimension());
-    RowMatrix logits = intercept_.transpose().replicate(x.rows(), 1);
-    ThreadPool pool(threads_);
-    constexpr Eigen::Index block_rows = 1024;
-    pool.parallel_for((x.rows() + block_rows - 1) / block_rows, [&](std::int64_t block, std::int64_t) {
-      const Eigen::Index first = block * block_rows;
-      const Eigen::Index count = std::min(block_rows, x.rows() - first);
-      detail::check_finite(who, x, first, count);
-      detail::add_product(x.middleRows(first, count), weights_.transpose(), logits.middleRows(first, count));
-    });
-    return logits;
-  }
+  [[nodiscard]] RowMatrix scores(const Features& x) const;
 
   [[nodiscard]] std::int64_t classes() const { return weights_.rows(); }
   [[nodiscard]] std::int64_t dimension() const { return weights_.cols(); }
@@ -297,11 +267,7 @@ class FittedLogisticProbe {
   static constexpr std::string_view who = "jessl::eval::LogisticProbe";
 
   template <class = void>
-  void keep(const Eigen::VectorXd& parameters, std::int64_t classes) {
-    const Eigen::Index columns = parameters.size() / classes - 1;
-    weights_ = parameters.head(classes * columns).reshaped<Eigen::RowMajor>(classes, columns).cast<float>();
-    intercept_ = parameters.tail(classes).cast<float>();
-  }
+  void keep(const Eigen::VectorXd& parameters, std::int64_t classes);
 
   double l2_;
   std::int64_t threads_;
@@ -311,9 +277,64 @@ class FittedLogisticProbe {
 };
 
 template <class>
+FittedLogisticProbe::FittedLogisticProbe(const LogisticProbe& settings, const Features& x, Labels y)
+    : l2_(settings.l2), threads_(detail::thread_count(who, settings.threads)) {
+  JESSL_CHECK(std::isfinite(settings.l2) && settings.l2 >= 0, ConfigError, who, ": l2 is ", settings.l2,
+              ", expected a finite number >= 0");
+  detail::check_minimiser(who, settings.tolerance, settings.max_iterations);
+  detail::check_training(who, x, y);
+  const std::int64_t classes = detail::class_count(who, y, settings.classes);
+  detail::check_finite(who, x, 0, x.rows());
+
+  ThreadPool pool(threads_);
+  detail::SoftmaxMetric<> metric(x, classes, pool);
+  Eigen::VectorXd parameters = Eigen::VectorXd::Zero(classes * (x.cols() + 1));
+  result_ = detail::fit_softmax(who, settings, x, y, classes, metric, pool, parameters);
+  keep(parameters, classes);
+}
+
+template <class>
+FittedLogisticProbe::FittedLogisticProbe(const LogisticProbe& settings, const detail::Minimum& result,
+                                         const Eigen::VectorXd& parameters, std::int64_t classes)
+    : l2_(settings.l2), threads_(detail::thread_count(who, settings.threads)), result_(result) {
+  keep(parameters, classes);
+}
+
+template <class>
+std::vector<std::int64_t> FittedLogisticProbe::predict(const Features& x) const {
+  return detail::largest_columns(scores(x));
+}
+
+template <class>
+RowMatrix FittedLogisticProbe::scores(const Features& x) const {
+  detail::check_columns(who, x, dimension());
+  RowMatrix logits = intercept_.transpose().replicate(x.rows(), 1);
+  ThreadPool pool(threads_);
+  constexpr Eigen::Index block_rows = 1024;
+  pool.parallel_for((x.rows() + block_rows - 1) / block_rows, [&](std::int64_t block, std::int64_t) {
+    const Eigen::Index first = block * block_rows;
+    const Eigen::Index count = std::min(block_rows, x.rows() - first);
+    detail::check_finite(who, x, first, count);
+    detail::add_product(x.middleRows(first, count), weights_.transpose(), logits.middleRows(first, count));
+  });
+  return logits;
+}
+
+template <class>
+void FittedLogisticProbe::keep(const Eigen::VectorXd& parameters, std::int64_t classes) {
+  const Eigen::Index columns = parameters.size() / classes - 1;
+  weights_ = parameters.head(classes * columns).reshaped<Eigen::RowMajor>(classes, columns).cast<float>();
+  intercept_ = parameters.tail(classes).cast<float>();
+}
+
+template <class>
 FittedLogisticProbe LogisticProbe::fit(const Features& x, Labels y) const {
   return {*this, x, y};
 }
+
+JESSL_INSTANTIATE(FittedLogisticProbe LogisticProbe::fit<void>(const Features&, Labels) const);
+JESSL_INSTANTIATE(std::vector<std::int64_t> FittedLogisticProbe::predict<void>(const Features&) const);
+JESSL_INSTANTIATE(RowMatrix FittedLogisticProbe::scores<void>(const Features&) const);
 
 }  // namespace jessl::eval
 

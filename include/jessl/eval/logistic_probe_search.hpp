@@ -14,6 +14,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/matrix.hpp>
@@ -190,6 +191,10 @@ FittedLogisticProbeSearch LogisticProbeSearch::fit(const Features& x, Labels y, 
   labels.insert(labels.end(), y_validation.begin(), y_validation.end());
   return detail::search_logistic(*this, all, labels, x.rows(), class_count);
 }
+
+JESSL_INSTANTIATE(FittedLogisticProbeSearch LogisticProbeSearch::fit<void>(const Features&, Labels) const);
+JESSL_INSTANTIATE(FittedLogisticProbeSearch LogisticProbeSearch::fit<void>(const Features&, Labels, const Features&,
+                                                                           Labels) const);
 
 }  // namespace jessl::eval
 

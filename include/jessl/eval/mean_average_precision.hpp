@@ -13,6 +13,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/eval/concept.hpp>
 #include <jessl/eval/detail/checks.hpp>
@@ -22,7 +23,39 @@ namespace jessl::eval {
 namespace detail {
 
 /// The average precision of each label; NaN where it is on no image.
-inline std::vector<double> average_precision(std::string_view who, const Features& scores, const Features& targets) {
+std::vector<double> average_precision(std::string_view who, const Features& scores, const Features& targets);
+
+}  // namespace detail
+
+/// The average precision of each label, in (0, 1]; NaN for a label that no image has.
+///
+/// Goes through the images from the highest score down: AP = sum_n (R_n - R_n-1) P_n over the distinct scores, where R_n and
+/// P_n are recall and precision of the images with that score or a higher one. Images with equal scores count
+/// together, so that their order does not matter.
+///
+/// Shapes     scores: [N, C], targets: [N, C], 1 where the image has the label, else 0 -> [C]
+/// Errors     ShapeError when the shapes differ; DataError when there is no row or column, for NaN among the scores, for
+///            targets other than 0 and 1
+/// Models     none
+/// Source     Zhu: Recall, precision and average precision, University of Waterloo, 2004; as scikit-learn's
+///            average_precision_score
+/// Differs    a label without images has no average precision; scikit-learn gives 0 for it
+[[nodiscard]] std::vector<double> average_precision(const Features& scores, const Features& targets);
+
+/// The mean of the average precisions of the labels that some image has, in (0, 1].
+///
+/// Shapes     scores: [N, C], targets: [N, C], 1 where the image has the label, else 0 -> number
+/// Errors     as average_precision(); DataError when no image has a label
+/// Models     none
+/// Source     as average_precision()
+[[nodiscard]] double mean_average_precision(const Features& scores, const Features& targets);
+
+#if JESSL_DEFINITIONS
+
+namespace detail {
+
+JESSL_INLINE std::vector<double> average_precision(std::string_view who, const Features& scores,
+                                                   const Features& targets) {
   JESSL_CHECK(scores.rows() == targets.rows() && scores.cols() == targets.cols(), ShapeError, who, ": scores is ",
               shape_of(scores), " but targets is ", shape_of(targets), ", expected the same shape");
   check_rows(who, scores, 1, "scores");
@@ -55,30 +88,11 @@ inline std::vector<double> average_precision(std::string_view who, const Feature
 
 }  // namespace detail
 
-/// The average precision of each label, in (0, 1]; NaN for a label that no image has.
-///
-/// Goes through the images from the highest score down: AP = sum_n (R_n - R_n-1) P_n over the distinct scores, where R_n and
-/// P_n are recall and precision of the images with that score or a higher one. Images with equal scores count
-/// together, so that their order does not matter.
-///
-/// Shapes     scores: [N, C], targets: [N, C], 1 where the image has the label, else 0 -> [C]
-/// Errors     ShapeError when the shapes differ; DataError when there is no row or column, for NaN among the scores, for
-///            targets other than 0 and 1
-/// Models     none
-/// Source     Zhu: Recall, precision and average precision, University of Waterloo, 2004; as scikit-learn's
-///            average_precision_score
-/// Differs    a label without images has no average precision; scikit-learn gives 0 for it
-[[nodiscard]] inline std::vector<double> average_precision(const Features& scores, const Features& targets) {
+JESSL_INLINE std::vector<double> average_precision(const Features& scores, const Features& targets) {
   return detail::average_precision("jessl::eval::average_precision", scores, targets);
 }
 
-/// The mean of the average precisions of the labels that some image has, in (0, 1].
-///
-/// Shapes     scores: [N, C], targets: [N, C], 1 where the image has the label, else 0 -> number
-/// Errors     as average_precision(); DataError when no image has a label
-/// Models     none
-/// Source     as average_precision()
-[[nodiscard]] inline double mean_average_precision(const Features& scores, const Features& targets) {
+JESSL_INLINE double mean_average_precision(const Features& scores, const Features& targets) {
   constexpr std::string_view who = "jessl::eval::mean_average_precision";
   double sum = 0.0;
   std::int64_t labels = 0;
@@ -90,5 +104,7 @@ inline std::vector<double> average_precision(std::string_view who, const Feature
   JESSL_CHECK(labels > 0, DataError, who, ": targets has no 1, expected at least one image with a label");
   return sum / static_cast<double>(labels);
 }
+
+#endif  // JESSL_DEFINITIONS
 
 }  // namespace jessl::eval

@@ -14,6 +14,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/matrix.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/thread_pool.hpp>
@@ -85,61 +86,15 @@ class FittedNearestCentroid {
  public:
   /// Finds the centroids; see NearestCentroid::fit.
   template <class = void>
-  FittedNearestCentroid(const NearestCentroid& settings, const Features& x, Labels y)
-      : metric_(settings.metric), threads_(detail::thread_count(who, settings.threads)) {
-    detail::check_training(who, x, y);
-    const std::int64_t classes = detail::class_count(who, y, settings.classes);
-    detail::check_finite(who, x, 0, x.rows());
-    ThreadPool pool(threads_);
-    counts_ = detail::class_counts(y, classes);
-    if (metric_ == Metric::euclidean) {
-      centroids_ = detail::class_sums(x, y, classes, pool, [](Eigen::Index) { return 1.0; });
-      centroids_.array().colwise() /= counts_.array().max(1.0);
-    } else {
-      Eigen::VectorXd lengths(x.rows());
-      detail::for_each_block(pool, x.rows(), detail::rows_a_call, [&](Eigen::Index first, Eigen::Index count) {
-        lengths.segment(first, count) = x.middleRows(first, count).cast<double>().rowwise().norm();
-      });
-      centroids_ =
-          detail::class_sums(x, y, classes, pool, [&](Eigen::Index i) { return 1.0 / std::max(lengths(i), shortest); });
-      centroids_.array().colwise() /= counts_.array().max(1.0);  // of length 1 where all rows have one direction
-      const Eigen::ArrayXd agreement = centroids_.rowwise().norm();
-      centroids_.array().colwise() *= (agreement > shortest).select(agreement.inverse(), 0.0);
-    }
-  }
+  FittedNearestCentroid(const NearestCentroid& settings, const Features& x, Labels y);
 
   /// The class of the nearest centroid, of equally near ones the lowest.
   template <class = void>
-  [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const {
-    return detail::largest_columns(scores(x));
-  }
+  [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const;
 
   /// Minus the squared distance to each centroid, or the cosine similarity, [M, C].
   template <class = void>
-  [[nodiscard]] RowMatrix scores(const Features& x) const {
-    detail::check_columns(who, x, dimension());
-    RowMatrix nearness(x.rows(), classes());
-    const Eigen::RowVectorXd squares = centroids_.rowwise().squaredNorm().transpose();
-    ThreadPool pool(threads_);
-    detail::for_each_block(pool, x.rows(), detail::rows_a_call, [&](Eigen::Index first, Eigen::Index count) {
-      detail::check_finite(who, x, first, count);
-      const RowMatrixD rows = x.middleRows(first, count).cast<double>();
-      const Eigen::VectorXd row_squares = rows.rowwise().squaredNorm();
-      RowMatrixD products = RowMatrixD::Zero(count, classes());
-      detail::add_product(rows, centroids_.transpose(), products);
-      if (metric_ == Metric::euclidean) {
-        products = (2.0 * products).rowwise() - squares;
-        products = (products.colwise() - row_squares).cwiseMin(0.0);
-      } else {
-        products.array().colwise() /= row_squares.array().sqrt().max(shortest);
-      }
-      nearness.middleRows(first, count) = products.cast<float>();
-    });
-    for (Eigen::Index c = 0; c < counts_.size(); ++c) {
-      if (counts_(c) == 0) nearness.col(c).setConstant(-std::numeric_limits<float>::infinity());
-    }
-    return nearness;
-  }
+  [[nodiscard]] RowMatrix scores(const Features& x) const;
 
   [[nodiscard]] std::int64_t classes() const { return centroids_.rows(); }
   [[nodiscard]] std::int64_t dimension() const { return centroids_.cols(); }
@@ -158,9 +113,68 @@ class FittedNearestCentroid {
 };
 
 template <class>
+FittedNearestCentroid::FittedNearestCentroid(const NearestCentroid& settings, const Features& x, Labels y)
+    : metric_(settings.metric), threads_(detail::thread_count(who, settings.threads)) {
+  detail::check_training(who, x, y);
+  const std::int64_t classes = detail::class_count(who, y, settings.classes);
+  detail::check_finite(who, x, 0, x.rows());
+  ThreadPool pool(threads_);
+  counts_ = detail::class_counts(y, classes);
+  if (metric_ == Metric::euclidean) {
+    centroids_ = detail::class_sums(x, y, classes, pool, [](Eigen::Index) { return 1.0; });
+    centroids_.array().colwise() /= counts_.array().max(1.0);
+  } else {
+    Eigen::VectorXd lengths(x.rows());
+    detail::for_each_block(pool, x.rows(), detail::rows_a_call, [&](Eigen::Index first, Eigen::Index count) {
+      lengths.segment(first, count) = x.middleRows(first, count).cast<double>().rowwise().norm();
+    });
+    centroids_ =
+        detail::class_sums(x, y, classes, pool, [&](Eigen::Index i) { return 1.0 / std::max(lengths(i), shortest); });
+    centroids_.array().colwise() /= counts_.array().max(1.0);  // of length 1 where all rows have one direction
+    const Eigen::ArrayXd agreement = centroids_.rowwise().norm();
+    centroids_.array().colwise() *= (agreement > shortest).select(agreement.inverse(), 0.0);
+  }
+}
+
+template <class>
+std::vector<std::int64_t> FittedNearestCentroid::predict(const Features& x) const {
+  return detail::largest_columns(scores(x));
+}
+
+template <class>
+RowMatrix FittedNearestCentroid::scores(const Features& x) const {
+  detail::check_columns(who, x, dimension());
+  RowMatrix nearness(x.rows(), classes());
+  const Eigen::RowVectorXd squares = centroids_.rowwise().squaredNorm().transpose();
+  ThreadPool pool(threads_);
+  detail::for_each_block(pool, x.rows(), detail::rows_a_call, [&](Eigen::Index first, Eigen::Index count) {
+    detail::check_finite(who, x, first, count);
+    const RowMatrixD rows = x.middleRows(first, count).cast<double>();
+    const Eigen::VectorXd row_squares = rows.rowwise().squaredNorm();
+    RowMatrixD products = RowMatrixD::Zero(count, classes());
+    detail::add_product(rows, centroids_.transpose(), products);
+    if (metric_ == Metric::euclidean) {
+      products = (2.0 * products).rowwise() - squares;
+      products = (products.colwise() - row_squares).cwiseMin(0.0);
+    } else {
+      products.array().colwise() /= row_squares.array().sqrt().max(shortest);
+    }
+    nearness.middleRows(first, count) = products.cast<float>();
+  });
+  for (Eigen::Index c = 0; c < counts_.size(); ++c) {
+    if (counts_(c) == 0) nearness.col(c).setConstant(-std::numeric_limits<float>::infinity());
+  }
+  return nearness;
+}
+
+template <class>
 FittedNearestCentroid NearestCentroid::fit(const Features& x, Labels y) const {
   return {*this, x, y};
 }
+
+JESSL_INSTANTIATE(FittedNearestCentroid NearestCentroid::fit<void>(const Features&, Labels) const);
+JESSL_INSTANTIATE(std::vector<std::int64_t> FittedNearestCentroid::predict<void>(const Features&) const);
+JESSL_INSTANTIATE(RowMatrix FittedNearestCentroid::scores<void>(const Features&) const);
 
 }  // namespace jessl::eval
 

@@ -9,6 +9,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/matrix.hpp>
 #include <jessl/core/options.hpp>
@@ -66,28 +67,11 @@ struct NearestNeighbours {
 class FittedNearestNeighbours {
  public:
   template <class = void>
-  FittedNearestNeighbours(const NearestNeighbours& settings, const Features& x)
-      : index_(who, (detail::check_rows(who, x, 1), x), settings.distance,
-               detail::thread_count(who, settings.threads)) {}
+  FittedNearestNeighbours(const NearestNeighbours& settings, const Features& x);
 
   /// The k nearest of the rows to each row of `queries`; a row of X itself is its own nearest.
   template <class = void>
-  [[nodiscard]] Neighbours find(const Features& queries, std::int64_t k) const {
-    JESSL_CHECK(k >= 1 && k <= index_.rows(), ConfigError, who, ": k is ", k, ", expected 1 to the number of rows, ",
-                index_.rows());
-    Neighbours found;
-    found.rows.resize(queries.rows(), k);
-    found.distances.resize(queries.rows(), k);
-    index_.search(queries, k,
-                  [&](Eigen::Index query, std::span<const detail::Neighbour> nearest, std::int64_t /*worker*/) {
-                    for (std::size_t i = 0; i < nearest.size(); ++i) {
-                      const auto place = static_cast<Eigen::Index>(i);
-                      found.rows(query, place) = nearest[i].row;
-                      found.distances(query, place) = static_cast<float>(index_.distance_of(nearest[i].closeness));
-                    }
-                  });
-    return found;
-  }
+  [[nodiscard]] Neighbours find(const Features& queries, std::int64_t k) const;
 
   [[nodiscard]] std::int64_t dimension() const { return index_.dimension(); }
 
@@ -98,9 +82,34 @@ class FittedNearestNeighbours {
 };
 
 template <class>
+FittedNearestNeighbours::FittedNearestNeighbours(const NearestNeighbours& settings, const Features& x)
+    : index_(who, (detail::check_rows(who, x, 1), x), settings.distance, detail::thread_count(who, settings.threads)) {}
+
+template <class>
+Neighbours FittedNearestNeighbours::find(const Features& queries, std::int64_t k) const {
+  JESSL_CHECK(k >= 1 && k <= index_.rows(), ConfigError, who, ": k is ", k, ", expected 1 to the number of rows, ",
+              index_.rows());
+  Neighbours found;
+  found.rows.resize(queries.rows(), k);
+  found.distances.resize(queries.rows(), k);
+  index_.search(queries, k,
+                [&](Eigen::Index query, std::span<const detail::Neighbour> nearest, std::int64_t /*worker*/) {
+                  for (std::size_t i = 0; i < nearest.size(); ++i) {
+                    const auto place = static_cast<Eigen::Index>(i);
+                    found.rows(query, place) = nearest[i].row;
+                    found.distances(query, place) = static_cast<float>(index_.distance_of(nearest[i].closeness));
+                  }
+                });
+  return found;
+}
+
+template <class>
 FittedNearestNeighbours NearestNeighbours::fit(const Features& x) const {
   return {*this, x};
 }
+
+JESSL_INSTANTIATE(FittedNearestNeighbours NearestNeighbours::fit<void>(const Features&) const);
+JESSL_INSTANTIATE(Neighbours FittedNearestNeighbours::find<void>(const Features&, std::int64_t) const);
 
 }  // namespace jessl::eval
 

@@ -2,6 +2,7 @@
 // The sum of the covariance's eigenvalues over the largest one.
 #pragma once
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/eval/concept.hpp>
 #include <jessl/eval/metric_options.hpp>
 #include <jessl/eval/spectrum.hpp>
@@ -33,5 +34,7 @@ template <class = void>
 [[nodiscard]] double nesum(const Features& x, const MetricOptions& options = {}) {
   return nesum(detail::spectrum("jessl::eval::nesum", x, options.threads));
 }
+
+JESSL_INSTANTIATE(double nesum<void>(const Features&, const MetricOptions&));
 
 }  // namespace jessl::eval

@@ -16,6 +16,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/matrix.hpp>
 #include <jessl/core/options.hpp>
@@ -46,61 +47,10 @@ struct TaskPart {
 };
 
 /// Features, labels and targets fit together and to what is asked, and every number is one. `least` rows.
-inline void check_part(const std::string& who, TaskKind kind, const TaskPart& part, Eigen::Index least) {
-  const bool classes = kind == TaskKind::classes;
-  const std::string targets_name = concat(part.name, "_targets");
-  for (const auto& [layer, features] : part.embedding.layers) {
-    const std::string features_name = concat(part.name, " at \"", layer, '"');
-    check_rows(who, features, least, features_name);
-    if (classes) {
-      JESSL_CHECK(static_cast<std::size_t>(features.rows()) == part.embedding.labels.size(), ShapeError, who, ": ",
-                  features_name, " is ", shape_of(features), " but ", part.name, " has ", part.embedding.labels.size(),
-                  " labels, expected one label a row");
-    } else {
-      JESSL_CHECK(features.rows() == part.targets.rows() && part.targets.cols() > 0, ShapeError, who, ": ",
-                  features_name, " is ", shape_of(features), " but ", targets_name, " is ", shape_of(part.targets),
-                  ", expected [N, T] with a row for each image");
-    }
-    check_finite(who, features, 0, features.rows(), features_name);
-  }
-  if (classes) {
-    JESSL_CHECK(part.targets.size() == 0, ConfigError, who, ": ", targets_name, " is ", shape_of(part.targets),
-                " but kind is classes, which are the labels; set kind to several_labels or quantities");
-    check_labelled(concat(who, ": ", part.name), part.embedding.labels);
-    return;
-  }
-  for (Eigen::Index i = 0; i < part.targets.rows(); ++i) {
-    for (Eigen::Index t = 0; t < part.targets.cols(); ++t) {
-      const float value = part.targets(i, t);
-      if (kind == TaskKind::quantities ? std::isfinite(value) : value == 0.0F || value == 1.0F) continue;
-      fail<DataError>(who, ": ", targets_name, "(", i, ", ", t, ") is ", value, ", expected ",
-                      kind == TaskKind::quantities ? "a finite number; leave images without it out"
-                                                   : "1 for an image that has the label, and 0 for one that has not");
-    }
-  }
-}
+void check_part(const std::string& who, TaskKind kind, const TaskPart& part, Eigen::Index least);
 
 /// What can be said of a task before a probe is fitted to it.
-inline void check_task(const std::string& who, TaskKind kind, const TaskPart& train, const TaskPart& test) {
-  const auto& layers = train.embedding.layers;
-  const auto& others = test.embedding.layers;
-  JESSL_CHECK(layers.size() == others.size(), ShapeError, who, ": train has ", layers.size(), " layers, test ",
-              others.size(), ", expected those of one network");
-  JESSL_CHECK(!layers.empty(), DataError, who, ": train and test have no layers, expected features of at least one");
-  for (std::size_t i = 0; i < layers.size(); ++i) {
-    JESSL_CHECK(layers[i].layer == others[i].layer, ShapeError, who, ": layer ", i, " of train is \"", layers[i].layer,
-                "\", of test \"", others[i].layer, "\", expected those of one network");
-    JESSL_CHECK(layers[i].features.cols() == others[i].features.cols(), ShapeError, who, ": \"", layers[i].layer,
-                "\" is ", shape_of(layers[i].features), " of train and ", shape_of(others[i].features),
-                " of test, expected [N, D] and [M, D]");
-  }
-  check_part(who, kind, train, 1);
-  check_part(who, kind, test, kind == TaskKind::quantities ? 2 : 1);  // a variance wants two
-  JESSL_CHECK(train.targets.cols() == test.targets.cols(), ShapeError, who, ": train_targets is ",
-              shape_of(train.targets), " and test_targets ", shape_of(test.targets), ", expected [N, T] and [M, T]");
-  JESSL_CHECK(kind != TaskKind::several_labels || (test.targets.array() == 1.0F).any(), DataError, who,
-              ": test_targets has no 1, expected at least one image with a label");
-}
+void check_task(const std::string& who, TaskKind kind, const TaskPart& train, const TaskPart& test);
 
 /// The checks of tasks that come one after another.
 class TaskChecks {
@@ -224,5 +174,68 @@ requires std::same_as<std::ranges::range_value_t<Tasks>, Task>
   }
   return table;
 }
+
+#if JESSL_DEFINITIONS
+
+namespace detail {
+
+JESSL_INLINE void check_part(const std::string& who, TaskKind kind, const TaskPart& part, Eigen::Index least) {
+  const bool classes = kind == TaskKind::classes;
+  const std::string targets_name = concat(part.name, "_targets");
+  for (const auto& [layer, features] : part.embedding.layers) {
+    const std::string features_name = concat(part.name, " at \"", layer, '"');
+    check_rows(who, features, least, features_name);
+    if (classes) {
+      JESSL_CHECK(static_cast<std::size_t>(features.rows()) == part.embedding.labels.size(), ShapeError, who, ": ",
+                  features_name, " is ", shape_of(features), " but ", part.name, " has ", part.embedding.labels.size(),
+                  " labels, expected one label a row");
+    } else {
+      JESSL_CHECK(features.rows() == part.targets.rows() && part.targets.cols() > 0, ShapeError, who, ": ",
+                  features_name, " is ", shape_of(features), " but ", targets_name, " is ", shape_of(part.targets),
+                  ", expected [N, T] with a row for each image");
+    }
+    check_finite(who, features, 0, features.rows(), features_name);
+  }
+  if (classes) {
+    JESSL_CHECK(part.targets.size() == 0, ConfigError, who, ": ", targets_name, " is ", shape_of(part.targets),
+                " but kind is classes, which are the labels; set kind to several_labels or quantities");
+    check_labelled(concat(who, ": ", part.name), part.embedding.labels);
+    return;
+  }
+  for (Eigen::Index i = 0; i < part.targets.rows(); ++i) {
+    for (Eigen::Index t = 0; t < part.targets.cols(); ++t) {
+      const float value = part.targets(i, t);
+      if (kind == TaskKind::quantities ? std::isfinite(value) : value == 0.0F || value == 1.0F) continue;
+      fail<DataError>(who, ": ", targets_name, "(", i, ", ", t, ") is ", value, ", expected ",
+                      kind == TaskKind::quantities ? "a finite number; leave images without it out"
+                                                   : "1 for an image that has the label, and 0 for one that has not");
+    }
+  }
+}
+
+JESSL_INLINE void check_task(const std::string& who, TaskKind kind, const TaskPart& train, const TaskPart& test) {
+  const auto& layers = train.embedding.layers;
+  const auto& others = test.embedding.layers;
+  JESSL_CHECK(layers.size() == others.size(), ShapeError, who, ": train has ", layers.size(), " layers, test ",
+              others.size(), ", expected those of one network");
+  JESSL_CHECK(!layers.empty(), DataError, who, ": train and test have no layers, expected features of at least one");
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    JESSL_CHECK(layers[i].layer == others[i].layer, ShapeError, who, ": layer ", i, " of train is \"", layers[i].layer,
+                "\", of test \"", others[i].layer, "\", expected those of one network");
+    JESSL_CHECK(layers[i].features.cols() == others[i].features.cols(), ShapeError, who, ": \"", layers[i].layer,
+                "\" is ", shape_of(layers[i].features), " of train and ", shape_of(others[i].features),
+                " of test, expected [N, D] and [M, D]");
+  }
+  check_part(who, kind, train, 1);
+  check_part(who, kind, test, kind == TaskKind::quantities ? 2 : 1);  // a variance wants two
+  JESSL_CHECK(train.targets.cols() == test.targets.cols(), ShapeError, who, ": train_targets is ",
+              shape_of(train.targets), " and test_targets ", shape_of(test.targets), ", expected [N, T] and [M, T]");
+  JESSL_CHECK(kind != TaskKind::several_labels || (test.targets.array() == 1.0F).any(), DataError, who,
+              ": test_targets has no 1, expected at least one image with a label");
+}
+
+}  // namespace detail
+
+#endif  // JESSL_DEFINITIONS
 
 }  // namespace jessl::eval

@@ -11,6 +11,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/matrix.hpp>
 #include <jessl/core/options.hpp>
@@ -70,18 +71,11 @@ class FittedPCA {
   /// PCA::fit.
   template <class = void>
   FittedPCA(RowMatrixD components, Eigen::RowVectorXd mean, Eigen::VectorXd variance, double total,
-            std::int64_t threads)
-      : map_(detail::through_means(std::move(components), mean, Eigen::RowVectorXd::Zero(variance.size()))),
-        mean_(std::move(mean)),
-        variance_(std::move(variance)),
-        total_(total),
-        threads_(threads) {}
+            std::int64_t threads);
 
   /// Each row less the mean, along each component, [M, K].
   template <class = void>
-  [[nodiscard]] RowMatrix transform(const Features& x) const {
-    return detail::map_rows("jessl::eval::PCA", map_, x, threads_);
-  }
+  [[nodiscard]] RowMatrix transform(const Features& x) const;
 
   [[nodiscard]] std::int64_t dimension() const { return map_.weights.cols(); }           ///< D
   [[nodiscard]] const RowMatrixD& components() const { return map_.weights; }            ///< of length 1 or 0, [K, D]
@@ -98,6 +92,20 @@ class FittedPCA {
   double total_;
   std::int64_t threads_;
 };
+
+template <class>
+FittedPCA::FittedPCA(RowMatrixD components, Eigen::RowVectorXd mean, Eigen::VectorXd variance, double total,
+                     std::int64_t threads)
+    : map_(detail::through_means(std::move(components), mean, Eigen::RowVectorXd::Zero(variance.size()))),
+      mean_(std::move(mean)),
+      variance_(std::move(variance)),
+      total_(total),
+      threads_(threads) {}
+
+template <class>
+RowMatrix FittedPCA::transform(const Features& x) const {
+  return detail::map_rows("jessl::eval::PCA", map_, x, threads_);
+}
 
 template <class>
 FittedPCA PCA::fit(const Features& x) const {
@@ -145,6 +153,9 @@ FittedPCA PCA::fit(const Features& x) const {
   const double degrees = centre.scale * centre.scale * static_cast<double>(x.rows() - 1);
   return {std::move(directions), centre.mean, values / degrees, trace / degrees, thread_count};
 }
+
+JESSL_INSTANTIATE(FittedPCA PCA::fit<void>(const Features&) const);
+JESSL_INSTANTIATE(RowMatrix FittedPCA::transform<void>(const Features&) const);
 
 }  // namespace jessl::eval
 

@@ -8,6 +8,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/eval/concept.hpp>
 #include <jessl/eval/detail/checks.hpp>
@@ -17,20 +18,7 @@ namespace jessl::eval {
 namespace detail {
 
 /// Numbers and their predictions: of one shape, at least `rows` rows, and all finite.
-inline void check_numbers(std::string_view who, const Features& predicted, const Features& targets, Eigen::Index rows) {
-  JESSL_CHECK(predicted.rows() == targets.rows() && predicted.cols() == targets.cols(), ShapeError, who,
-              ": predicted is ", shape_of(predicted), " but targets is ", shape_of(targets),
-              ", expected the same shape");
-  check_rows(who, targets, rows, "targets");
-  for (Eigen::Index i = 0; i < targets.rows(); ++i) {
-    for (Eigen::Index t = 0; t < targets.cols(); ++t) {
-      JESSL_CHECK(std::isfinite(predicted(i, t)), DataError, who, ": predicted(", i, ", ", t, ") is ", predicted(i, t),
-                  ", expected a finite number");
-      JESSL_CHECK(std::isfinite(targets(i, t)), DataError, who, ": targets(", i, ", ", t, ") is ", targets(i, t),
-                  ", expected a finite number");
-    }
-  }
-}
+void check_numbers(std::string_view who, const Features& predicted, const Features& targets, Eigen::Index rows);
 
 }  // namespace detail
 
@@ -57,7 +45,31 @@ inline void check_numbers(std::string_view who, const Features& predicted, const
 ///            infinity
 /// Models     none
 /// Source     as scikit-learn's r2_score
-[[nodiscard]] inline double r2_score(const Features& predicted, const Features& targets) {
+[[nodiscard]] double r2_score(const Features& predicted, const Features& targets);
+
+#if JESSL_DEFINITIONS
+
+namespace detail {
+
+JESSL_INLINE void check_numbers(std::string_view who, const Features& predicted, const Features& targets,
+                                Eigen::Index rows) {
+  JESSL_CHECK(predicted.rows() == targets.rows() && predicted.cols() == targets.cols(), ShapeError, who,
+              ": predicted is ", shape_of(predicted), " but targets is ", shape_of(targets),
+              ", expected the same shape");
+  check_rows(who, targets, rows, "targets");
+  for (Eigen::Index i = 0; i < targets.rows(); ++i) {
+    for (Eigen::Index t = 0; t < targets.cols(); ++t) {
+      JESSL_CHECK(std::isfinite(predicted(i, t)), DataError, who, ": predicted(", i, ", ", t, ") is ", predicted(i, t),
+                  ", expected a finite number");
+      JESSL_CHECK(std::isfinite(targets(i, t)), DataError, who, ": targets(", i, ", ", t, ") is ", targets(i, t),
+                  ", expected a finite number");
+    }
+  }
+}
+
+}  // namespace detail
+
+JESSL_INLINE double r2_score(const Features& predicted, const Features& targets) {
   detail::check_numbers("jessl::eval::r2_score", predicted, targets, 2);
   double sum = 0.0;
   for (Eigen::Index t = 0; t < targets.cols(); ++t) {
@@ -69,5 +81,7 @@ inline void check_numbers(std::string_view who, const Features& predicted, const
   }
   return sum / static_cast<double>(targets.cols());
 }
+
+#endif  // JESSL_DEFINITIONS
 
 }  // namespace jessl::eval

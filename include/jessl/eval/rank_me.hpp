@@ -2,6 +2,7 @@
 // How many dimensions features use: RankMe and the effective rank.
 #pragma once
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/eval/concept.hpp>
 #include <jessl/eval/detail/entropy.hpp>
 #include <jessl/eval/metric_options.hpp>
@@ -55,5 +56,8 @@ template <class = void>
 [[nodiscard]] double effective_rank(const Features& x, const MetricOptions& options = {}) {
   return effective_rank(detail::spectrum("jessl::eval::effective_rank", x, options.threads));
 }
+
+JESSL_INSTANTIATE(double rank_me<void>(const Features&, const MetricOptions&));
+JESSL_INSTANTIATE(double effective_rank<void>(const Features&, const MetricOptions&));
 
 }  // namespace jessl::eval

@@ -11,6 +11,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/matrix.hpp>
 #include <jessl/core/options.hpp>
@@ -74,9 +75,7 @@ class FittedRidgeRegression {
 
   /// The values W x + b, [M, T].
   template <class = void>
-  [[nodiscard]] RowMatrix predict(const Features& x) const {
-    return detail::map_rows("jessl::eval::RidgeProbe", map_, x, threads_);
-  }
+  [[nodiscard]] RowMatrix predict(const Features& x) const;
 
   [[nodiscard]] std::int64_t targets() const { return map_.weights.rows(); }    ///< T
   [[nodiscard]] std::int64_t dimension() const { return map_.weights.cols(); }  ///< D
@@ -91,6 +90,11 @@ class FittedRidgeRegression {
   std::int64_t threads_;
 };
 
+template <class>
+RowMatrix FittedRidgeRegression::predict(const Features& x) const {
+  return detail::map_rows("jessl::eval::RidgeProbe", map_, x, threads_);
+}
+
 /// Classes by the largest of linear values: what RidgeProbe::fit and RidgeProbeSearch::fit find for labels.
 ///
 /// Shapes     predict: [M, D] -> [M];  scores: [M, D] -> [M, C];  weights: [C, D];  intercept: [C]
@@ -104,15 +108,11 @@ class FittedRidgeProbe {
 
   /// The class with the largest value, of equal ones the lowest.
   template <class = void>
-  [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const {
-    return detail::largest_columns(scores(x));
-  }
+  [[nodiscard]] std::vector<std::int64_t> predict(const Features& x) const;
 
   /// The values W x + b, [M, C]; rows sum to 1.
   template <class = void>
-  [[nodiscard]] RowMatrix scores(const Features& x) const {
-    return regression_.predict(x);
-  }
+  [[nodiscard]] RowMatrix scores(const Features& x) const;
 
   [[nodiscard]] std::int64_t classes() const { return regression_.targets(); }
   [[nodiscard]] std::int64_t dimension() const { return regression_.dimension(); }
@@ -124,6 +124,16 @@ class FittedRidgeProbe {
  private:
   FittedRidgeRegression regression_;
 };
+
+template <class>
+std::vector<std::int64_t> FittedRidgeProbe::predict(const Features& x) const {
+  return detail::largest_columns(scores(x));
+}
+
+template <class>
+RowMatrix FittedRidgeProbe::scores(const Features& x) const {
+  return regression_.predict(x);
+}
 
 template <class>
 FittedRidgeProbe RidgeProbe::fit(const Features& x, Labels y) const {
@@ -147,6 +157,12 @@ FittedRidgeRegression RidgeProbe::fit(const Features& x, const Features& targets
   ThreadPool pool(thread_count);
   return {detail::fit_ridge(who, x, detail::RealTargets<>(targets, pool), lambda, pool), lambda, thread_count};
 }
+
+JESSL_INSTANTIATE(FittedRidgeProbe RidgeProbe::fit<void>(const Features&, Labels) const);
+JESSL_INSTANTIATE(FittedRidgeRegression RidgeProbe::fit<void>(const Features&, const Features&) const);
+JESSL_INSTANTIATE(RowMatrix FittedRidgeRegression::predict<void>(const Features&) const);
+JESSL_INSTANTIATE(std::vector<std::int64_t> FittedRidgeProbe::predict<void>(const Features&) const);
+JESSL_INSTANTIATE(RowMatrix FittedRidgeProbe::scores<void>(const Features&) const);
 
 }  // namespace jessl::eval
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/matrix.hpp>
 #include <jessl/core/options.hpp>
@@ -124,6 +125,10 @@ FittedRidgeSearch<FittedRidgeRegression> RidgeProbeSearch::fit(const Features& x
   ThreadPool pool(thread_count);
   return detail::search_ridge(x, detail::RealTargets<>(targets, pool), lambdas, pool);
 }
+
+JESSL_INSTANTIATE(FittedRidgeSearch<FittedRidgeProbe> RidgeProbeSearch::fit<void>(const Features&, Labels) const);
+JESSL_INSTANTIATE(FittedRidgeSearch<FittedRidgeRegression> RidgeProbeSearch::fit<void>(const Features&, const Features&)
+                      const);
 
 }  // namespace jessl::eval
 

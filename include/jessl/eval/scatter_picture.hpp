@@ -13,6 +13,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
@@ -102,6 +103,8 @@ template <class = void>
   }
   return picture;
 }
+
+JESSL_INSTANTIATE(Image scatter_picture<void>(const Features&, Labels, const ScatterPictureOptions&));
 
 }  // namespace jessl::eval
 

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 
@@ -203,6 +204,8 @@ template <class = void>
   }
   return list;
 }
+
+JESSL_INSTANTIATE(Json to_json<void>(const ScoreTable&));
 
 }  // namespace jessl::eval
 

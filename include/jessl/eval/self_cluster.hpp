@@ -8,6 +8,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/thread_pool.hpp>
 #include <jessl/eval/concept.hpp>
@@ -67,5 +68,7 @@ template <class = void>
   const double by_chance = rows + rows * (rows - 1.0) / static_cast<double>(x.cols());
   return (squared_cosines - by_chance) / (rows * rows - by_chance);
 }
+
+JESSL_INSTANTIATE(double self_cluster<void>(const Features&, const MetricOptions&));
 
 }  // namespace jessl::eval

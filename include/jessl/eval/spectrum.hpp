@@ -11,6 +11,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/thread_pool.hpp>
 #include <jessl/eval/concept.hpp>
 #include <jessl/eval/detail/checks.hpp>
@@ -144,5 +145,7 @@ template <class = void>
 [[nodiscard]] Spectrum spectrum(const Features& x, const MetricOptions& options = {}) {
   return detail::spectrum("jessl::eval::spectrum", x, options.threads);
 }
+
+JESSL_INSTANTIATE(Spectrum spectrum<void>(const Features&, const MetricOptions&));
 
 }  // namespace jessl::eval

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/eval/concept.hpp>
@@ -48,31 +49,11 @@ class FittedStandardize {
  public:
   /// See Standardize::fit.
   template <class = void>
-  explicit FittedStandardize(const Features& x) {
-    detail::check_rows(who, x, 1);
-    detail::check_finite(who, x, 0, x.rows());
-    const auto rows = static_cast<double>(x.rows());
-    mean_.setZero(x.cols());
-    for (Eigen::Index i = 0; i < x.rows(); ++i) mean_ += x.row(i).cast<double>();
-    mean_ /= rows;
-    Eigen::RowVectorXd variance = Eigen::RowVectorXd::Zero(x.cols());
-    for (Eigen::Index i = 0; i < x.rows(); ++i) variance += (x.row(i).cast<double>() - mean_).cwiseAbs2();
-    deviation_ = (variance / rows).cwiseSqrt();
-    constexpr double resolution = std::numeric_limits<float>::epsilon();
-    const auto varies = deviation_.array() > resolution * mean_.array().abs();
-    factor_ = varies.select(deviation_.cwiseInverse(), 0.0);
-  }
+  explicit FittedStandardize(const Features& x);
 
   /// (x - mean) / deviation in each dimension, 0 in constant ones.
   template <class = void>
-  [[nodiscard]] RowMatrix transform(const Features& x) const {
-    detail::check_columns(who, x, dimension());
-    detail::check_finite(who, x, 0, x.rows());
-    RowMatrix scaled(x.rows(), x.cols());
-    for (Eigen::Index i = 0; i < x.rows(); ++i)
-      scaled.row(i) = (x.row(i).cast<double>() - mean_).cwiseProduct(factor_).cast<float>();
-    return scaled;
-  }
+  [[nodiscard]] RowMatrix transform(const Features& x) const;
 
   [[nodiscard]] std::int64_t dimension() const { return mean_.size(); }
   [[nodiscard]] const Eigen::RowVectorXd& mean() const { return mean_; }            ///< [D]
@@ -85,6 +66,32 @@ class FittedStandardize {
   Eigen::RowVectorXd deviation_;
   Eigen::RowVectorXd factor_;  // 1 / deviation, 0 where the dimension is constant
 };
+
+template <class>
+FittedStandardize::FittedStandardize(const Features& x) {
+  detail::check_rows(who, x, 1);
+  detail::check_finite(who, x, 0, x.rows());
+  const auto rows = static_cast<double>(x.rows());
+  mean_.setZero(x.cols());
+  for (Eigen::Index i = 0; i < x.rows(); ++i) mean_ += x.row(i).cast<double>();
+  mean_ /= rows;
+  Eigen::RowVectorXd variance = Eigen::RowVectorXd::Zero(x.cols());
+  for (Eigen::Index i = 0; i < x.rows(); ++i) variance += (x.row(i).cast<double>() - mean_).cwiseAbs2();
+  deviation_ = (variance / rows).cwiseSqrt();
+  constexpr double resolution = std::numeric_limits<float>::epsilon();
+  const auto varies = deviation_.array() > resolution * mean_.array().abs();
+  factor_ = varies.select(deviation_.cwiseInverse(), 0.0);
+}
+
+template <class>
+RowMatrix FittedStandardize::transform(const Features& x) const {
+  detail::check_columns(who, x, dimension());
+  detail::check_finite(who, x, 0, x.rows());
+  RowMatrix scaled(x.rows(), x.cols());
+  for (Eigen::Index i = 0; i < x.rows(); ++i)
+    scaled.row(i) = (x.row(i).cast<double>() - mean_).cwiseProduct(factor_).cast<float>();
+  return scaled;
+}
 
 template <class>
 FittedStandardize Standardize::fit(const Features& x) const {
@@ -158,6 +165,10 @@ template <Classifier C>
 [[nodiscard]] Standardized<C> standardized(C classifier) {
   return {std::move(classifier)};
 }
+
+JESSL_INSTANTIATE(FittedStandardize Standardize::fit<void>(const Features&) const);
+JESSL_INSTANTIATE(FittedStandardize::FittedStandardize(const Features&));
+JESSL_INSTANTIATE(RowMatrix FittedStandardize::transform<void>(const Features&) const);
 
 }  // namespace jessl::eval
 

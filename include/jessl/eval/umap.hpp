@@ -20,6 +20,7 @@
 #include <Eigen/Core>
 #include <umappp/umappp.hpp>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/matrix.hpp>
@@ -160,6 +161,8 @@ RowMatrix UMAP::embed(const Features& x) const {
   layout.run();
   return points;
 }
+
+JESSL_INSTANTIATE(RowMatrix UMAP::embed<void>(const Features&) const);
 
 }  // namespace jessl::eval
 

@@ -12,6 +12,7 @@
 
 #include <Eigen/Core>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/matrix.hpp>
 #include <jessl/core/options.hpp>
@@ -114,6 +115,8 @@ template <class = void>
   const auto rows = static_cast<double>(x.rows());
   return all.value() - std::log(0.5 * rows * (rows - 1.0));
 }
+
+JESSL_INSTANTIATE(double uniformity<void>(const Features&, const UniformityOptions&));
 
 }  // namespace jessl::eval
 

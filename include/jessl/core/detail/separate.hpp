@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where functions that are no templates are compiled: in every source that includes them, or in one of the program.
-#pragma once
-
-// By default jessl is headers only, and its functions are inline. A program of several sources is built sooner when it defines
-// JESSL_SEPARATE_COMPILATION for all of them and includes jessl/source.hpp (jessl/base_source.hpp without LibTorch) in one: the
-// others then see declarations alone.
 //
-//   JESSL_DEFINITIONS        1 where the definitions are read; a header has them at its end, between #if and #endif
+// By default jessl is headers only, and its functions are inline. A program of several sources is built sooner when it defines
+// JESSL_SEPARATE_COMPILATION for all of them: they see declarations alone, and one source more, which includes
+// jessl/base_source.hpp, and one with jessl/torch_source.hpp have the definitions. Those two read this file again, with
+// JESSL_SOURCE, so that there is no include guard here.
+//
+//   JESSL_DEFINITIONS        1 where definitions are read; a header has them at its end, between #if and #endif
 //   JESSL_INLINE             what a definition there begins with
-//   JESSL_INSTANTIATE(...)   an instance of a template of jessl's that nobody else need compile: class X<void>, or a function
+//   JESSL_INSTANTIATE(...)   an instance of a template that others need not compile: class X<void>, or a function
+
+#undef JESSL_DEFINITIONS
+#undef JESSL_INLINE
+#undef JESSL_INSTANTIATE
+
 #if !defined(JESSL_SEPARATE_COMPILATION)
 #define JESSL_DEFINITIONS 1
 #define JESSL_INLINE inline
 #define JESSL_INSTANTIATE(...) static_assert(true)
-#elif defined(JESSL_SOURCE)  // by those two headers
+#elif defined(JESSL_SOURCE)
 #define JESSL_DEFINITIONS 1
 #define JESSL_INLINE
 #define JESSL_INSTANTIATE(...) template __VA_ARGS__

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/shape.hpp>
 #include <jessl/core/thread_pool.hpp>
@@ -21,17 +22,10 @@ namespace jessl::eval::detail {
 [[nodiscard]] inline Shape shape_of(const Features& x) { return Shape(std::vector<std::int64_t>{x.rows(), x.cols()}); }
 
 /// Features with the name `name` in messages: at least `least` rows and one column.
-inline void check_rows(std::string_view who, const Features& x, Eigen::Index least, std::string_view name = "X") {
-  JESSL_CHECK(x.rows() >= least && x.cols() > 0, DataError, who, ": ", name, " is ", shape_of(x),
-              ", expected at least ", least == 1 ? "one row" : concat(least, " rows"), " and one column");
-}
+void check_rows(std::string_view who, const Features& x, Eigen::Index least, std::string_view name = "X");
 
 /// Training features: at least one row and one column, one label a row.
-inline void check_training(std::string_view who, const Features& x, Labels y) {
-  check_rows(who, x, 1);
-  JESSL_CHECK(static_cast<std::size_t>(x.rows()) == y.size(), ShapeError, who, ": X is ", shape_of(x), " but y has ",
-              y.size(), " labels, expected one label a row");
-}
+void check_training(std::string_view who, const Features& x, Labels y);
 
 /// Labels that are counted without a number of classes: all of them are there.
 inline void check_labelled(std::string_view who, Labels y) {
@@ -42,10 +36,7 @@ inline void check_labelled(std::string_view who, Labels y) {
 }
 
 /// Features to classify: as many columns as the model was fitted to.
-inline void check_columns(std::string_view who, const Features& x, std::int64_t dimension) {
-  JESSL_CHECK(x.cols() == dimension, ShapeError, who, ": X is ", shape_of(x), ", expected [N, D] = [", x.rows(), ", ",
-              dimension, "], as the features it was fitted to");
-}
+void check_columns(std::string_view who, const Features& x, std::int64_t dimension);
 
 /// Names the first value of row `row` that is NaN or infinite; the caller knows that there is one.
 [[noreturn]] inline void fail_not_finite(std::string_view who, const Features& x, Eigen::Index row,
@@ -57,16 +48,62 @@ inline void check_columns(std::string_view who, const Features& x, std::int64_t 
 }
 
 /// All values of rows [first, first + count) are finite.
-inline void check_finite(std::string_view who, const Features& x, Eigen::Index first, Eigen::Index count,
-                         std::string_view name = "X") {
+void check_finite(std::string_view who, const Features& x, Eigen::Index first, Eigen::Index count,
+                  std::string_view name = "X");
+
+/// Training features and their targets: at least one row and one column of each, as many rows, and all finite.
+void check_training(std::string_view who, const Features& x, const Features& targets);
+
+/// The number of classes: the setting, or one more than the largest label; every label is checked against it.
+///
+/// Without the setting, a label that exceeds both the rows and any usual number of classes is taken for an identifier:
+/// tables with a place for each class would be as large as that number.
+[[nodiscard]] std::int64_t class_count(std::string_view who, Labels y, const std::optional<std::int64_t>& setting);
+
+/// A list of settings to choose from: not empty, and each finite and in the range that `range` says in words.
+template <class InRange>
+void check_list(std::string_view who, std::string_view name, std::span<const double> values, std::string_view range,
+                const InRange& in_range) {
+  JESSL_CHECK(!values.empty(), ConfigError, who, ": ", name, " is empty, expected at least one number to choose from");
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    JESSL_CHECK(std::isfinite(values[i]) && in_range(values[i]), ConfigError, who, ": ", name, "[", i, "] is ",
+                values[i], ", expected a finite number ", range);
+  }
+}
+
+/// 0 means all hardware threads.
+[[nodiscard]] std::int64_t thread_count(std::string_view who, std::int64_t threads);
+
+/// The column of the largest value of each row; the lowest of equal ones.
+[[nodiscard]] std::vector<std::int64_t> largest_columns(const RowMatrix& scores);
+
+#if JESSL_DEFINITIONS
+
+JESSL_INLINE void check_rows(std::string_view who, const Features& x, Eigen::Index least, std::string_view name) {
+  JESSL_CHECK(x.rows() >= least && x.cols() > 0, DataError, who, ": ", name, " is ", shape_of(x),
+              ", expected at least ", least == 1 ? "one row" : concat(least, " rows"), " and one column");
+}
+
+JESSL_INLINE void check_training(std::string_view who, const Features& x, Labels y) {
+  check_rows(who, x, 1);
+  JESSL_CHECK(static_cast<std::size_t>(x.rows()) == y.size(), ShapeError, who, ": X is ", shape_of(x), " but y has ",
+              y.size(), " labels, expected one label a row");
+}
+
+JESSL_INLINE void check_columns(std::string_view who, const Features& x, std::int64_t dimension) {
+  JESSL_CHECK(x.cols() == dimension, ShapeError, who, ": X is ", shape_of(x), ", expected [N, D] = [", x.rows(), ", ",
+              dimension, "], as the features it was fitted to");
+}
+
+JESSL_INLINE void check_finite(std::string_view who, const Features& x, Eigen::Index first, Eigen::Index count,
+                               std::string_view name) {
   for (Eigen::Index row = first; row < first + count; ++row) {
     // The sum of squares of float32 values cannot overflow in float64: it is finite where they are.
     if (!std::isfinite(x.row(row).cast<double>().squaredNorm())) fail_not_finite(who, x, row, name);
   }
 }
 
-/// Training features and their targets: at least one row and one column of each, as many rows, and all finite.
-inline void check_training(std::string_view who, const Features& x, const Features& targets) {
+JESSL_INLINE void check_training(std::string_view who, const Features& x, const Features& targets) {
   check_rows(who, x, 1);
   JESSL_CHECK(targets.cols() > 0, DataError, who, ": targets is ", shape_of(targets), ", expected at least one column");
   JESSL_CHECK(x.rows() == targets.rows(), ShapeError, who, ": X is ", shape_of(x), " but targets is ",
@@ -80,12 +117,7 @@ inline void check_training(std::string_view who, const Features& x, const Featur
   }
 }
 
-/// The number of classes: the setting, or one more than the largest label; every label is checked against it.
-///
-/// Without the setting, a label that exceeds both the rows and any usual number of classes is taken for an identifier:
-/// tables with a place for each class would be as large as that number.
-[[nodiscard]] inline std::int64_t class_count(std::string_view who, Labels y,
-                                              const std::optional<std::int64_t>& setting) {
+JESSL_INLINE std::int64_t class_count(std::string_view who, Labels y, const std::optional<std::int64_t>& setting) {
   constexpr std::int64_t most = std::int64_t{1} << 31U;
   constexpr std::int64_t usual = std::int64_t{1} << 16U;
   JESSL_CHECK(!setting || (*setting >= 1 && *setting <= most), ConfigError, who, ": classes is ", setting.value_or(0),
@@ -100,26 +132,13 @@ inline void check_training(std::string_view who, const Features& x, const Featur
   return setting ? *setting : *std::max_element(y.begin(), y.end()) + 1;
 }
 
-/// A list of settings to choose from: not empty, and each finite and in the range that `range` says in words.
-template <class InRange>
-void check_list(std::string_view who, std::string_view name, std::span<const double> values, std::string_view range,
-                const InRange& in_range) {
-  JESSL_CHECK(!values.empty(), ConfigError, who, ": ", name, " is empty, expected at least one number to choose from");
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    JESSL_CHECK(std::isfinite(values[i]) && in_range(values[i]), ConfigError, who, ": ", name, "[", i, "] is ",
-                values[i], ", expected a finite number ", range);
-  }
-}
-
-/// 0 means all hardware threads.
-[[nodiscard]] inline std::int64_t thread_count(std::string_view who, std::int64_t threads) {
+JESSL_INLINE std::int64_t thread_count(std::string_view who, std::int64_t threads) {
   JESSL_CHECK(threads >= 0, ConfigError, who, ": threads is ", threads,
               ", expected >= 1, or 0 for all hardware threads");
   return threads == 0 ? hardware_threads() : threads;
 }
 
-/// The column of the largest value of each row; the lowest of equal ones.
-[[nodiscard]] inline std::vector<std::int64_t> largest_columns(const RowMatrix& scores) {
+JESSL_INLINE std::vector<std::int64_t> largest_columns(const RowMatrix& scores) {
   std::vector<std::int64_t> columns(static_cast<std::size_t>(scores.rows()));
   for (Eigen::Index row = 0; row < scores.rows(); ++row) {
     const float* first = scores.data() + row * scores.cols();
@@ -127,5 +146,7 @@ void check_list(std::string_view who, std::string_view name, std::span<const dou
   }
   return columns;
 }
+
+#endif  // JESSL_DEFINITIONS
 
 }  // namespace jessl::eval::detail

@@ -19,6 +19,7 @@
 #endif
 
 #include <jessl/core/detail/instruction_set.hpp>
+#include <jessl/core/detail/separate.hpp>
 
 namespace jessl::eval::detail {
 
@@ -236,7 +237,16 @@ inline void score_panel(const std::uint8_t* panel, const PanelTerms& terms, cons
 }
 
 /// Whether the processor has AMX for 8-bit numbers, and Linux lets the process use its registers, which it does on request.
-[[nodiscard]] inline bool has_amx() {
+[[nodiscard]] bool has_amx();
+
+#endif
+
+/// The fastest way that the processor has.
+[[nodiscard]] CodeProducts code_products();
+
+#if JESSL_DEFINITIONS
+
+JESSL_INLINE bool has_amx() {
 #if defined(__linux__)
   static const bool has = [] {
     unsigned int a = 0, b = 0, c = 0, d = 0;
@@ -253,10 +263,7 @@ inline void score_panel(const std::uint8_t* panel, const PanelTerms& terms, cons
 #endif
 }
 
-#endif
-
-/// The fastest way that the processor has.
-[[nodiscard]] inline CodeProducts code_products() {
+JESSL_INLINE CodeProducts code_products() {
 #if defined(__x86_64__)
   using jessl::detail::InstructionSet;
   const InstructionSet set = jessl::detail::instruction_set.load(std::memory_order_relaxed);
@@ -266,5 +273,7 @@ inline void score_panel(const std::uint8_t* panel, const PanelTerms& terms, cons
 #endif
   return {score_panel, 127};
 }
+
+#endif  // JESSL_DEFINITIONS
 
 }  // namespace jessl::eval::detail

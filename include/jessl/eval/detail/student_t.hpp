@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <numbers>
 
+#include <jessl/core/detail/separate.hpp>
+
 namespace jessl::eval::detail {
 
 /// The t for which P(|T| <= t) = probability under Student's t distribution with that many degrees of freedom, >= 1.
@@ -14,7 +16,11 @@ namespace jessl::eval::detail {
 /// to the last bits.
 ///
 /// Source     Abramowitz, Stegun: Handbook of Mathematical Functions, 1964, 26.7.3 and 26.7.4
-[[nodiscard]] inline double student_t(std::int64_t degrees, double probability) {
+[[nodiscard]] double student_t(std::int64_t degrees, double probability);
+
+#if JESSL_DEFINITIONS
+
+JESSL_INLINE double student_t(std::int64_t degrees, double probability) {
   const auto probability_within = [degrees](double angle) {
     const double cosine = std::cos(angle);
     const bool odd = degrees % 2 == 1;
@@ -34,5 +40,7 @@ namespace jessl::eval::detail {
     (probability_within(middle) < probability ? low : high) = middle;
   }
 }
+
+#endif  // JESSL_DEFINITIONS
 
 }  // namespace jessl::eval::detail

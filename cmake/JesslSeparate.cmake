@@ -1,0 +1,17 @@
+# jessl's functions that are no templates, compiled once for our tests, examples and benchmarks instead of in each of them:
+#
+#   jessl_separate_base    to link instead of jessl::base
+#   jessl_separate         to link instead of jessl::jessl
+#
+# docs/packaging.md shows how another project does the same.
+
+file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/separate/base.cpp CONTENT "#include <jessl/base_source.hpp>\n" @ONLY)
+add_library(jessl_separate_base STATIC ${CMAKE_CURRENT_BINARY_DIR}/separate/base.cpp)
+target_compile_definitions(jessl_separate_base PUBLIC JESSL_SEPARATE_COMPILATION)
+target_link_libraries(jessl_separate_base PUBLIC jessl::base $<TARGET_NAME_IF_EXISTS:jessl::umappp> PRIVATE jessl_own)
+
+if(TARGET jessl::jessl)
+  file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/separate/torch.cpp CONTENT "#include <jessl/torch_source.hpp>\n" @ONLY)
+  add_library(jessl_separate STATIC ${CMAKE_CURRENT_BINARY_DIR}/separate/torch.cpp)
+  target_link_libraries(jessl_separate PUBLIC jessl_separate_base jessl::jessl PRIVATE jessl_own)
+endif()
