@@ -34,6 +34,7 @@ foreach(kind IN ITEMS plain torch)
   file(STRINGS ${CMAKE_CURRENT_LIST_DIR}/${kind}_headers.txt also_${kind} REGEX "^[^#]")
   list(TRANSFORM also_${kind} PREPEND jessl/)
 endforeach()
+list(FILTER headers EXCLUDE REGEX "^jessl/(base|torch)_source\\.hpp$")  # compiled as jessl_separate_base and jessl_separate
 set(plain_headers ${headers})
 list(FILTER plain_headers INCLUDE REGEX "^jessl/(core|data|augment|eval)(/|\\.hpp)")
 list(REMOVE_ITEM plain_headers ${also_torch})

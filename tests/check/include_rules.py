@@ -6,6 +6,8 @@
   * LibTorch enters through core/tensor.hpp alone, and the plain families never reach it;
   * jessl/<family>.hpp includes every header of its family, but for those that need a library which jessl does without, and
     jessl.hpp every family;
+  * a header whose definitions can be read apart (JESSL_DEFINITIONS) includes core/detail/separate.hpp, and base_source.hpp or
+    torch_source.hpp reaches it;
   * each header opens with its SPDX line, a sentence that says what it is, and #pragma once;
   * errors are thrown by core/error.hpp, and nothing ends the process.
 
@@ -33,6 +35,10 @@ TORCH_ALSO = {
     "": {"ATen/Parallel.h", "ATen/CPUGeneratorImpl.h"},
 }
 TORCH_PREFIXES = ("torch/", "ATen/", "c10/", "caffe2/")
+
+# Where definitions that are read apart are compiled, and what says so, which is read more than once.
+SOURCES = {"base_source.hpp", "torch_source.hpp"}
+SEPARATE = "core/detail/separate.hpp"
 
 # A family header lists the public policies; these are part of a family without being policies.
 PRIVATE = re.compile(r"(^|/)detail/")
@@ -88,11 +94,13 @@ def reaches(name, seen=None):
     return seen
 
 
+defined = set().union(*(reaches(name) for name in SOURCES & headers.keys()))
+
 if not headers:
     sys.exit(f"there is no header in {ROOT}")
 
 for name, text in headers.items():
-    own = family(name)
+    own = None if name in SOURCES else family(name)
 
     if own is not None and own not in STAGES | COMPOSERS:
         complain(name, f"'{own}' is no family; a new family starts with a paragraph in docs/design.md")
@@ -101,7 +109,7 @@ for name, text in headers.items():
             complain(name, f"includes jessl/{other}, which does not exist")
         elif own in STAGES and family(other) not in (own, "core"):
             complain(name, f"includes jessl/{other}; the family {own} may include core and itself only")
-        if other in ("jessl.hpp",) or (other.count("/") == 0 and own is not None and "/" in name and own not in COMPOSERS):
+        if (other == "jessl.hpp" and name not in SOURCES) or (other.count("/") == 0 and own is not None and "/" in name and own not in COMPOSERS):
             complain(name, f"includes all of jessl/{other}; include the header that is needed")
     for include in includes[name]:
         if include.startswith(TORCH_PREFIXES) and name != TORCH_DOOR:
@@ -120,10 +128,15 @@ for name, text in headers.items():
         complain(name, "does not begin with the line // SPDX-License-Identifier: Apache-2.0")
     if not re.match(r"// \S.*", lines[1]):
         complain(name, "its second line is no sentence that says what the header is")
-    if "#pragma once" not in lines:
+    if "#pragma once" not in lines and name != SEPARATE:
         complain(name, "has no #pragma once")
 
     code = without_comments(text)
+    if name != SEPARATE and re.search(r"\bJESSL_(DEFINITIONS|INSTANTIATE)\b", code):
+        if f"jessl/{SEPARATE}" not in includes[name]:
+            complain(name, f"does not include jessl/{SEPARATE}")
+        if name not in defined:
+            complain(name, "has definitions that neither base_source.hpp nor torch_source.hpp reaches")
     if name != "core/error.hpp":
         for match in re.finditer(r"\bthrow\b(?!\s*;)", code):  # `throw;` hands on what was caught
             complain(name, f"line {code[:match.start()].count(chr(10)) + 1}: bare throw; use jessl::fail or JESSL_CHECK")
@@ -132,7 +145,7 @@ for name, text in headers.items():
 
 for name in headers:
     own = family(name)
-    if own is None or PRIVATE.search(name):
+    if own is None or name in SOURCES or PRIVATE.search(name):
         continue
     if "/" not in name:
         if "jessl.hpp" in headers and name not in inner("jessl.hpp"):

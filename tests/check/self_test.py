@@ -55,6 +55,8 @@ FAULTS = [
     ("include_rules.py", "include/jessl/data/d.hpp", "#pragma once\n", "SPDX"),
     ("include_rules.py", "include/jessl/loss/b.hpp", SPDX, "does not include jessl/loss/b.hpp"),
     ("include_rules.py", "include/jessl/jessl.hpp", SPDX + "#include <jessl/loss.hpp>\n", "does not include jessl/data.hpp"),
+    ("include_rules.py", "include/jessl/core/thing.hpp", SPDX + "#if JESSL_DEFINITIONS\n#endif\n", "thing.hpp: does not include jessl/core/detail/separate.hpp"),
+    ("include_rules.py", "include/jessl/core/thing.hpp", SPDX + "JESSL_INSTANTIATE(class A<B>);\n", "thing.hpp: has definitions that neither"),
     ("include_rules.py", "include/jessl/misc/x.hpp", SPDX, "'misc' is no family"),
     ("messages.py", "tests/fail/a.cpp", "// expect: other\n", "no case in tests/fail expects: no luck"),
     ("messages.py", "tests/fail/b.cpp", "// expect: no\n", "has no twin"),

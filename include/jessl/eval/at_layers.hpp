@@ -28,8 +28,12 @@ namespace jessl::eval {
 /// Models     none
 /// Source     Bordes, Balestriero, Garrido, Bardes and Vincent, Guillotine Regularization: Why removing layers is needed to
 ///            improve generalization in Self-Supervised Learning, TMLR 2023, arXiv 2206.13378
-template <Classifier... Probes>
+template <class... Probes>
 [[nodiscard]] ScoreTable at_layers(const LayerEmbedding& train, const LayerEmbedding& test, const Probes&... probes) {
+  static_assert(
+      sizeof...(Probes) > 0 && (Classifier<Probes> && ...),
+      "jessl::eval::at_layers requires one or more jessl::Classifier after the features: fit(X, labels) gives what has "
+      "predict, scores, classes and dimension, as eval::KNN{}; see docs/eval/README.md");
   const RowMatrix no_targets;
   const detail::TaskPart known{"train", train, no_targets};
   const detail::TaskPart asked{"test", test, no_targets};
@@ -49,7 +53,7 @@ concept EmbedsLayers = requires(T& trainer, const D& data) {
 };
 
 /// As above, of the layers of a trainer's network on two data sets.
-template <class T, class Train, class Test, Classifier... Probes>
+template <class T, class Train, class Test, class... Probes>
 requires(EmbedsLayers<T, Train>&& EmbedsLayers<T, Test>) [[nodiscard]] ScoreTable
     at_layers(T& trainer, const Train& train, const Test& test, const Probes&... probes) {
   return at_layers(trainer.embed_layers(train), trainer.embed_layers(test), probes...);

@@ -157,9 +157,13 @@ void add_scores(ScoreTable& table, const std::string& task, TaskKind kind, const
 ///            arXiv 2303.01986, section 4 (several tasks and every layer); Everingham, Van Gool, Williams, Winn and
 ///            Zisserman: The Pascal Visual Object Classes (VOC) Challenge, IJCV 88, 2010 (mean average precision of
 ///            several labels)
-template <std::ranges::input_range Tasks, Probe... Probes>
+template <std::ranges::input_range Tasks, class... Probes>
 requires std::same_as<std::ranges::range_value_t<Tasks>, Task>
 [[nodiscard]] ScoreTable on_tasks(Tasks&& tasks, const Probes&... probes) {
+  static_assert(sizeof...(Probes) > 0 && (Probe<Probes> && ...),
+                "jessl::eval::on_tasks requires one or more jessl::eval::Probe after the tasks: a Classifier with "
+                "fit(X, labels) or a "
+                "Regressor with fit(X, targets), such as eval::KNN{}; see docs/eval/on_tasks.md");
   detail::TaskChecks checks;
   constexpr bool all_there =
       std::ranges::forward_range<Tasks> && std::is_lvalue_reference_v<std::ranges::range_reference_t<Tasks>>;
