@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include <jessl/core/atomic_file.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/file_lock.hpp>
 #include <jessl/core/log.hpp>
@@ -47,50 +48,14 @@ struct CheckpointEvery {
 
   class State {
    public:
-    State(const CheckpointEvery& settings, const Run& run)
-        : path_(settings.path),
-          period_in_steps_(settings.steps),
-          period_in_epochs_(settings.epochs),
-          steps_per_epoch_(run.steps_per_epoch),
-          total_steps_(run.total_steps()),
-          is_of_another_run_(!is_same_file(path_, run.resumed_from)),
-          save_(run.save) {
-      JESSL_CHECK(settings.epochs >= 0 && settings.steps >= 0, ConfigError, who, ": epochs is ", settings.epochs,
-                  " and steps is ", settings.steps, ", expected both >= 0");
-      if (path_.has_parent_path()) io::make_folder(path_.parent_path());
-      lock_.emplace(path_, who);
-      // An unwritable place, and a disk without room for the weights, are known before the first step.
-      AtomicFile probe(path_, std::string(who));
-      probe.require_room(run.least_checkpoint_bytes);
-    }
+    State(const CheckpointEvery& settings, const Run& run);
 
-    void save_point(const StepRecord& record) {
-      const bool last = record.step == total_steps_;
-      const bool epoch_ends = record.step % steps_per_epoch_ == 0;
-      if (!last && !due(record.step, period_in_steps_) &&
-          !(epoch_ends && due(record.step / steps_per_epoch_, period_in_epochs_)))
-        return;
-      try {
-        if (is_of_another_run_) {
-          if (const auto moved = keep_previous(path_, who)) note("the checkpoint of an earlier run is now ", *moved);
-          is_of_another_run_ = false;
-        }
-        save_(path_);
-      } catch (const IOError& error) {
-        if (last)
-          fail<IOError>(error.what(),
-                        " The trained weights are still in the trainer: save_weights() writes them elsewhere.");
-        warn("no checkpoint at step ", record.step, ", training goes on: ", error.what());
-      }
-    }
+    void save_point(const StepRecord& record);
 
    private:
     static constexpr std::string_view who = "jessl::train::CheckpointEvery";
 
-    [[nodiscard]] static bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b) {
-      std::error_code absent;
-      return !b.empty() && std::filesystem::equivalent(a, b, absent);
-    }
+    [[nodiscard]] static bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b);
 
     [[nodiscard]] static bool due(std::int64_t count, std::int64_t period) { return period > 0 && count % period == 0; }
 
@@ -110,3 +75,53 @@ struct CheckpointEvery {
 }  // namespace jessl::train
 
 JESSL_OPTIONS(jessl::train::CheckpointEvery, path, epochs, steps);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train {
+
+JESSL_INLINE CheckpointEvery::State::State(const CheckpointEvery& settings, const Run& run)
+    : path_(settings.path),
+      period_in_steps_(settings.steps),
+      period_in_epochs_(settings.epochs),
+      steps_per_epoch_(run.steps_per_epoch),
+      total_steps_(run.total_steps()),
+      is_of_another_run_(!is_same_file(path_, run.resumed_from)),
+      save_(run.save) {
+  JESSL_CHECK(settings.epochs >= 0 && settings.steps >= 0, ConfigError, who, ": epochs is ", settings.epochs,
+              " and steps is ", settings.steps, ", expected both >= 0");
+  if (path_.has_parent_path()) io::make_folder(path_.parent_path());
+  lock_.emplace(path_, who);
+  // An unwritable place, and a disk without room for the weights, are known before the first step.
+  AtomicFile probe(path_, std::string(who));
+  probe.require_room(run.least_checkpoint_bytes);
+}
+
+JESSL_INLINE void CheckpointEvery::State::save_point(const StepRecord& record) {
+  const bool last = record.step == total_steps_;
+  const bool epoch_ends = record.step % steps_per_epoch_ == 0;
+  if (!last && !due(record.step, period_in_steps_) &&
+      !(epoch_ends && due(record.step / steps_per_epoch_, period_in_epochs_)))
+    return;
+  try {
+    if (is_of_another_run_) {
+      if (const auto moved = keep_previous(path_, who)) note("the checkpoint of an earlier run is now ", *moved);
+      is_of_another_run_ = false;
+    }
+    save_(path_);
+  } catch (const IOError& error) {
+    if (last)
+      fail<IOError>(error.what(),
+                    " The trained weights are still in the trainer: save_weights() writes them elsewhere.");
+    warn("no checkpoint at step ", record.step, ", training goes on: ", error.what());
+  }
+}
+
+JESSL_INLINE bool CheckpointEvery::State::is_same_file(const std::filesystem::path& a, const std::filesystem::path& b) {
+  std::error_code absent;
+  return !b.empty() && std::filesystem::equivalent(a, b, absent);
+}
+
+}  // namespace jessl::train
+
+#endif  // JESSL_DEFINITIONS

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/log.hpp>
 #include <jessl/core/options.hpp>
@@ -42,62 +43,18 @@ struct CollapseMonitor {
 
   class State {
    public:
-    State(const CollapseMonitor& settings, const Run& run)
-        : threshold_(settings.threshold), patience_(settings.patience), report_(run.report) {
-      JESSL_CHECK(settings.threshold >= 0 && settings.threshold < 1, ConfigError, who, ": threshold is ",
-                  settings.threshold, ", expected a number in [0, 1)");
-      JESSL_CHECK(settings.patience >= 1, ConfigError, who, ": patience is ", settings.patience, ", expected >= 1");
-    }
+    State(const CollapseMonitor& settings, const Run& run);
 
-    void after_forward(const StepFeatures& features) {
-      const torch::NoGradGuard no_gradient;
-      std::vector<torch::Tensor> deviations;
-      for (const Layer& layer : features.layers) deviations.push_back(deviation(layer.output));
-      const torch::Tensor now = torch::stack(deviations);  // [L]
-      epoch_sum_ = epoch_steps_ == 0 ? now : epoch_sum_ + now;
-      ++epoch_steps_;
-      recent_sum_ = recent_steps_ == 0 ? now[-1] : recent_sum_ + now[-1];
-      ++recent_steps_;
-      names_.clear();
-      for (const Layer& layer : features.layers) names_.push_back(layer.name);
-      if (recent_steps_ == patience_) judge(features.step);
-    }
+    void after_forward(const StepFeatures& features);
 
-    void after_epoch(const EpochRecord&) {
-      const torch::Tensor means = (epoch_sum_ / static_cast<double>(epoch_steps_)).to(torch::kCPU, torch::kFloat64);
-      Json values = Json::object();
-      for (std::size_t i = 0; i < names_.size(); ++i)
-        values[names_[i]] = {{"spread", to_json(means[static_cast<std::int64_t>(i)].item<double>())}};
-      epoch_steps_ = 0;
-      report_({.by = std::string(name),
-               .protocol = {{"spread", "mean deviation of features of length 1, times sqrt(width)"},
-                            {"images", "training views, over the steps of the epoch that this process took"}},
-               .values = std::move(values)});
-    }
+    void after_epoch(const EpochRecord&);
 
    private:
     static constexpr std::string_view who = "jessl::train::CollapseMonitor";
 
-    [[nodiscard]] static torch::Tensor deviation(const torch::Tensor& output) {
-      const torch::Tensor x = output.to(torch::kFloat32);
-      const torch::Tensor unit = x / x.norm(2, 1, /*keepdim=*/true).clamp_min(1e-12);
-      return unit.std(0, /*unbiased=*/false).mean() * std::sqrt(static_cast<double>(x.size(1)));
-    }
+    [[nodiscard]] static torch::Tensor deviation(const torch::Tensor& output);
 
-    void judge(std::int64_t step) {
-      const double mean = recent_sum_.item<double>() / static_cast<double>(recent_steps_);
-      recent_steps_ = 0;
-      const bool collapsed = mean < threshold_;
-      if (collapsed && !collapsed_) {
-        warn(who, ": the embeddings have become the same for all images: their spread is ", mean, " over the last ",
-             patience_, " steps up to step ", step,
-             ", where 1 is that of features in all directions. What usually helps: a lower ",
-             "learning rate or a longer warm-up, batch norm in the projector, larger batches; for methods without "
-             "negatives ",
-             "the predictor and the teacher's momentum, for VICReg the weight of the variance");
-      }
-      collapsed_ = collapsed;
-    }
+    void judge(std::int64_t step);
 
     double threshold_;
     std::int64_t patience_;
@@ -116,3 +73,65 @@ struct CollapseMonitor {
 }  // namespace jessl::train
 
 JESSL_OPTIONS(jessl::train::CollapseMonitor, threshold, patience);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train {
+
+JESSL_INLINE CollapseMonitor::State::State(const CollapseMonitor& settings, const Run& run)
+    : threshold_(settings.threshold), patience_(settings.patience), report_(run.report) {
+  JESSL_CHECK(settings.threshold >= 0 && settings.threshold < 1, ConfigError, who, ": threshold is ",
+              settings.threshold, ", expected a number in [0, 1)");
+  JESSL_CHECK(settings.patience >= 1, ConfigError, who, ": patience is ", settings.patience, ", expected >= 1");
+}
+
+JESSL_INLINE void CollapseMonitor::State::after_forward(const StepFeatures& features) {
+  const torch::NoGradGuard no_gradient;
+  std::vector<torch::Tensor> deviations;
+  for (const Layer& layer : features.layers) deviations.push_back(deviation(layer.output));
+  const torch::Tensor now = torch::stack(deviations);  // [L]
+  epoch_sum_ = epoch_steps_ == 0 ? now : epoch_sum_ + now;
+  ++epoch_steps_;
+  recent_sum_ = recent_steps_ == 0 ? now[-1] : recent_sum_ + now[-1];
+  ++recent_steps_;
+  names_.clear();
+  for (const Layer& layer : features.layers) names_.push_back(layer.name);
+  if (recent_steps_ == patience_) judge(features.step);
+}
+
+JESSL_INLINE void CollapseMonitor::State::after_epoch(const EpochRecord&) {
+  const torch::Tensor means = (epoch_sum_ / static_cast<double>(epoch_steps_)).to(torch::kCPU, torch::kFloat64);
+  Json values = Json::object();
+  for (std::size_t i = 0; i < names_.size(); ++i)
+    values[names_[i]] = {{"spread", to_json(means[static_cast<std::int64_t>(i)].item<double>())}};
+  epoch_steps_ = 0;
+  report_({.by = std::string(name),
+           .protocol = {{"spread", "mean deviation of features of length 1, times sqrt(width)"},
+                        {"images", "training views, over the steps of the epoch that this process took"}},
+           .values = std::move(values)});
+}
+
+JESSL_INLINE torch::Tensor CollapseMonitor::State::deviation(const torch::Tensor& output) {
+  const torch::Tensor x = output.to(torch::kFloat32);
+  const torch::Tensor unit = x / x.norm(2, 1, /*keepdim=*/true).clamp_min(1e-12);
+  return unit.std(0, /*unbiased=*/false).mean() * std::sqrt(static_cast<double>(x.size(1)));
+}
+
+JESSL_INLINE void CollapseMonitor::State::judge(std::int64_t step) {
+  const double mean = recent_sum_.item<double>() / static_cast<double>(recent_steps_);
+  recent_steps_ = 0;
+  const bool collapsed = mean < threshold_;
+  if (collapsed && !collapsed_) {
+    warn(who, ": the embeddings have become the same for all images: their spread is ", mean, " over the last ",
+         patience_, " steps up to step ", step,
+         ", where 1 is that of features in all directions. What usually helps: a lower ",
+         "learning rate or a longer warm-up, batch norm in the projector, larger batches; for methods without "
+         "negatives ",
+         "the predictor and the teacher's momentum, for VICReg the weight of the variance");
+  }
+  collapsed_ = collapsed;
+}
+
+}  // namespace jessl::train
+
+#endif  // JESSL_DEFINITIONS

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include <jessl/core/atomic_file.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/file_lock.hpp>
 #include <jessl/core/log.hpp>
@@ -57,49 +58,19 @@ struct JSONLines {
 
   class State {
    public:
-    State(std::filesystem::path path, const Run& run) : path_(std::move(path)) {
-      if (path_.has_parent_path()) io::make_folder(path_.parent_path());
-      lock_.emplace(path_, who);
-      AtomicFile probe(path_, std::string(who));  // An unwritable place is known before the first step.
-      if (run.first_step > 0) take_up(run);
-    }
+    State(std::filesystem::path path, const Run& run);
 
-    void after_step(const StepRecord& record) {
-      const double seconds = record.step_seconds + record.loader_seconds;
-      const Json line{{"step", record.step},
-                      {"epoch", record.epoch},
-                      {"loss", to_json(record.loss)},
-                      {"learning_rate", record.learning_rate},
-                      {"images_per_second", seconds > 0.0 ? static_cast<double>(record.images) / seconds : 0.0},
-                      {"loader_seconds", record.loader_seconds}};
-      add(line);
-    }
+    void after_step(const StepRecord& record);
 
-    void after_measurement(const Measurement& measurement) {
-      add({{"step", measurement.step},
-           {"epoch", measurement.epoch},
-           {"measured_by", measurement.by},
-           {"protocol", measurement.protocol},
-           {"values", measurement.values}});
-    }
+    void after_measurement(const Measurement& measurement);
 
     /// IOError where lines are still unwritten.
-    void finish() {
-      if (!pending_.empty()) write_pending();
-    }
+    void finish();
 
    private:
     static constexpr std::string_view who = "jessl::train::JSONLines";
 
-    void add(const Json& line) {
-      pending_ += io::detail::dump_json(line, -1, "jessl::train::JSONLines: a line") + '\n';
-      try {
-        write_pending();
-        refused_ = false;
-      } catch (const IOError& error) {
-        if (!std::exchange(refused_, true)) warn(error.what(), " Its lines are kept until it can be written.");
-      }
-    }
+    void add(const Json& line);
 
     /// The whole lines of a log up to and including a step.
     struct Lines {
@@ -109,85 +80,14 @@ struct JSONLines {
     };
 
     /// Finds the log of the run that is resumed, and takes its lines up to the step that it goes on from.
-    void take_up(const Run& run) {
-      const auto is_its_log = [&](const Lines& lines) {
-        return lines.last == run.first_step && (std::isnan(run.resumed_loss) || lines.loss == run.resumed_loss);
-      };
-      const std::optional<Lines> here = lines_until(path_, run.first_step);
-      if (here && is_its_log(*here)) {
-        earlier_ = here->text;
-        is_of_another_run_ = false;
-        return;
-      }
-      for (int number = 1;; ++number) {
-        const std::filesystem::path previous =
-            number == 1 ? path_.string() + ".previous" : concat(path_.string(), ".previous-", number);
-        const std::optional<Lines> there = lines_until(previous, run.first_step);
-        if (!there) break;
-        if (!is_its_log(*there)) continue;
-        note("the log goes on from the lines of ", previous);
-        earlier_ = there->text;
-        return;
-      }
-      if (here && here->last < run.first_step) {
-        warn(who, ": ", path_, " ends at step ", here->last, ", the run is resumed after step ", run.first_step,
-             "; lines are missing");
-        earlier_ = here->text;
-        is_of_another_run_ = false;
-      } else {
-        warn(who, ": there is no log of the run that is resumed at ", path_, "; it begins after step ", run.first_step);
-      }
-    }
+    void take_up(const Run& run);
 
     /// Nothing where there is no such file. A line cut short by a crash is dropped.
-    [[nodiscard]] static std::optional<Lines> lines_until(const std::filesystem::path& path, std::int64_t step) {
-      std::ifstream earlier(path, std::ios::binary);
-      const int reason = errno;
-      std::error_code failure;
-      if (!earlier.is_open() && !std::filesystem::exists(path, failure) && !failure) return std::nullopt;
-      JESSL_CHECK(earlier.is_open(), IOError, who, ": cannot read ", path,
-                  " of an earlier run: ", std::strerror(reason), "; move it away, or write to another folder");
-      Lines kept;
-      for (std::string line; std::getline(earlier, line);) {
-        const Json parsed = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-        if (!parsed.is_object() || !parsed.contains("step") || !parsed["step"].is_number_integer()) continue;
-        if (parsed["step"] > step) break;
-        if (parsed.contains("measured_by")) {
-          kept.text += line + '\n';
-          continue;
-        }
-        kept.last = parsed["step"].get<std::int64_t>();
-        kept.loss = parsed.contains("loss") && parsed["loss"].is_number() ? parsed["loss"].get<double>()
-                                                                          : std::numeric_limits<double>::quiet_NaN();
-        kept.text += line + '\n';
-      }
-      JESSL_CHECK(!earlier.bad(), IOError, who, ": cannot read ", path, " to its end: ", std::strerror(errno));
-      return kept;
-    }
+    [[nodiscard]] static std::optional<Lines> lines_until(const std::filesystem::path& path, std::int64_t step);
 
-    void open() {
-      if (is_of_another_run_) {
-        if (const auto moved = keep_previous(path_, who)) note("the log of an earlier run is now ", *moved);
-        is_of_another_run_ = false;
-      }
-      // In one step, so that a full disk or a kill at this point does not cost the lines that are there.
-      write_file(path_, earlier_, std::string(who));
-      file_.reset(std::fopen(path_.c_str(), "ab"));
-      JESSL_CHECK(file_ != nullptr, IOError, who, ": cannot write ", path_, ": ", std::strerror(errno),
-                  "; choose a writable folder.");
-      earlier_.clear();  // not before: the next try writes them again
-    }
+    void open();
 
-    void write_pending() {
-      if (file_ == nullptr) open();
-      while (!pending_.empty()) {
-        const ssize_t written = ::write(::fileno(file_.get()), pending_.data(), pending_.size());
-        JESSL_CHECK(written >= 0 || errno == EINTR, IOError, who, ": cannot write ",
-                    std::count(pending_.begin(), pending_.end(), '\n'), " lines to ", path_, ": ", std::strerror(errno),
-                    "; is the disk full?");
-        if (written > 0) pending_.erase(0, static_cast<std::size_t>(written));
-      }
-    }
+    void write_pending();
 
     struct Close {
       void operator()(std::FILE* file) const noexcept { std::fclose(file); }
@@ -208,3 +108,131 @@ struct JSONLines {
 }  // namespace jessl::train
 
 JESSL_OPTIONS(jessl::train::JSONLines, path);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train {
+
+JESSL_INLINE JSONLines::State::State(std::filesystem::path path, const Run& run) : path_(std::move(path)) {
+  if (path_.has_parent_path()) io::make_folder(path_.parent_path());
+  lock_.emplace(path_, who);
+  AtomicFile probe(path_, std::string(who));  // An unwritable place is known before the first step.
+  if (run.first_step > 0) take_up(run);
+}
+
+JESSL_INLINE void JSONLines::State::after_step(const StepRecord& record) {
+  const double seconds = record.step_seconds + record.loader_seconds;
+  const Json line{{"step", record.step},
+                  {"epoch", record.epoch},
+                  {"loss", to_json(record.loss)},
+                  {"learning_rate", record.learning_rate},
+                  {"images_per_second", seconds > 0.0 ? static_cast<double>(record.images) / seconds : 0.0},
+                  {"loader_seconds", record.loader_seconds}};
+  add(line);
+}
+
+JESSL_INLINE void JSONLines::State::after_measurement(const Measurement& measurement) {
+  add({{"step", measurement.step},
+       {"epoch", measurement.epoch},
+       {"measured_by", measurement.by},
+       {"protocol", measurement.protocol},
+       {"values", measurement.values}});
+}
+
+JESSL_INLINE void JSONLines::State::finish() {
+  if (!pending_.empty()) write_pending();
+}
+
+JESSL_INLINE void JSONLines::State::add(const Json& line) {
+  pending_ += io::detail::dump_json(line, -1, "jessl::train::JSONLines: a line") + '\n';
+  try {
+    write_pending();
+    refused_ = false;
+  } catch (const IOError& error) {
+    if (!std::exchange(refused_, true)) warn(error.what(), " Its lines are kept until it can be written.");
+  }
+}
+
+JESSL_INLINE void JSONLines::State::take_up(const Run& run) {
+  const auto is_its_log = [&](const Lines& lines) {
+    return lines.last == run.first_step && (std::isnan(run.resumed_loss) || lines.loss == run.resumed_loss);
+  };
+  const std::optional<Lines> here = lines_until(path_, run.first_step);
+  if (here && is_its_log(*here)) {
+    earlier_ = here->text;
+    is_of_another_run_ = false;
+    return;
+  }
+  for (int number = 1;; ++number) {
+    const std::filesystem::path previous =
+        number == 1 ? path_.string() + ".previous" : concat(path_.string(), ".previous-", number);
+    const std::optional<Lines> there = lines_until(previous, run.first_step);
+    if (!there) break;
+    if (!is_its_log(*there)) continue;
+    note("the log goes on from the lines of ", previous);
+    earlier_ = there->text;
+    return;
+  }
+  if (here && here->last < run.first_step) {
+    warn(who, ": ", path_, " ends at step ", here->last, ", the run is resumed after step ", run.first_step,
+         "; lines are missing");
+    earlier_ = here->text;
+    is_of_another_run_ = false;
+  } else {
+    warn(who, ": there is no log of the run that is resumed at ", path_, "; it begins after step ", run.first_step);
+  }
+}
+
+JESSL_INLINE std::optional<JSONLines::State::Lines> JSONLines::State::lines_until(const std::filesystem::path& path,
+                                                                                  std::int64_t step) {
+  std::ifstream earlier(path, std::ios::binary);
+  const int reason = errno;
+  std::error_code failure;
+  if (!earlier.is_open() && !std::filesystem::exists(path, failure) && !failure) return std::nullopt;
+  JESSL_CHECK(earlier.is_open(), IOError, who, ": cannot read ", path, " of an earlier run: ", std::strerror(reason),
+              "; move it away, or write to another folder");
+  Lines kept;
+  for (std::string line; std::getline(earlier, line);) {
+    const Json parsed = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!parsed.is_object() || !parsed.contains("step") || !parsed["step"].is_number_integer()) continue;
+    if (parsed["step"] > step) break;
+    if (parsed.contains("measured_by")) {
+      kept.text += line + '\n';
+      continue;
+    }
+    kept.last = parsed["step"].get<std::int64_t>();
+    kept.loss = parsed.contains("loss") && parsed["loss"].is_number() ? parsed["loss"].get<double>()
+                                                                      : std::numeric_limits<double>::quiet_NaN();
+    kept.text += line + '\n';
+  }
+  JESSL_CHECK(!earlier.bad(), IOError, who, ": cannot read ", path, " to its end: ", std::strerror(errno));
+  return kept;
+}
+
+JESSL_INLINE void JSONLines::State::open() {
+  if (is_of_another_run_) {
+    if (const auto moved = keep_previous(path_, who)) note("the log of an earlier run is now ", *moved);
+    is_of_another_run_ = false;
+  }
+  // In one step, so that a full disk or a kill at this point does not cost the lines that are there.
+  write_file(path_, earlier_, std::string(who));
+  file_.reset(std::fopen(path_.c_str(), "ab"));
+  JESSL_CHECK(file_ != nullptr, IOError, who, ": cannot write ", path_, ": ", std::strerror(errno),
+              "; choose a writable folder.");
+  earlier_.clear();  // not before: the next try writes them again
+}
+
+JESSL_INLINE void JSONLines::State::write_pending() {
+  if (file_ == nullptr) open();
+  while (!pending_.empty()) {
+    const ssize_t written = ::write(::fileno(file_.get()), pending_.data(), pending_.size());
+    JESSL_CHECK(written >= 0 || errno == EINTR, IOError, who, ": cannot write ",
+                std::count(pending_.begin(), pending_.end(), '\n'), " lines to ", path_, ": ", std::strerror(errno),
+                "; is the disk full?");
+    if (written > 0) pending_.erase(0, static_cast<std::size_t>(written));
+  }
+}
+
+}  // namespace jessl::train
+
+#endif  // JESSL_DEFINITIONS

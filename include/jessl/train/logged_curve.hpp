@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/eval/curve_picture.hpp>
@@ -23,7 +24,15 @@ namespace jessl::train {
 /// Errors     DataError where the file can't be read, or no line in it has a step and that number
 /// Models     none
 /// Source     none
-[[nodiscard]] inline eval::Curve logged_curve(const std::filesystem::path& path, const std::string& number = "loss") {
+[[nodiscard]] eval::Curve logged_curve(const std::filesystem::path& path, const std::string& number = "loss");
+
+}  // namespace jessl::train
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train {
+
+JESSL_INLINE eval::Curve logged_curve(const std::filesystem::path& path, const std::string& number) {
   constexpr std::string_view who = "jessl::train::logged_curve";
   std::ifstream file(path, std::ios::binary);
   JESSL_CHECK(file.is_open(), DataError, who, ": cannot open ", path, "; is the path right?");
@@ -44,3 +53,5 @@ namespace jessl::train {
 }
 
 }  // namespace jessl::train
+
+#endif  // JESSL_DEFINITIONS

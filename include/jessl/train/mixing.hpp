@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <jessl/augment/mixing.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/tensor.hpp>
 
@@ -25,7 +26,25 @@ namespace jessl::train {
 ///            not, a box beyond the image; ConfigError for a lambda outside [0, 1]
 /// Models     none
 /// Source     as augment::MixUp and augment::CutMix
-[[nodiscard]] inline torch::Tensor mix(const torch::Tensor& images, const augment::Mixing& mixing) {
+[[nodiscard]] torch::Tensor mix(const torch::Tensor& images, const augment::Mixing& mixing);
+
+/// The targets of mixed images, for a cross-entropy with probabilities: augment::mixed_targets as a tensor.
+///
+/// Shapes     labels [N] -> [N, classes], float32 on that device
+/// Randomness none
+/// Errors     ShapeError, ConfigError as augment::mixed_targets
+/// Models     none
+/// Source     as augment::MixUp and augment::CutMix
+[[nodiscard]] torch::Tensor mixed_targets(std::span<const std::int64_t> labels, std::int64_t classes,
+                                          const augment::Mixing& mixing, const torch::Device& device = torch::kCPU);
+
+}  // namespace jessl::train
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train {
+
+JESSL_INLINE torch::Tensor mix(const torch::Tensor& images, const augment::Mixing& mixing) {
   constexpr std::string_view who = "jessl::train::mix";
   const auto count = static_cast<std::int64_t>(mixing.partner.size());
   JESSL_CHECK(images.defined() && images.dim() == 4 && images.is_floating_point() && images.size(0) == count,
@@ -53,16 +72,8 @@ namespace jessl::train {
   return torch::where(inside.unsqueeze(1), others, images);
 }
 
-/// The targets of mixed images, for a cross-entropy with probabilities: augment::mixed_targets as a tensor.
-///
-/// Shapes     labels [N] -> [N, classes], float32 on that device
-/// Randomness none
-/// Errors     ShapeError, ConfigError as augment::mixed_targets
-/// Models     none
-/// Source     as augment::MixUp and augment::CutMix
-[[nodiscard]] inline torch::Tensor mixed_targets(std::span<const std::int64_t> labels, std::int64_t classes,
-                                                 const augment::Mixing& mixing,
-                                                 const torch::Device& device = torch::kCPU) {
+JESSL_INLINE torch::Tensor mixed_targets(std::span<const std::int64_t> labels, std::int64_t classes,
+                                         const augment::Mixing& mixing, const torch::Device& device) {
   JESSL_CHECK(classes >= 1, ShapeError, "jessl::train::mixed_targets: classes is ", classes, ", expected at least 1");
   torch::Tensor targets = torch::empty({static_cast<std::int64_t>(labels.size()), classes});
   augment::mixed_targets(labels, classes, mixing,
@@ -71,3 +82,5 @@ namespace jessl::train {
 }
 
 }  // namespace jessl::train
+
+#endif  // JESSL_DEFINITIONS

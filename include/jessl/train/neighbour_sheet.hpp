@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <jessl/augment/pipeline.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 #include <jessl/core/options.hpp>
@@ -46,18 +47,7 @@ namespace detail {
 inline constexpr std::int64_t frame_width = 3;  // pixels
 
 /// A picture in colour, with a frame around it.
-[[nodiscard]] inline Image framed(const Image& picture, const eval::RGB& colour) {
-  Image result = eval::detail::blank(picture.width + 2 * frame_width, picture.height + 2 * frame_width, colour);
-  for (std::int64_t y = 0; y < picture.height; ++y) {
-    for (std::int64_t x = 0; x < picture.width; ++x) {
-      const auto to = static_cast<std::size_t>(((y + frame_width) * result.width + x + frame_width) * 3);
-      for (std::int64_t c = 0; c < 3; ++c) {
-        result.pixels[to + static_cast<std::size_t>(c)] = picture.view().at(y, x, picture.channels == 1 ? 0 : c);
-      }
-    }
-  }
-  return result;
-}
+[[nodiscard]] Image framed(const Image& picture, const eval::RGB& colour);
 
 }  // namespace detail
 
@@ -123,3 +113,24 @@ template <Dataset Q, Dataset B>
 }  // namespace jessl::train
 
 JESSL_OPTIONS(jessl::train::NeighbourSheetOptions, images, neighbours, skip, size);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train::detail {
+
+JESSL_INLINE Image framed(const Image& picture, const eval::RGB& colour) {
+  Image result = eval::detail::blank(picture.width + 2 * frame_width, picture.height + 2 * frame_width, colour);
+  for (std::int64_t y = 0; y < picture.height; ++y) {
+    for (std::int64_t x = 0; x < picture.width; ++x) {
+      const auto to = static_cast<std::size_t>(((y + frame_width) * result.width + x + frame_width) * 3);
+      for (std::int64_t c = 0; c < 3; ++c) {
+        result.pixels[to + static_cast<std::size_t>(c)] = picture.view().at(y, x, picture.channels == 1 ? 0 : c);
+      }
+    }
+  }
+  return result;
+}
+
+}  // namespace jessl::train::detail
+
+#endif  // JESSL_DEFINITIONS

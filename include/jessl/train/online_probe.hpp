@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/matrix.hpp>
 #include <jessl/core/options.hpp>
@@ -70,78 +71,20 @@ struct OnlineProbe {
 
 class OnlineProbe::State {
  public:
-  State(const OnlineProbe& settings, const Run& run)
-      : settings_(settings), classes_(run.classes), epochs_(run.epochs), report_(run.report) {
-    JESSL_CHECK(
-        run.classes >= 1, ConfigError, who,
-        ": the data set has no labels for the classifiers to learn; leave OnlineProbe out, or give the images classes");
-    JESSL_CHECK(settings.epochs >= 0, ConfigError, who, ": epochs is ", settings.epochs, ", expected >= 0");
-    settings.optimizer.check();
-  }
+  State(const OnlineProbe& settings, const Run& run);
 
-  void after_forward(const StepFeatures& features) {
-    if (!optimizer_) make(features);
-    optimizer_->zero_grad();
-    torch::Tensor loss;
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-      const torch::Tensor logits = layers_[i].logits(features.layers[i].output);
-      const torch::Tensor losses = torch::cross_entropy_loss(logits, features.labels, /*weight=*/{}, at::Reduction::Sum,
-                                                             /*ignore_index=*/no_label);
-      layers_[i].counts += counts(logits.detach(), features.labels, losses.detach());
-      loss = i == 0 ? losses : loss + losses;
-    }
-    const torch::Tensor labelled = features.labels.ne(no_label).sum().clamp_min(1);
-    (loss / labelled).backward();
-    optimizer_->step();
-  }
+  void after_forward(const StepFeatures& features);
 
-  void after_epoch(const EpochRecord&) {
-    Json train = Json::object();
-    for (Probe& layer : layers_) {
-      train[layer.name] = figures(layer.counts);
-      layer.counts.zero_();
-    }
-    report("train", "of the steps, in training mode, each judged before it is learned from", std::move(train));
-  }
+  void after_epoch(const EpochRecord&);
 
   /// Judges features that nothing learns from, of a data set with labels.
-  void judge(const LayerEmbedding& test) {
-    const torch::NoGradGuard no_gradient;
-    const torch::Tensor labels = torch::tensor(test.labels, torch::kInt64);
-    Json values = Json::object();
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-      const RowMatrix& rows = test.layers[i].features;
-      const torch::Tensor features =
-          torch::from_blob(const_cast<float*>(rows.data()), {rows.rows(), rows.cols()}, torch::kFloat32);  // read only
-      torch::Tensor sums = torch::zeros({fields}, torch::kFloat64);
-      constexpr std::int64_t rows_at_once = 4096;
-      for (std::int64_t begin = 0; begin < rows.rows(); begin += rows_at_once) {
-        const std::int64_t size = std::min<std::int64_t>(rows_at_once, rows.rows() - begin);
-        const torch::Tensor some = labels.narrow(0, begin, size);
-        const torch::Tensor logits =
-            layers_[i].logits(features.narrow(0, begin, size).to(layers_[i].weight.device())).cpu();
-        sums += counts(logits, some, torch::cross_entropy_loss(logits, some, {}, at::Reduction::Sum, no_label));
-      }
-      values[layers_[i].name] = figures(sums);
-    }
-    report("test", "of evaluation, in evaluation mode", std::move(values));
-  }
+  void judge(const LayerEmbedding& test);
 
   [[nodiscard]] bool is_due(const EpochRecord& epoch) const {
     return settings_.epochs > 0 && ((epoch.epoch + 1) % settings_.epochs == 0 || epoch.epoch + 1 == epochs_);
   }
 
-  [[nodiscard]] StateDict state_dict() const {
-    if (!optimizer_) return saved_;
-    StateDict dict;
-    for (const Probe& layer : layers_) {
-      dict[layer.name + ".weight"] = layer.weight.detach();
-      dict[layer.name + ".bias"] = layer.bias.detach();
-      dict[layer.name + ".counts"] = layer.counts;
-    }
-    for (const auto& [name, tensor] : optimizer_->state_dict()) dict["optimizer." + name] = tensor;
-    return dict;
-  }
+  [[nodiscard]] StateDict state_dict() const;
 
   /// Takes it up at the first step, which tells how wide the layers are.
   void load_state_dict(const StateDict& dict) { saved_ = dict; }
@@ -157,81 +100,20 @@ class OnlineProbe::State {
     torch::Tensor bias;    // [C]
     torch::Tensor counts;  // [fields] float64, since the epoch began
 
-    [[nodiscard]] torch::Tensor logits(const torch::Tensor& features) const {
-      return torch::linear(features.to(torch::kFloat32), weight, bias);
-    }
+    [[nodiscard]] torch::Tensor logits(const torch::Tensor& features) const;
   };
 
   /// What the rows add to a layer's counts, [fields]. Of equal logits the lower class comes first, as in eval::top_k.
   [[nodiscard]] static torch::Tensor counts(const torch::Tensor& logits, const torch::Tensor& labels,
-                                            const torch::Tensor& loss) {
-    const torch::Tensor labelled = labels.ne(no_label);
-    // Comparisons with NaN are false, and a label that nothing exceeds would be right.
-    const torch::Tensor judged = labelled.logical_and(logits.isfinite().all(1));
-    const torch::Tensor column = labels.clamp_min(0).unsqueeze(1);  // [rows, 1]
-    const torch::Tensor own = logits.gather(1, column);
-    const torch::Tensor earlier = torch::arange(logits.size(1), labels.options()).lt(column);  // [rows, C]
-    const torch::Tensor before = logits.gt(own).logical_or(logits.eq(own).logical_and(earlier)).sum(1);
-    return torch::stack(
-               {labelled.sum(), before.lt(1).logical_and(judged).sum(), before.lt(5).logical_and(judged).sum(), loss})
-        .to(torch::kFloat64);
-  }
+                                            const torch::Tensor& loss);
 
-  [[nodiscard]] Json figures(const torch::Tensor& sums) const {
-    const torch::Tensor here = sums.cpu();
-    const double* sum = here.const_data_ptr<double>();
-    const double rows = std::max(sum[0], 1.0);
-    Json values{{"top1", sum[1] / rows}};
-    if (classes_ > 5) values["top5"] = sum[2] / rows;
-    values["loss"] = jessl::to_json(sum[3] / rows);
-    return values;
-  }
+  [[nodiscard]] Json figures(const torch::Tensor& sums) const;
 
-  void report(std::string_view part, std::string_view views, Json values) const {
-    report_({.by = std::string(name),
-             .protocol = {{"classifier", "linear, trained beside the network"},
-                          {"optimizer", to_json(settings_.optimizer)},
-                          {"classes", classes_},
-                          {"views", views}},
-             .values = {{std::string(part), std::move(values)}}});
-  }
+  void report(std::string_view part, std::string_view views, Json values) const;
 
-  void make(const StepFeatures& features) {
-    optim::NamedParameters parameters;
-    for (const Layer& layer : features.layers) {
-      const auto options = torch::TensorOptions(layer.output.device());
-      Probe& probe = layers_.emplace_back(
-          Probe{.name = layer.name,
-                .weight = torch::zeros({classes_, layer.output.size(1)}, options.dtype(torch::kFloat32)),
-                .bias = torch::zeros({classes_}, options.dtype(torch::kFloat32)),
-                .counts = torch::zeros({fields}, options.dtype(torch::kFloat64))});
-      take_up(probe.name + ".weight", probe.weight);
-      take_up(probe.name + ".bias", probe.bias);
-      take_up(probe.name + ".counts", probe.counts);
-      parameters.emplace_back(probe.name + ".weight", probe.weight.requires_grad_());
-      parameters.emplace_back(probe.name + ".bias", probe.bias.requires_grad_());
-    }
-    optimizer_.emplace(settings_.optimizer.attach(parameters));
-    if (saved_.empty()) return;
-    StateDict moments;
-    constexpr std::string_view prefix = "optimizer.";
-    for (const auto& [name, tensor] : saved_) {
-      if (name.starts_with(prefix)) moments[name.substr(prefix.size())] = tensor;
-    }
-    optimizer_->load_state_dict(moments);
-    saved_.clear();
-  }
+  void make(const StepFeatures& features);
 
-  void take_up(const std::string& entry, torch::Tensor& tensor) const {
-    if (saved_.empty()) return;
-    const auto found = saved_.find(entry);
-    JESSL_CHECK(found != saved_.end(), ConfigError, who, ": the checkpoint's probes have no \"", entry,
-                "\"; was it written by a run with another projector?");
-    JESSL_CHECK(found->second.sizes() == tensor.sizes(), ShapeError, who, ": the checkpoint's \"", entry, "\" is ",
-                shape_of(found->second), ", expected ", shape_of(tensor), ", for this network and ", classes_,
-                " classes");
-    tensor.copy_(found->second);
-  }
+  void take_up(const std::string& entry, torch::Tensor& tensor) const;
 
   OnlineProbe settings_;
   std::int64_t classes_;
@@ -291,3 +173,153 @@ OnlineProbeOn<D> OnlineProbe::on(const D& data) const {
 }  // namespace jessl::train
 
 JESSL_OPTIONS(jessl::train::OnlineProbe, optimizer, epochs);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train {
+
+JESSL_INLINE OnlineProbe::State::State(const OnlineProbe& settings, const Run& run)
+    : settings_(settings), classes_(run.classes), epochs_(run.epochs), report_(run.report) {
+  JESSL_CHECK(
+      run.classes >= 1, ConfigError, who,
+      ": the data set has no labels for the classifiers to learn; leave OnlineProbe out, or give the images classes");
+  JESSL_CHECK(settings.epochs >= 0, ConfigError, who, ": epochs is ", settings.epochs, ", expected >= 0");
+  settings.optimizer.check();
+}
+
+JESSL_INLINE void OnlineProbe::State::after_forward(const StepFeatures& features) {
+  if (!optimizer_) make(features);
+  optimizer_->zero_grad();
+  torch::Tensor loss;
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const torch::Tensor logits = layers_[i].logits(features.layers[i].output);
+    const torch::Tensor losses = torch::cross_entropy_loss(logits, features.labels, /*weight=*/{}, at::Reduction::Sum,
+                                                           /*ignore_index=*/no_label);
+    layers_[i].counts += counts(logits.detach(), features.labels, losses.detach());
+    loss = i == 0 ? losses : loss + losses;
+  }
+  const torch::Tensor labelled = features.labels.ne(no_label).sum().clamp_min(1);
+  (loss / labelled).backward();
+  optimizer_->step();
+}
+
+JESSL_INLINE void OnlineProbe::State::after_epoch(const EpochRecord&) {
+  Json train = Json::object();
+  for (Probe& layer : layers_) {
+    train[layer.name] = figures(layer.counts);
+    layer.counts.zero_();
+  }
+  report("train", "of the steps, in training mode, each judged before it is learned from", std::move(train));
+}
+
+JESSL_INLINE void OnlineProbe::State::judge(const LayerEmbedding& test) {
+  const torch::NoGradGuard no_gradient;
+  const torch::Tensor labels = torch::tensor(test.labels, torch::kInt64);
+  Json values = Json::object();
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const RowMatrix& rows = test.layers[i].features;
+    const torch::Tensor features =
+        torch::from_blob(const_cast<float*>(rows.data()), {rows.rows(), rows.cols()}, torch::kFloat32);  // read only
+    torch::Tensor sums = torch::zeros({fields}, torch::kFloat64);
+    constexpr std::int64_t rows_at_once = 4096;
+    for (std::int64_t begin = 0; begin < rows.rows(); begin += rows_at_once) {
+      const std::int64_t size = std::min<std::int64_t>(rows_at_once, rows.rows() - begin);
+      const torch::Tensor some = labels.narrow(0, begin, size);
+      const torch::Tensor logits =
+          layers_[i].logits(features.narrow(0, begin, size).to(layers_[i].weight.device())).cpu();
+      sums += counts(logits, some, torch::cross_entropy_loss(logits, some, {}, at::Reduction::Sum, no_label));
+    }
+    values[layers_[i].name] = figures(sums);
+  }
+  report("test", "of evaluation, in evaluation mode", std::move(values));
+}
+
+JESSL_INLINE StateDict OnlineProbe::State::state_dict() const {
+  if (!optimizer_) return saved_;
+  StateDict dict;
+  for (const Probe& layer : layers_) {
+    dict[layer.name + ".weight"] = layer.weight.detach();
+    dict[layer.name + ".bias"] = layer.bias.detach();
+    dict[layer.name + ".counts"] = layer.counts;
+  }
+  for (const auto& [name, tensor] : optimizer_->state_dict()) dict["optimizer." + name] = tensor;
+  return dict;
+}
+
+JESSL_INLINE torch::Tensor OnlineProbe::State::Probe::logits(const torch::Tensor& features) const {
+  return torch::linear(features.to(torch::kFloat32), weight, bias);
+}
+
+JESSL_INLINE torch::Tensor OnlineProbe::State::counts(const torch::Tensor& logits, const torch::Tensor& labels,
+                                                      const torch::Tensor& loss) {
+  const torch::Tensor labelled = labels.ne(no_label);
+  // Comparisons with NaN are false, and a label that nothing exceeds would be right.
+  const torch::Tensor judged = labelled.logical_and(logits.isfinite().all(1));
+  const torch::Tensor column = labels.clamp_min(0).unsqueeze(1);  // [rows, 1]
+  const torch::Tensor own = logits.gather(1, column);
+  const torch::Tensor earlier = torch::arange(logits.size(1), labels.options()).lt(column);  // [rows, C]
+  const torch::Tensor before = logits.gt(own).logical_or(logits.eq(own).logical_and(earlier)).sum(1);
+  return torch::stack(
+             {labelled.sum(), before.lt(1).logical_and(judged).sum(), before.lt(5).logical_and(judged).sum(), loss})
+      .to(torch::kFloat64);
+}
+
+JESSL_INLINE Json OnlineProbe::State::figures(const torch::Tensor& sums) const {
+  const torch::Tensor here = sums.cpu();
+  const double* sum = here.const_data_ptr<double>();
+  const double rows = std::max(sum[0], 1.0);
+  Json values{{"top1", sum[1] / rows}};
+  if (classes_ > 5) values["top5"] = sum[2] / rows;
+  values["loss"] = jessl::to_json(sum[3] / rows);
+  return values;
+}
+
+JESSL_INLINE void OnlineProbe::State::report(std::string_view part, std::string_view views, Json values) const {
+  report_({.by = std::string(name),
+           .protocol = {{"classifier", "linear, trained beside the network"},
+                        {"optimizer", to_json(settings_.optimizer)},
+                        {"classes", classes_},
+                        {"views", views}},
+           .values = {{std::string(part), std::move(values)}}});
+}
+
+JESSL_INLINE void OnlineProbe::State::make(const StepFeatures& features) {
+  optim::NamedParameters parameters;
+  for (const Layer& layer : features.layers) {
+    const auto options = torch::TensorOptions(layer.output.device());
+    Probe& probe = layers_.emplace_back(
+        Probe{.name = layer.name,
+              .weight = torch::zeros({classes_, layer.output.size(1)}, options.dtype(torch::kFloat32)),
+              .bias = torch::zeros({classes_}, options.dtype(torch::kFloat32)),
+              .counts = torch::zeros({fields}, options.dtype(torch::kFloat64))});
+    take_up(probe.name + ".weight", probe.weight);
+    take_up(probe.name + ".bias", probe.bias);
+    take_up(probe.name + ".counts", probe.counts);
+    parameters.emplace_back(probe.name + ".weight", probe.weight.requires_grad_());
+    parameters.emplace_back(probe.name + ".bias", probe.bias.requires_grad_());
+  }
+  optimizer_.emplace(settings_.optimizer.attach(parameters));
+  if (saved_.empty()) return;
+  StateDict moments;
+  constexpr std::string_view prefix = "optimizer.";
+  for (const auto& [name, tensor] : saved_) {
+    if (name.starts_with(prefix)) moments[name.substr(prefix.size())] = tensor;
+  }
+  optimizer_->load_state_dict(moments);
+  saved_.clear();
+}
+
+JESSL_INLINE void OnlineProbe::State::take_up(const std::string& entry, torch::Tensor& tensor) const {
+  if (saved_.empty()) return;
+  const auto found = saved_.find(entry);
+  JESSL_CHECK(found != saved_.end(), ConfigError, who, ": the checkpoint's probes have no \"", entry,
+              "\"; was it written by a run with another projector?");
+  JESSL_CHECK(found->second.sizes() == tensor.sizes(), ShapeError, who, ": the checkpoint's \"", entry, "\" is ",
+              shape_of(found->second), ", expected ", shape_of(tensor), ", for this network and ", classes_,
+              " classes");
+  tensor.copy_(found->second);
+}
+
+}  // namespace jessl::train
+
+#endif  // JESSL_DEFINITIONS

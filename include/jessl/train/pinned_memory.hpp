@@ -10,6 +10,7 @@
 #include <mutex>
 #include <utility>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/tensor.hpp>
 
@@ -30,26 +31,9 @@ namespace jessl::train {
 /// Source     none
 class PinnedMemory : public std::pmr::memory_resource {
  private:
-  void* do_allocate(std::size_t bytes, std::size_t /*alignment*/) override {  // whole pages
-    torch::Tensor block;
-    try {
-      // A byte at least, so that each block has a place of its own.
-      block = torch::empty({static_cast<std::int64_t>(std::max(bytes, std::size_t{1}))},
-                           torch::dtype(torch::kByte).pinned_memory(true));
-    } catch (const c10::Error& error) {
-      fail<ConfigError>("jessl::train::PinnedMemory: ", bytes,
-                        " bytes cannot be locked: ", error.what_without_backtrace());
-    }
-    const std::lock_guard lock(mutex_);
-    void* const memory = block.data_ptr();
-    blocks_.emplace(memory, std::move(block));
-    return memory;
-  }
+  void* do_allocate(std::size_t bytes, std::size_t /*alignment*/) override;
 
-  void do_deallocate(void* memory, std::size_t, std::size_t) override {
-    const std::lock_guard lock(mutex_);
-    blocks_.erase(memory);
-  }
+  void do_deallocate(void* memory, std::size_t, std::size_t) override;
 
   [[nodiscard]] bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override {
     return this == &other;
@@ -60,3 +44,32 @@ class PinnedMemory : public std::pmr::memory_resource {
 };
 
 }  // namespace jessl::train
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train {
+
+JESSL_INLINE void* PinnedMemory::do_allocate(std::size_t bytes, std::size_t /*alignment*/) {  // whole pages
+  torch::Tensor block;
+  try {
+    // A byte at least, so that each block has a place of its own.
+    block = torch::empty({static_cast<std::int64_t>(std::max(bytes, std::size_t{1}))},
+                         torch::dtype(torch::kByte).pinned_memory(true));
+  } catch (const c10::Error& error) {
+    fail<ConfigError>("jessl::train::PinnedMemory: ", bytes,
+                      " bytes cannot be locked: ", error.what_without_backtrace());
+  }
+  const std::lock_guard lock(mutex_);
+  void* const memory = block.data_ptr();
+  blocks_.emplace(memory, std::move(block));
+  return memory;
+}
+
+JESSL_INLINE void PinnedMemory::do_deallocate(void* memory, std::size_t, std::size_t) {
+  const std::lock_guard lock(mutex_);
+  blocks_.erase(memory);
+}
+
+}  // namespace jessl::train
+
+#endif  // JESSL_DEFINITIONS

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <jessl/core/autocast.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
@@ -105,9 +106,7 @@ struct Layer {
 ///
 /// Errors     none
 /// Source     none
-[[nodiscard]] inline std::string layer_name(std::size_t i) {
-  return i == 0 ? "representation" : concat("projector.", i - 1);
-}
+[[nodiscard]] std::string layer_name(std::size_t i);
 
 /// What the forward pass of a step made of its views, at every layer: made by the step itself, not by a second pass. The V
 /// views are those of the first size that the network sees: of multi-crop the large ones, and where a loss looks at some views
@@ -162,3 +161,13 @@ struct FitResult {
 }  // namespace jessl
 
 JESSL_OPTIONS(jessl::train::Resolved, device, precision, threads, workers, warmup_epochs, version);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train {
+
+JESSL_INLINE std::string layer_name(std::size_t i) { return i == 0 ? "representation" : concat("projector.", i - 1); }
+
+}  // namespace jessl::train
+
+#endif  // JESSL_DEFINITIONS

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/element.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/shape.hpp>
@@ -24,17 +25,7 @@ namespace jessl::train {
 /// Errors     none
 /// Models     none
 /// Source     none
-[[nodiscard]] inline torch::ScalarType scalar_type(Element element) {
-  switch (element) {
-    case Element::float32:
-      return torch::kFloat;
-    case Element::bfloat16:
-      return torch::kBFloat16;
-    case Element::float16:
-      return torch::kHalf;
-  }
-  fail<InternalError>("jessl::train::scalar_type: an unnamed element ", static_cast<int>(element));
-}
+[[nodiscard]] torch::ScalarType scalar_type(Element element);
 
 /// A batch as tensors on the CPU: see to_tensors().
 ///
@@ -90,14 +81,38 @@ template <class Release>
 /// Errors     none
 /// Models     none
 /// Source     none
-[[nodiscard]] inline BatchTensors to_tensors(const data::Batch& batch) {
+[[nodiscard]] BatchTensors to_tensors(const data::Batch& batch);
+
+/// As above, and the tensors own the batch: it goes back to the loader with the last of them.
+[[nodiscard]] BatchTensors to_tensors(data::Batch&& batch);
+
+}  // namespace jessl::train
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train {
+
+JESSL_INLINE torch::ScalarType scalar_type(Element element) {
+  switch (element) {
+    case Element::float32:
+      return torch::kFloat;
+    case Element::bfloat16:
+      return torch::kBFloat16;
+    case Element::float16:
+      return torch::kHalf;
+  }
+  fail<InternalError>("jessl::train::scalar_type: an unnamed element ", static_cast<int>(element));
+}
+
+JESSL_INLINE BatchTensors to_tensors(const data::Batch& batch) {
   return detail::tensors_of(batch, [](void*) {});
 }
 
-/// As above, and the tensors own the batch: it goes back to the loader with the last of them.
-[[nodiscard]] inline BatchTensors to_tensors(data::Batch&& batch) {
+JESSL_INLINE BatchTensors to_tensors(data::Batch&& batch) {
   const auto lease = std::make_shared<const data::Batch>(std::move(batch));
   return detail::tensors_of(*lease, [lease](void*) {});
 }
 
 }  // namespace jessl::train
+
+#endif  // JESSL_DEFINITIONS

@@ -20,6 +20,7 @@
 #include <jessl/backbone/concept.hpp>
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/matrix.hpp>
 #include <jessl/core/module_state.hpp>
@@ -88,20 +89,13 @@ template <class B>
 /// A module on a device and in evaluation mode for the life of the guard, and then where and how it was.
 class Lent {
  public:
-  Lent(std::shared_ptr<torch::nn::Module> module, const torch::Device& device)
-      : module_(module), home_(device_of(*module, device)), mode_(module) {
-    module_->to(device);
-    to_channels_last(*module_);  // as every pass of a trainer leaves it
-  }
+  Lent(std::shared_ptr<torch::nn::Module> module, const torch::Device& device);
   Lent(const Lent&) = delete;
   Lent& operator=(const Lent&) = delete;
-  ~Lent() { module_->to(home_); }
+  ~Lent();
 
  private:
-  [[nodiscard]] static torch::Device device_of(const torch::nn::Module& module, const torch::Device& otherwise) {
-    const std::vector<torch::Tensor> parameters = module.parameters();
-    return parameters.empty() ? otherwise : parameters.front().device();
-  }
+  [[nodiscard]] static torch::Device device_of(const torch::nn::Module& module, const torch::Device& otherwise);
 
   std::shared_ptr<torch::nn::Module> module_;
   torch::Device home_;
@@ -109,14 +103,7 @@ class Lent {
 };
 
 /// What tells two networks of one architecture apart: FNV-1a of the checksums of all their tensors.
-[[nodiscard]] inline std::uint64_t fingerprint(const std::vector<std::shared_ptr<torch::nn::Module>>& modules) {
-  std::uint64_t hash = 0xCBF29CE484222325U;
-  for (const auto& module : modules) {
-    for (const auto& [name, tensor] : module_state(*module))
-      hash = (hash ^ static_cast<std::uint64_t>(io::detail::checksum(tensor))) * 0x100000001B3U;
-  }
-  return hash;
-}
+[[nodiscard]] std::uint64_t fingerprint(const std::vector<std::shared_ptr<torch::nn::Module>>& modules);
 
 /// JSON that is made already, in the place of settings.
 struct MadeJson {
@@ -187,32 +174,14 @@ class FrozenImpl : public torch::nn::Module {
 /// from zeros, and compute in float32.
 class LinearClassifiersHeadImpl : public torch::nn::Module {
  public:
-  LinearClassifiersHeadImpl(const std::vector<std::int64_t>& widths, std::int64_t classes)
-      : out_features(static_cast<std::int64_t>(widths.size()) * classes), widths_(widths) {
-    for (const std::int64_t width : widths) classifiers->push_back(torch::nn::Linear(width, classes));
-    register_module("classifiers", classifiers);
-  }
+  LinearClassifiersHeadImpl(const std::vector<std::int64_t>& widths, std::int64_t classes);
 
-  void initialise(std::uint64_t /*seed*/) {
-    const torch::NoGradGuard no_gradient;
-    for (torch::Tensor& parameter : parameters()) parameter.zero_();
-  }
+  void initialise(std::uint64_t /*seed*/);
 
-  [[nodiscard]] torch::Tensor forward(const torch::Tensor& features) {
-    const Autocast full_precision(features.device().type(), Precision::float32);
-    const std::vector<torch::Tensor> parts = features.split_with_sizes(widths_, 1);
-    std::vector<torch::Tensor> scores;
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      const auto& classifier = *of_layer(i);
-      scores.push_back(torch::linear(parts[i], classifier.weight, classifier.bias));  // [N, classes]
-    }
-    return torch::cat(scores, 1);  // [N, layers * classes]
-  }
-  [[nodiscard]] std::vector<torch::Tensor> layers(const torch::Tensor& features) { return {forward(features)}; }
+  [[nodiscard]] torch::Tensor forward(const torch::Tensor& features);
+  [[nodiscard]] std::vector<torch::Tensor> layers(const torch::Tensor& features);
 
-  [[nodiscard]] std::shared_ptr<torch::nn::LinearImpl> of_layer(std::size_t i) const {
-    return classifiers->ptr<torch::nn::LinearImpl>(i);
-  }
+  [[nodiscard]] std::shared_ptr<torch::nn::LinearImpl> of_layer(std::size_t i) const;
 
   torch::nn::ModuleList classifiers;
   std::int64_t out_features;
@@ -229,9 +198,7 @@ struct LinearClassifiers {
   std::vector<std::int64_t> widths{};  ///< of the layers' features
   std::int64_t classes = 0;
 
-  [[nodiscard]] LinearClassifiersHead make(std::int64_t /*in_features*/) const {
-    return LinearClassifiersHead(widths, classes);
-  }
+  [[nodiscard]] LinearClassifiersHead make(std::int64_t /*in_features*/) const;
 };
 
 /// The cross-entropy of each layer's scores, which lie side by side, summed over the layers: so none learns from another.
@@ -334,7 +301,75 @@ struct AccuracyAtEnd {
 };
 
 /// How test images go through a network that was trained with these settings: no more at once than there was memory for.
-[[nodiscard]] inline EmbedOptions embed_options(const FitOptions& fit) {
+[[nodiscard]] EmbedOptions embed_options(const FitOptions& fit);
+
+}  // namespace jessl::train::detail
+
+JESSL_OPTIONS(jessl::train::detail::LinearClassifiers, widths, classes);
+JESSL_OPTIONS(jessl::train::detail::LayerwiseCrossEntropy, layers);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train::detail {
+
+JESSL_INLINE Lent::Lent(std::shared_ptr<torch::nn::Module> module, const torch::Device& device)
+    : module_(module), home_(device_of(*module, device)), mode_(module) {
+  module_->to(device);
+  to_channels_last(*module_);  // as every pass of a trainer leaves it
+}
+
+JESSL_INLINE Lent::~Lent() { module_->to(home_); }
+
+JESSL_INLINE torch::Device Lent::device_of(const torch::nn::Module& module, const torch::Device& otherwise) {
+  const std::vector<torch::Tensor> parameters = module.parameters();
+  return parameters.empty() ? otherwise : parameters.front().device();
+}
+
+JESSL_INLINE std::uint64_t fingerprint(const std::vector<std::shared_ptr<torch::nn::Module>>& modules) {
+  std::uint64_t hash = 0xCBF29CE484222325U;
+  for (const auto& module : modules) {
+    for (const auto& [name, tensor] : module_state(*module))
+      hash = (hash ^ static_cast<std::uint64_t>(io::detail::checksum(tensor))) * 0x100000001B3U;
+  }
+  return hash;
+}
+
+JESSL_INLINE LinearClassifiersHeadImpl::LinearClassifiersHeadImpl(const std::vector<std::int64_t>& widths,
+                                                                  std::int64_t classes)
+    : out_features(static_cast<std::int64_t>(widths.size()) * classes), widths_(widths) {
+  for (const std::int64_t width : widths) classifiers->push_back(torch::nn::Linear(width, classes));
+  register_module("classifiers", classifiers);
+}
+
+JESSL_INLINE void LinearClassifiersHeadImpl::initialise(std::uint64_t /*seed*/) {
+  const torch::NoGradGuard no_gradient;
+  for (torch::Tensor& parameter : parameters()) parameter.zero_();
+}
+
+JESSL_INLINE torch::Tensor LinearClassifiersHeadImpl::forward(const torch::Tensor& features) {
+  const Autocast full_precision(features.device().type(), Precision::float32);
+  const std::vector<torch::Tensor> parts = features.split_with_sizes(widths_, 1);
+  std::vector<torch::Tensor> scores;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const auto& classifier = *of_layer(i);
+    scores.push_back(torch::linear(parts[i], classifier.weight, classifier.bias));  // [N, classes]
+  }
+  return torch::cat(scores, 1);  // [N, layers * classes]
+}
+
+JESSL_INLINE std::vector<torch::Tensor> LinearClassifiersHeadImpl::layers(const torch::Tensor& features) {
+  return {forward(features)};
+}
+
+JESSL_INLINE std::shared_ptr<torch::nn::LinearImpl> LinearClassifiersHeadImpl::of_layer(std::size_t i) const {
+  return classifiers->ptr<torch::nn::LinearImpl>(i);
+}
+
+JESSL_INLINE LinearClassifiersHead LinearClassifiers::make(std::int64_t /*in_features*/) const {
+  return LinearClassifiersHead(widths, classes);
+}
+
+JESSL_INLINE EmbedOptions embed_options(const FitOptions& fit) {
   const std::int64_t at_once = fit.micro_batch > 0 ? fit.micro_batch : fit.batch_size;
   return {.batch_size = std::min(at_once, EmbedOptions{}.batch_size),
           .precision = fit.precision,
@@ -345,5 +380,4 @@ struct AccuracyAtEnd {
 
 }  // namespace jessl::train::detail
 
-JESSL_OPTIONS(jessl::train::detail::LinearClassifiers, widths, classes);
-JESSL_OPTIONS(jessl::train::detail::LayerwiseCrossEntropy, layers);
+#endif  // JESSL_DEFINITIONS

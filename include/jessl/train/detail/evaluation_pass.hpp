@@ -12,6 +12,7 @@
 #include <Eigen/Core>
 
 #include <jessl/core/autocast.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/element.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/tensor.hpp>
@@ -45,43 +46,16 @@ class EvaluationPass {
 
   /// `who` opens the messages of errors; `casts_images` is backbone::casts_images.
   EvaluationPass(std::string_view who, NetworkBase& network, const EmbedOptions& options, std::int64_t images,
-                 bool casts_images)
-      : device_(network.device()),
-        threads_(threads_of(who, options, images)),
-        intra_op_(threads_),
-        backbone_mode_(network.student().backbone),
-        projector_mode_(network.student().projector),
-        autocast_(device_.type(), options.precision),
-        loader_options_{.batch_size = std::min(options.batch_size, images),
-                        .workers = threads_,
-                        .ahead = 0,
-                        .drop_last = false,
-                        .on_corrupt = options.on_corrupt,
-                        .max_corrupt_share = options.max_corrupt_share,
-                        .element = batch_element(resolve(options.precision, device_.type()), casts_images),
-                        .layout = Layout::channels_last} {
-    network.to(device_);  // all of it, where a caller has moved or converted the backbone alone
-  }
+                 bool casts_images);
 
   [[nodiscard]] const data::LoaderOptions& loader_options() const { return loader_options_; }
   [[nodiscard]] std::pmr::memory_resource* memory() { return batch_memory(device_, pinned_); }
 
   /// Shows the next batch to a visitor.
-  void show(const data::Batch& batch, const Visit& visit) {
-    visit(to_tensors(batch).views.front().to(device_, /*non_blocking=*/true), row_, batch.labels);
-    row_ += batch.size();
-  }
+  void show(const data::Batch& batch, const Visit& visit);
 
  private:
-  [[nodiscard]] static std::int64_t threads_of(std::string_view who, const EmbedOptions& options, std::int64_t images) {
-    constexpr std::int64_t most = data::LoaderOptions::most_workers;
-    JESSL_CHECK(images >= 1, ConfigError, who, ": the data set has no images");
-    JESSL_CHECK(options.batch_size >= 1, ConfigError, who, ": batch_size is ", options.batch_size,
-                ", expected at least 1");
-    JESSL_CHECK(options.threads >= 0 && options.threads <= most, ConfigError, who, ": threads is ", options.threads,
-                ", expected 0 (all) to ", most);
-    return options.threads == 0 ? hardware_threads() : options.threads;
-  }
+  [[nodiscard]] static std::int64_t threads_of(std::string_view who, const EmbedOptions& options, std::int64_t images);
 
   torch::Device device_;
   std::int64_t threads_;
@@ -96,3 +70,46 @@ class EvaluationPass {
 };
 
 }  // namespace jessl::train::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train::detail {
+
+JESSL_INLINE EvaluationPass::EvaluationPass(std::string_view who, NetworkBase& network, const EmbedOptions& options,
+                                            std::int64_t images, bool casts_images)
+    : device_(network.device()),
+      threads_(threads_of(who, options, images)),
+      intra_op_(threads_),
+      backbone_mode_(network.student().backbone),
+      projector_mode_(network.student().projector),
+      autocast_(device_.type(), options.precision),
+      loader_options_{.batch_size = std::min(options.batch_size, images),
+                      .workers = threads_,
+                      .ahead = 0,
+                      .drop_last = false,
+                      .on_corrupt = options.on_corrupt,
+                      .max_corrupt_share = options.max_corrupt_share,
+                      .element = batch_element(resolve(options.precision, device_.type()), casts_images),
+                      .layout = Layout::channels_last} {
+  network.to(device_);  // all of it, where a caller has moved or converted the backbone alone
+}
+
+JESSL_INLINE void EvaluationPass::show(const data::Batch& batch, const Visit& visit) {
+  visit(to_tensors(batch).views.front().to(device_, /*non_blocking=*/true), row_, batch.labels);
+  row_ += batch.size();
+}
+
+JESSL_INLINE std::int64_t EvaluationPass::threads_of(std::string_view who, const EmbedOptions& options,
+                                                     std::int64_t images) {
+  constexpr std::int64_t most = data::LoaderOptions::most_workers;
+  JESSL_CHECK(images >= 1, ConfigError, who, ": the data set has no images");
+  JESSL_CHECK(options.batch_size >= 1, ConfigError, who, ": batch_size is ", options.batch_size,
+              ", expected at least 1");
+  JESSL_CHECK(options.threads >= 0 && options.threads <= most, ConfigError, who, ": threads is ", options.threads,
+              ", expected 0 (all) to ", most);
+  return options.threads == 0 ? hardware_threads() : options.threads;
+}
+
+}  // namespace jessl::train::detail
+
+#endif  // JESSL_DEFINITIONS

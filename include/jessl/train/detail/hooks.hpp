@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/log.hpp>
 #include <jessl/core/options.hpp>
@@ -76,25 +77,10 @@ class Hooks {
   }
 
   /// Puts what checkpoints keep of the states into one.
-  void save(io::Checkpoint& checkpoint) const {
-    for (const KeptState& one : kept_) checkpoint.groups[one.group] = one.state_dict();
-  }
+  void save(io::Checkpoint& checkpoint) const;
 
   /// Gives the states what a checkpoint holds of them.
-  void restore(const io::Checkpoint& checkpoint) const {
-    for (const KeptState& one : kept_) {
-      if (checkpoint.groups.contains(one.group)) {
-        one.load_state_dict(checkpoint.group(one.group));
-      } else {
-        warn("jessl::Trainer: the checkpoint has no \"", one.group, "\": that callback starts anew");
-      }
-    }
-    for (const auto& [name, tensors] : checkpoint.groups) {
-      if (name.starts_with("callback.") && std::find(groups_.begin(), groups_.end(), name) == groups_.end())
-        warn("jessl::Trainer: the checkpoint has a \"", name,
-             "\", which no callback of this run takes up; the run's own ", "checkpoints are without it");
-    }
-  }
+  void restore(const io::Checkpoint& checkpoint) const;
 
  private:
   struct KeptState {
@@ -105,13 +91,7 @@ class Hooks {
 
   /// The group under which checkpoints keep a callback's state: "callback.OnlineProbe", and "callback.OnlineProbe-2" for a
   /// second one.
-  [[nodiscard]] std::string new_group(std::string_view name) const {
-    const std::string group = concat("callback.", name);
-    const auto equal = std::count_if(groups_.begin(), groups_.end(), [&](const std::string& other) {
-      return other == group || other.starts_with(group + '-');
-    });
-    return equal == 0 ? group : concat(group, '-', equal + 1);
-  }
+  [[nodiscard]] std::string new_group(std::string_view name) const;
 
   std::vector<std::shared_ptr<void>> states_{};  // also those that listen to nothing live as long as the run
   std::vector<std::string> groups_{};            // of every callback
@@ -119,3 +99,38 @@ class Hooks {
 };
 
 }  // namespace jessl::train::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train::detail {
+
+JESSL_INLINE void Hooks::save(io::Checkpoint& checkpoint) const {
+  for (const KeptState& one : kept_) checkpoint.groups[one.group] = one.state_dict();
+}
+
+JESSL_INLINE void Hooks::restore(const io::Checkpoint& checkpoint) const {
+  for (const KeptState& one : kept_) {
+    if (checkpoint.groups.contains(one.group)) {
+      one.load_state_dict(checkpoint.group(one.group));
+    } else {
+      warn("jessl::Trainer: the checkpoint has no \"", one.group, "\": that callback starts anew");
+    }
+  }
+  for (const auto& [name, tensors] : checkpoint.groups) {
+    if (name.starts_with("callback.") && std::find(groups_.begin(), groups_.end(), name) == groups_.end())
+      warn("jessl::Trainer: the checkpoint has a \"", name,
+           "\", which no callback of this run takes up; the run's own ", "checkpoints are without it");
+  }
+}
+
+JESSL_INLINE std::string Hooks::new_group(std::string_view name) const {
+  const std::string group = concat("callback.", name);
+  const auto equal = std::count_if(groups_.begin(), groups_.end(), [&](const std::string& other) {
+    return other == group || other.starts_with(group + '-');
+  });
+  return equal == 0 ? group : concat(group, '-', equal + 1);
+}
+
+}  // namespace jessl::train::detail
+
+#endif  // JESSL_DEFINITIONS

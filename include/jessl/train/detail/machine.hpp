@@ -10,6 +10,7 @@
 #include <malloc.h>
 #endif
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/train/options.hpp>
@@ -33,7 +34,21 @@ class IntraOpThreads {
 /// Where to compute.
 ///
 /// Errors     ConfigError for a CUDA device that is not there
-[[nodiscard]] inline torch::Device resolve(Device device) {
+[[nodiscard]] torch::Device resolve(Device device);
+
+/// Tells glibc to keep freed memory for the next step. By default it gives the activations back to the system after each
+/// step and pays for every page of them again in the next: 13 % of a small network's step. Holds for the whole process.
+void keep_freed_memory();
+
+[[nodiscard]] double seconds_since(std::chrono::steady_clock::time_point start);
+
+}  // namespace jessl::train::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train::detail {
+
+JESSL_INLINE torch::Device resolve(Device device) {
   const bool available = torch::cuda::is_available();
   JESSL_CHECK(device != Device::cuda || available, ConfigError,
               "jessl::Trainer: device is cuda, but no CUDA device can be used here; set device = Device::cpu or look "
@@ -41,9 +56,7 @@ class IntraOpThreads {
   return device == Device::cpu || !available ? torch::Device(torch::kCPU) : torch::Device(torch::kCUDA);
 }
 
-/// Tells glibc to keep freed memory for the next step. By default it gives the activations back to the system after each
-/// step and pays for every page of them again in the next: 13 % of a small network's step. Holds for the whole process.
-inline void keep_freed_memory() {
+JESSL_INLINE void keep_freed_memory() {
 #ifdef __GLIBC__
   constexpr int largest = 32 << 20;  // bytes; glibc takes no larger threshold
   ::mallopt(M_MMAP_THRESHOLD, largest);
@@ -51,8 +64,10 @@ inline void keep_freed_memory() {
 #endif
 }
 
-[[nodiscard]] inline double seconds_since(std::chrono::steady_clock::time_point start) {
+JESSL_INLINE double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
 }  // namespace jessl::train::detail
+
+#endif  // JESSL_DEFINITIONS

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/module_state.hpp>
 #include <jessl/core/options.hpp>
@@ -23,9 +24,48 @@
 
 namespace jessl::train::detail {
 
+/// The loss of the last step that a run had taken; NaN where it is not known.
+[[nodiscard]] double loss_of(const io::Checkpoint& checkpoint);
+
+/// Bytes of the modules' tensors in a checkpoint, which holds once what several of them share.
+[[nodiscard]] std::int64_t weight_bytes(std::span<const NamedModule> modules);
+
+/// Says whether the modules can be loaded from a checkpoint. `path` is for the message.
+///
+/// Errors     DataError where the checkpoint lacks one, ShapeError where one does not fit
+void check_modules(std::span<const NamedModule> modules, const io::Checkpoint& checkpoint,
+                   const std::filesystem::path& path);
+
+/// Copies the modules' tensors from a checkpoint; none where one of them doesn't fit.
+void load_modules(std::span<const NamedModule> modules, const io::Checkpoint& checkpoint,
+                  const std::filesystem::path& path);
+
+/// Puts the modules' tensors into a checkpoint.
+void save_modules(std::span<const NamedModule> modules, io::Checkpoint& checkpoint);
+
+/// Puts the state of the CPU's random numbers into a checkpoint.
+void save_random_state(io::Checkpoint& checkpoint);
+
+/// Sets the CPU's random numbers to the state in a checkpoint, which check_random_state() has seen.
+void load_random_state(const io::Checkpoint& checkpoint);
+
+/// Errors     DataError where a checkpoint has no such state, or what is none; `who` opens the message
+void check_random_state(const io::Checkpoint& checkpoint, std::string_view who);
+
+/// Says whether a checkpoint is of a run with this configuration.
+///
+/// Errors     DataError where it is of no run, ConfigError where it is of another one; `who` opens the message
+void check_same_run(const io::Checkpoint& checkpoint, const Json& configuration, std::string_view who);
+
+}  // namespace jessl::train::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train::detail {
+
 /// Where two JSON documents differ, in words: "/loss/temperature is 0.5 there and 0.2 here". Nothing where only the order of
 /// members does, which Json's own comparison sees.
-[[nodiscard]] inline std::string differences(const Json& there, const Json& here) {
+JESSL_INLINE std::string differences(const Json& there, const Json& here) {
   std::string text;
   for (const auto& change : Json::diff(there, here)) {
     Json::json_pointer place(change["path"].get<std::string>());
@@ -38,7 +78,7 @@ namespace jessl::train::detail {
 }
 
 /// A run's configuration without the fingerprints of those images that `other` could not read.
-[[nodiscard]] inline Json without_unread(Json configuration, const Json& other) {
+JESSL_INLINE Json without_unread(Json configuration, const Json& other) {
   const Json::json_pointer place("/run/fingerprint/images");
   if (!configuration.contains(place) || !other.contains(place) || !configuration[place].is_array())
     return configuration;
@@ -48,14 +88,12 @@ namespace jessl::train::detail {
   return configuration;
 }
 
-/// The loss of the last step that a run had taken; NaN where it is not known.
-[[nodiscard]] inline double loss_of(const io::Checkpoint& checkpoint) {
+JESSL_INLINE double loss_of(const io::Checkpoint& checkpoint) {
   const Json loss = checkpoint.record.value("loss", Json());
   return loss.is_number() ? loss.get<double>() : std::numeric_limits<double>::quiet_NaN();
 }
 
-/// Bytes of the modules' tensors in a checkpoint, which holds once what several of them share.
-[[nodiscard]] inline std::int64_t weight_bytes(std::span<const NamedModule> modules) {
+JESSL_INLINE std::int64_t weight_bytes(std::span<const NamedModule> modules) {
   std::size_t bytes = 0;
   std::set<const void*> counted;
   for (const NamedModule& entry : modules) {
@@ -65,46 +103,38 @@ namespace jessl::train::detail {
   return static_cast<std::int64_t>(bytes);
 }
 
-/// Says whether the modules can be loaded from a checkpoint. `path` is for the message.
-///
-/// Errors     DataError where the checkpoint lacks one, ShapeError where one does not fit
-inline void check_modules(std::span<const NamedModule> modules, const io::Checkpoint& checkpoint,
-                          const std::filesystem::path& path) {
+JESSL_INLINE void check_modules(std::span<const NamedModule> modules, const io::Checkpoint& checkpoint,
+                                const std::filesystem::path& path) {
   for (const NamedModule& entry : modules) {
     check_module_state(*entry.module, checkpoint.group(entry.name),
                        concat("jessl::Trainer: checkpoint ", path, ", ", entry.name));
   }
 }
 
-/// Copies the modules' tensors from a checkpoint; none where one of them doesn't fit.
-inline void load_modules(std::span<const NamedModule> modules, const io::Checkpoint& checkpoint,
-                         const std::filesystem::path& path) {
+JESSL_INLINE void load_modules(std::span<const NamedModule> modules, const io::Checkpoint& checkpoint,
+                               const std::filesystem::path& path) {
   check_modules(modules, checkpoint, path);
   for (const NamedModule& entry : modules)
     load_module_state(*entry.module, checkpoint.group(entry.name), "jessl::Trainer");
 }
 
-/// Puts the modules' tensors into a checkpoint.
-inline void save_modules(std::span<const NamedModule> modules, io::Checkpoint& checkpoint) {
+JESSL_INLINE void save_modules(std::span<const NamedModule> modules, io::Checkpoint& checkpoint) {
   for (const NamedModule& entry : modules) checkpoint.groups[entry.name] = module_state(*entry.module);
 }
 
-/// Puts the state of the CPU's random numbers into a checkpoint.
-inline void save_random_state(io::Checkpoint& checkpoint) {
+JESSL_INLINE void save_random_state(io::Checkpoint& checkpoint) {
   at::Generator generator = at::detail::getDefaultCPUGenerator();
   const std::lock_guard lock(generator.mutex());
   checkpoint.groups["random"]["cpu"] = generator.get_state();
 }
 
-/// Sets the CPU's random numbers to the state in a checkpoint, which check_random_state() has seen.
-inline void load_random_state(const io::Checkpoint& checkpoint) {
+JESSL_INLINE void load_random_state(const io::Checkpoint& checkpoint) {
   at::Generator generator = at::detail::getDefaultCPUGenerator();
   const std::lock_guard lock(generator.mutex());
   generator.set_state(checkpoint.group("random").at("cpu"));
 }
 
-/// Errors     DataError where a checkpoint has no such state, or what is none; `who` opens the message
-inline void check_random_state(const io::Checkpoint& checkpoint, std::string_view who) {
+JESSL_INLINE void check_random_state(const io::Checkpoint& checkpoint, std::string_view who) {
   const StateDict& random = checkpoint.group("random");
   JESSL_CHECK(random.contains("cpu"), DataError, who, " lacks the state of the random numbers, random/cpu");
   try {
@@ -114,10 +144,7 @@ inline void check_random_state(const io::Checkpoint& checkpoint, std::string_vie
   }
 }
 
-/// Says whether a checkpoint is of a run with this configuration.
-///
-/// Errors     DataError where it is of no run, ConfigError where it is of another one; `who` opens the message
-inline void check_same_run(const io::Checkpoint& checkpoint, const Json& configuration, std::string_view who) {
+JESSL_INLINE void check_same_run(const io::Checkpoint& checkpoint, const Json& configuration, std::string_view who) {
   const Json& record = checkpoint.record;
   JESSL_CHECK(
       record.contains("configuration") && record.contains("steps_taken") && record["steps_taken"].is_number_unsigned(),
@@ -139,3 +166,5 @@ inline void check_same_run(const io::Checkpoint& checkpoint, const Json& configu
 }
 
 }  // namespace jessl::train::detail
+
+#endif  // JESSL_DEFINITIONS

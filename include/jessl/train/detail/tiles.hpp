@@ -15,6 +15,7 @@
 #include <jessl/augment/normalize.hpp>
 #include <jessl/augment/pipeline.hpp>
 #include <jessl/augment/resize.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
@@ -49,8 +50,24 @@ struct Tile {
 };
 
 /// A view as a picture: its values before Normalize, each pixel a square.
-[[nodiscard]] inline Image picture_of(std::span<const float> view, const ViewShape& shape,
-                                      const augment::Normalize::Params& normalized, std::int64_t zoom) {
+[[nodiscard]] Image picture_of(std::span<const float> view, const ViewShape& shape,
+                               const augment::Normalize::Params& normalized, std::int64_t zoom);
+
+/// All of an image, as large as it may be within `limit`.
+[[nodiscard]] Image whole_image(const ImageView& image, const Extent& limit, std::int64_t zoom,
+                                augment::Scratch& scratch);
+
+/// Rows of tiles, all of one length, on white; a column is as wide as its widest tile, a row as high as its highest.
+[[nodiscard]] Image arranged(const std::vector<std::vector<Tile>>& rows, std::int64_t channels);
+
+}  // namespace jessl::train::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train::detail {
+
+JESSL_INLINE Image picture_of(std::span<const float> view, const ViewShape& shape,
+                              const augment::Normalize::Params& normalized, std::int64_t zoom) {
   Image picture(shape.width * zoom, shape.height * zoom, shape.channels);
   std::size_t to = 0;
   for (std::int64_t y = 0; y < picture.height; ++y) {
@@ -67,9 +84,8 @@ struct Tile {
   return picture;
 }
 
-/// All of an image, as large as it may be within `limit`.
-[[nodiscard]] inline Image whole_image(const ImageView& image, const Extent& limit, std::int64_t zoom,
-                                       augment::Scratch& scratch) {
+JESSL_INLINE Image whole_image(const ImageView& image, const Extent& limit, std::int64_t zoom,
+                               augment::Scratch& scratch) {
   const double scale = std::min(static_cast<double>(limit.height) / static_cast<double>(image.height),
                                 static_cast<double>(limit.width) / static_cast<double>(image.width));
   const auto scaled = [scale](std::int64_t side) {
@@ -84,7 +100,7 @@ struct Tile {
   return picture_of(view, shape, augment::normalization(maker).sample(unused), zoom);
 }
 
-inline void paste(const Image& part, std::int64_t top, std::int64_t left, Image& onto) {
+JESSL_INLINE void paste(const Image& part, std::int64_t top, std::int64_t left, Image& onto) {
   const auto row = static_cast<std::size_t>(part.width * part.channels);
   for (std::int64_t y = 0; y < part.height; ++y) {
     std::copy_n(part.pixels.begin() + y * part.width * part.channels, row,
@@ -92,8 +108,7 @@ inline void paste(const Image& part, std::int64_t top, std::int64_t left, Image&
   }
 }
 
-/// Rows of tiles, all of one length, on white; a column is as wide as its widest tile, a row as high as its highest.
-[[nodiscard]] inline Image arranged(const std::vector<std::vector<Tile>>& rows, std::int64_t channels) {
+JESSL_INLINE Image arranged(const std::vector<std::vector<Tile>>& rows, std::int64_t channels) {
   constexpr std::uint8_t white = 255;
   std::vector<std::int64_t> widths(rows.front().size(), 0);
   std::vector<std::int64_t> heights(rows.size(), 0);
@@ -124,3 +139,5 @@ inline void paste(const Image& part, std::int64_t top, std::int64_t left, Image&
 }
 
 }  // namespace jessl::train::detail
+
+#endif  // JESSL_DEFINITIONS

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include <jessl/core/autocast.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/log.hpp>
 #include <jessl/core/options.hpp>
@@ -76,11 +77,123 @@ struct LossAsks {
   bool labels = false;  ///< labels, where there are any; without `views` there must be
 };
 
-[[nodiscard]] inline double warmup_epochs(const FitOptions& options) {
+[[nodiscard]] Plan plan(const FitOptions& options, const std::optional<io::Checkpoint>& resumed);
+
+/// What of a run's settings and data decides its numbers, as JSON.
+[[nodiscard]] Json run_settings(const FitOptions& options, Json order, std::int64_t images, std::int64_t channels,
+                                Json fingerprint);
+
+/// Appends the representation and the projector's layers, with their names.
+void name_layers(const std::vector<torch::Tensor>& outputs, std::vector<Layer>& layers);
+
+/// A network and its optimizer at work. Trainer, which knows the types of both, of the data and of the callbacks, has one; what
+/// they don't decide is here, compiled once a source file however many trainers there are.
+class Training {
+ public:
+  Training(std::unique_ptr<NetworkBase> network, AttachOptimizer attach, const LossAsks& loss, bool made_from_seed);
+
+  [[nodiscard]] NetworkBase& network() const { return *network_; }
+
+  /// Says whether a run with such options over so many images and classes can work.
+  void check(const FitOptions& options, std::int64_t images, std::int64_t classes) const;
+
+  /// The checkpoint to go on from, when nothing speaks against it. Changes nothing.
+  [[nodiscard]] io::Checkpoint resumable(const std::filesystem::path& path, const Json& configuration) const;
+
+  /// One step on views [N, C, H, W]; see Trainer::step.
+  double step(const std::vector<torch::Tensor>& views, const StepOptions& options);
+
+  /// A whole run, or the rest of the one that is resumed. `start` makes the callbacks' states.
+  FitResult run(const FitOptions& options, const Checked& from, const Plan& chosen, const Source& source,
+                const std::function<Hooks(const Run&)>& start);
+
+  /// Draws all weights anew as a pure function of the seed.
+  void initialise(std::uint64_t seed);
+
+  /// Says that a run is to start from the weights that the modules have.
+  void keep_weights();
+
+  /// The backbone's and projector's weights from a checkpoint, without the rest of its run.
+  void load_weights(const std::filesystem::path& path);
+
+  void save_weights(const std::filesystem::path& path, Json configuration) const;
+
+ private:
+  /// The optimizer of all that learns; for a predictor whose learning rate is constant one of its own.
+  struct Optimizers {
+    template <class Visit>
+    void for_each(const Visit& visit) const {
+      if (all) visit(*all);
+      if (predictor) visit(*predictor);
+    }
+    void load(const io::Checkpoint& checkpoint) const;
+    void save(io::Checkpoint& checkpoint) const;
+
+    std::unique_ptr<AnyOptimizer> all{};
+    std::unique_ptr<AnyOptimizer> predictor{};
+  };
+
+  /// Puts back what a run sets for its steps, so that those of one's own after it are as those before it.
+  class Afterwards {
+   public:
+    explicit Afterwards(Training& training) : training_(training), precision_(training.precision_) {}
+    Afterwards(const Afterwards&) = delete;
+    Afterwards& operator=(const Afterwards&) = delete;
+    ~Afterwards();
+
+   private:
+    Training& training_;
+    Precision precision_;
+  };
+
+  [[nodiscard]] Optimizers attached() const;
+
+  void attach();
+
+  /// Of other weights: momenta, and the teacher that followed them.
+  void forget();
+
+  void check_views(const std::vector<torch::Tensor>& views) const;
+
+  [[nodiscard]] bool gradients_are_finite() const;
+
+  /// A tensor where the weights are. Beside a GPU the copy is under way: whoever reads a result of it, as step() does, has
+  /// waited for it.
+  [[nodiscard]] torch::Tensor on_device(const torch::Tensor& tensor) const;
+
+  /// What the step just taken made of its batch at every layer, with the labels of its rows.
+  [[nodiscard]] StepFeatures features_of_step(std::int64_t epoch, const torch::Tensor& labels);
+
+  void announce(const Plan& chosen, std::int64_t images) const;
+
+  void save(const std::filesystem::path& path, const Json& configuration, double run_seconds, double loss,
+            const Hooks& hooks) const;
+
+  /// Goes on from a checkpoint that resumable() gave; gives the seconds that its run has taken.
+  [[nodiscard]] double resume(const io::Checkpoint& checkpoint, const std::filesystem::path& path);
+
+  std::unique_ptr<NetworkBase> network_;
+  AttachOptimizer attach_;
+  LossAsks loss_;
+  bool tells_loaded_weights_;  // the backbone was made as its initialise(0) leaves it: other weights were loaded
+  Optimizers optimizers_{};
+  std::optional<double> base_lr_{};  // of the optimizers as they were attached
+  Precision precision_ = Precision::float32;
+  std::int64_t steps_taken_ = 0;
+  StartWeights start_weights_{};
+};
+
+}  // namespace jessl::train::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train::detail {
+
+JESSL_INLINE double warmup_epochs(const FitOptions& options) {
   return options.warmup_epochs.value_or(std::min(10.0, static_cast<double>(options.epochs) / 10.0));
 }
 
-[[nodiscard]] inline Plan plan(const FitOptions& options, const std::optional<io::Checkpoint>& resumed) {
+JESSL_INLINE Plan plan(const FitOptions& options, const std::optional<io::Checkpoint>& resumed) {
   const torch::Device device = detail::resolve(options.device);
   const std::int64_t cores = hardware_threads();
   // Sums over another number of threads have other last bits. More threads than cores are not chosen for anybody.
@@ -90,9 +203,8 @@ struct LossAsks {
   return {device, threads, options.workers == 0 ? std::max<std::int64_t>(1, cores - 1) : options.workers, 2};
 }
 
-/// What of a run's settings and data decides its numbers, as JSON.
-[[nodiscard]] inline Json run_settings(const FitOptions& options, Json order, std::int64_t images,
-                                       std::int64_t channels, Json fingerprint) {
+JESSL_INLINE Json run_settings(const FitOptions& options, Json order, std::int64_t images, std::int64_t channels,
+                               Json fingerprint) {
   Json settings{{"epochs", options.epochs},
                 {"batch_size", options.batch_size},
                 {"seed", options.seed},
@@ -110,430 +222,380 @@ struct LossAsks {
   return settings;
 }
 
-/// Appends the representation and the projector's layers, with their names.
-inline void name_layers(const std::vector<torch::Tensor>& outputs, std::vector<Layer>& layers) {
+JESSL_INLINE void name_layers(const std::vector<torch::Tensor>& outputs, std::vector<Layer>& layers) {
   for (std::size_t i = 0; i < outputs.size(); ++i) layers.push_back({layer_name(i), outputs[i]});
 }
 
-/// A network and its optimizer at work. Trainer, which knows the types of both, of the data and of the callbacks, has one; what
-/// they don't decide is here, compiled once a source file however many trainers there are.
-class Training {
- public:
-  Training(std::unique_ptr<NetworkBase> network, AttachOptimizer attach, const LossAsks& loss, bool made_from_seed)
-      : network_(std::move(network)),
-        attach_(std::move(attach)),
-        loss_(loss),
-        tells_loaded_weights_(made_from_seed || is_drawn_from(network_->drawn().front(), 0)) {}
+JESSL_INLINE Training::Training(std::unique_ptr<NetworkBase> network, AttachOptimizer attach, const LossAsks& loss,
+                                bool made_from_seed)
+    : network_(std::move(network)),
+      attach_(std::move(attach)),
+      loss_(loss),
+      tells_loaded_weights_(made_from_seed || is_drawn_from(network_->drawn().front(), 0)) {}
 
-  [[nodiscard]] NetworkBase& network() const { return *network_; }
-
-  /// Says whether a run with such options over so many images and classes can work.
-  void check(const FitOptions& options, std::int64_t images, std::int64_t classes) const {
-    constexpr std::int64_t most_epochs = 1'000'000;  // each is asked for its views' shapes; a draw's key has 32 bits
-    constexpr std::int64_t most_threads = data::LoaderOptions::most_workers;
-    const auto require = [](bool condition, auto&&... text) {
-      JESSL_CHECK(condition, ConfigError, "jessl::Trainer: ", text...);
-    };
-    require(options.epochs >= 1 && options.epochs <= most_epochs, "epochs is ", options.epochs, ", expected 1 to ",
-            most_epochs);
-    require(options.batch_size >= 2, "batch_size is ", options.batch_size,
-            ", expected at least 2: a loss compares images");
-    require(options.batch_size <= images, "batch_size is ", options.batch_size, ", but the data set has only ", images,
-            " images; take a smaller batch_size");
-    require(options.micro_batch >= 0 && options.micro_batch != 1 &&
-                (options.micro_batch == 0 || options.batch_size % options.micro_batch == 0),
-            "micro_batch is ", options.micro_batch,
-            ", expected 0 (the whole batch), or at least 2 images and a divisor of batch_size = ", options.batch_size);
-    require(loss_.views || classes >= 1, "the loss learns from labels, and the data set has none");
-    require(options.max_corrupt_share >= 0.0 && options.max_corrupt_share <= 1.0, "max_corrupt_share is ",
-            options.max_corrupt_share, ", expected 0 to 1");
-    require(options.end_ratio >= 0.0 && options.end_ratio <= 1.0, "end_ratio is ", options.end_ratio,
-            ", expected 0 to 1");
-    require(options.threads >= 0 && options.threads <= most_threads, "threads is ", options.threads,
-            ", expected 0 (all) to ", most_threads);
-    require(options.workers >= 0 && options.workers <= most_threads, "workers is ", options.workers,
-            ", expected 0 (chosen for you) to ", most_threads);
-    (void)attached();  // checks its settings
-    const double warmup = warmup_epochs(options);
-    require(warmup >= 0.0 && warmup <= static_cast<double>(options.epochs), "warmup_epochs is ", warmup,
-            ", expected 0 to epochs = ", options.epochs, "; set fewer, or leave it unset");
-    (void)detail::resolve(options.device);
-    require(start_weights_.keeps("backbone") || tells_loaded_weights_ || !options.resume.empty(),
-            "the backbone came with weights that its initialise(0) does not give: perhaps loaded ones. Call "
-            "keep_weights() to start from them or initialise(seed) to draw others, or let backbone::Holder make the "
-            "module");
-  }
-
-  /// The checkpoint to go on from, when nothing speaks against it. Changes nothing.
-  [[nodiscard]] io::Checkpoint resumable(const std::filesystem::path& path, const Json& configuration) const {
-    io::Checkpoint checkpoint = io::Checkpoint::load(path);
-    const std::string who = concat("jessl::Trainer: checkpoint ", path);
-    check_same_run(checkpoint, configuration, who);
-    check_modules(network_->modules(), checkpoint, path);
-    try {
-      attached().load(checkpoint);
-    } catch (const ShapeError& error) {
-      fail<ShapeError>(who, ", optimizer: ", error.what());
-    } catch (const ConfigError& error) {
-      fail<ConfigError>(who, ", optimizer: ", error.what());
-    }
-    check_random_state(checkpoint, who);
-    return checkpoint;
-  }
-
-  /// One step on views [N, C, H, W]; see Trainer::step.
-  double step(const std::vector<torch::Tensor>& views, const StepOptions& options) {
-    check_views(views);
-    JESSL_CHECK(options.micro_batch >= 0, ConfigError, "jessl::Trainer::step: micro_batch is ", options.micro_batch,
-                ", expected 0 (the whole batch) or more");
-    if (!optimizers_.all) {
-      network_->to(network_->device());
-      network_->start_teacher();
-      attach();
-    }
-    network_->set_progress(options.progress);
-    optimizers_.for_each([](AnyOptimizer& optimizer) { optimizer.zero_grad(); });
-    // The forward pass moves them before the loss tells whether the step was good.
-    Kept kept = network_->keep();
-    double loss = 0.0;
-    try {
-      loss = network_->differentiate(views, options.labels, precision_, options.micro_batch);
-    } catch (...) {
-      kept.put_back();
-      throw;
-    }
-    if (!std::isfinite(loss) || !gradients_are_finite()) {
-      kept.put_back();
-      fail<DivergenceError>("jessl::Trainer: the loss is ", loss,
-                            std::isfinite(loss) ? ", but its gradient is not finite," : "", " after ", steps_taken_,
-                            " good steps; the weights are those before this step. Try a lower learning rate, a longer ",
-                            "warm-up or float32");
-    }
-    optimizers_.for_each([](AnyOptimizer& optimizer) { optimizer.step(); });
-    network_->after_step();
-    ++steps_taken_;
-    start_weights_.keep_all(*network_);
-    return loss;
-  }
-
-  /// A whole run, or the rest of the one that is resumed. `start` makes the callbacks' states.
-  FitResult run(const FitOptions& options, const Checked& from, const Plan& chosen, const Source& source,
-                const std::function<Hooks(const Run&)>& start) {
-    const Afterwards afterwards(*this);
-    const IntraOpThreads intra_op(chosen.threads);
-    if (chosen.device.is_cpu() && options.keep_freed_memory) keep_freed_memory();
-    precision_ = resolve(options.precision, chosen.device.type());
-    torch::manual_seed(options.seed);
-    if (!from.resumed) start_weights_.prepare(*network_, options.seed);
-    network_->to(chosen.device);
-    if (!from.resumed) network_->start_teacher();
-    attach();
-    steps_taken_ = 0;
-    const double earlier_seconds = from.resumed ? resume(*from.resumed, options.resume) : 0.0;
-    double last_loss = from.resumed ? loss_of(*from.resumed) : std::numeric_limits<double>::quiet_NaN();
-
-    auto begin = std::chrono::steady_clock::now();
-    const auto run_seconds = [&] { return earlier_seconds + seconds_since(begin); };
-    const Hooks* started = nullptr;   // the callbacks' states, once they are there
-    const Hooks* restored = nullptr;  // and once they are as the checkpoint has them
-    const Run info{
-        .epochs = options.epochs,
-        .steps_per_epoch = source.steps_per_epoch,
-        .batch_size = options.batch_size,
-        .classes = source.classes,
-        .first_step = steps_taken_,
-        .resumed_from = options.resume,
-        .resumed_loss = last_loss,
-        .configuration = from.configuration,
-        .resolved = {.device = chosen.device.str(),
-                     .precision = precision_,
-                     .threads = chosen.threads,
-                     .workers = chosen.workers,
-                     .warmup_epochs = warmup_epochs(options),
-                     .version = std::string(version)},
-        .least_checkpoint_bytes = weight_bytes(network_->modules()),
-        .save =
-            [&](const std::filesystem::path& path) {
-              JESSL_CHECK(restored != nullptr, ConfigError, "jessl::Trainer: a callback's start() calls run.save, ",
-                          "which is for the hooks of its state");
-              save(path, from.configuration, run_seconds(), last_loss, *restored);
-            },
-        .report =
-            [&](train::Measurement measurement) {
-              JESSL_CHECK(started != nullptr, ConfigError, "jessl::Trainer: a callback's start() calls run.report, ",
-                          "which is for the hooks of its state");
-              measurement.step = steps_taken_;
-              measurement.epoch = std::max<std::int64_t>(0, steps_taken_ - 1) / source.steps_per_epoch;
-              started->after_measurement(measurement);
-            }};
-    const double lr_scale = options.scale_lr ? static_cast<double>(options.batch_size) / 256.0 : 1.0;
-    const optim::WarmupCosine schedule{.base_lr = *base_lr_ * lr_scale,
-                                       .warmup_steps = static_cast<std::int64_t>(std::llround(
-                                           warmup_epochs(options) * static_cast<double>(source.steps_per_epoch))),
-                                       .total_steps = info.total_steps(),
-                                       .end_ratio = options.end_ratio};
-    const bool labelled = loss_.labels && source.classes >= 1;
-    announce(chosen, source.images);
-
-    const Hooks hooks = start(info);
-    started = &hooks;
-    if (from.resumed) hooks.restore(*from.resumed);
-    restored = &hooks;
-    const bool watched = !hooks.after_forward.empty();
-    network_->watch(watched);
-
-    FitResult result;
-    result.resolved = info.resolved;
-    begin = std::chrono::steady_clock::now();
-    for (std::int64_t epoch = steps_taken_ / source.steps_per_epoch; epoch < options.epochs; ++epoch) {
-      const auto epoch_begin = std::chrono::steady_clock::now();
-      const std::int64_t first_batch = steps_taken_ % source.steps_per_epoch;
-      double loss_sum = 0.0;
-      auto waiting_since = epoch_begin;
-      source.for_each_batch(epoch, first_batch, [&](const data::Batch& batch) {
-        const double loader_seconds = seconds_since(waiting_since);
-        const auto step_begin = std::chrono::steady_clock::now();
-        BatchTensors tensors = to_tensors(batch);
-        for (torch::Tensor& view : tensors.views) view = on_device(view);
-        const double lr = schedule.at(steps_taken_);
-        optimizers_.all->set_lr(lr);
-        if (optimizers_.predictor)
-          optimizers_.predictor->set_lr(steps_taken_ < schedule.warmup_steps ? lr : schedule.base_lr);
-        const double taken = static_cast<double>(steps_taken_) / static_cast<double>(source.steps_per_epoch);
-        last_loss =
-            step(tensors.views,
-                 {.labels = labelled ? on_device(tensors.labels) : torch::Tensor(),
-                  .micro_batch = options.micro_batch,
-                  .progress = jessl::loss::Progress{.epoch = taken, .epochs = static_cast<double>(options.epochs)}});
-        const double step_seconds = seconds_since(step_begin);
-        loss_sum += last_loss;
-        result.loss = last_loss;
-        result.images += batch.size();
-        ++result.steps;
-        if (watched) hooks.after_forward(features_of_step(epoch, tensors.labels));
-        const StepRecord record{.step = steps_taken_,
-                                .epoch = epoch,
-                                .loss = last_loss,
-                                .learning_rate = lr,
-                                .images = batch.size(),
-                                .step_seconds = step_seconds,
-                                .loader_seconds = loader_seconds};
-        hooks.after_step(record);
-        if (steps_taken_ % source.steps_per_epoch == 0) {
-          const std::int64_t steps = source.steps_per_epoch - first_batch;
-          hooks.after_epoch(
-              {.epoch = epoch,
-               .step = steps_taken_,
-               .mean_loss = loss_sum / static_cast<double>(steps),
-               .images_per_second = static_cast<double>(steps * options.batch_size) / seconds_since(epoch_begin)});
-        }
-        // Last, so that a checkpoint never stands for an epoch whose callbacks have not run.
-        hooks.save_point(record);
-        waiting_since = std::chrono::steady_clock::now();
-      });
-    }
-    hooks.finish();
-    result.corrupt = source.corrupt();
-    if (result.corrupt > 0)
-      note(result.corrupt, result.corrupt == 1 ? " damaged image was replaced" : " damaged images were replaced",
-           " by others");
-    result.seconds = seconds_since(begin);
-    result.run_seconds = run_seconds();
-    result.run_images = steps_taken_ * options.batch_size;
-    result.images_per_second = result.seconds > 0.0 ? static_cast<double>(result.images) / result.seconds : 0.0;
-    return result;
-  }
-
-  /// Draws all weights anew as a pure function of the seed.
-  void initialise(std::uint64_t seed) {
-    start_weights_.draw(*network_, seed);
-    forget();
-  }
-
-  /// Says that a run is to start from the weights that the modules have.
-  void keep_weights() { start_weights_.keep_all(*network_); }
-
-  /// The backbone's and projector's weights from a checkpoint, without the rest of its run.
-  void load_weights(const std::filesystem::path& path) {
-    const std::vector<NamedModule> modules = network_->encoder();
-    load_modules(modules, io::Checkpoint::load(path), path);
-    for (const NamedModule& entry : modules) start_weights_.keep(entry.name);
-    forget();
-  }
-
-  void save_weights(const std::filesystem::path& path, Json configuration) const {
-    io::Checkpoint checkpoint;
-    checkpoint.record = {{"configuration", std::move(configuration)}};
-    save_modules(network_->encoder(), checkpoint);
-    checkpoint.save(path);
-  }
-
- private:
-  /// The optimizer of all that learns; for a predictor whose learning rate is constant one of its own.
-  struct Optimizers {
-    template <class Visit>
-    void for_each(const Visit& visit) const {
-      if (all) visit(*all);
-      if (predictor) visit(*predictor);
-    }
-    void load(const io::Checkpoint& checkpoint) const {
-      all->load_state_dict(checkpoint.group("optimizer"));
-      if (predictor) predictor->load_state_dict(checkpoint.group("predictor_optimizer"));
-    }
-    void save(io::Checkpoint& checkpoint) const {
-      checkpoint.groups["optimizer"] = all->state_dict();
-      if (predictor) checkpoint.groups["predictor_optimizer"] = predictor->state_dict();
-    }
-
-    std::unique_ptr<AnyOptimizer> all{};
-    std::unique_ptr<AnyOptimizer> predictor{};
+JESSL_INLINE void Training::check(const FitOptions& options, std::int64_t images, std::int64_t classes) const {
+  constexpr std::int64_t most_epochs = 1'000'000;  // each is asked for its views' shapes; a draw's key has 32 bits
+  constexpr std::int64_t most_threads = data::LoaderOptions::most_workers;
+  const auto require = [](bool condition, auto&&... text) {
+    JESSL_CHECK(condition, ConfigError, "jessl::Trainer: ", text...);
   };
+  require(options.epochs >= 1 && options.epochs <= most_epochs, "epochs is ", options.epochs, ", expected 1 to ",
+          most_epochs);
+  require(options.batch_size >= 2, "batch_size is ", options.batch_size,
+          ", expected at least 2: a loss compares images");
+  require(options.batch_size <= images, "batch_size is ", options.batch_size, ", but the data set has only ", images,
+          " images; take a smaller batch_size");
+  require(options.micro_batch >= 0 && options.micro_batch != 1 &&
+              (options.micro_batch == 0 || options.batch_size % options.micro_batch == 0),
+          "micro_batch is ", options.micro_batch,
+          ", expected 0 (the whole batch), or at least 2 images and a divisor of batch_size = ", options.batch_size);
+  require(loss_.views || classes >= 1, "the loss learns from labels, and the data set has none");
+  require(options.max_corrupt_share >= 0.0 && options.max_corrupt_share <= 1.0, "max_corrupt_share is ",
+          options.max_corrupt_share, ", expected 0 to 1");
+  require(options.end_ratio >= 0.0 && options.end_ratio <= 1.0, "end_ratio is ", options.end_ratio,
+          ", expected 0 to 1");
+  require(options.threads >= 0 && options.threads <= most_threads, "threads is ", options.threads,
+          ", expected 0 (all) to ", most_threads);
+  require(options.workers >= 0 && options.workers <= most_threads, "workers is ", options.workers,
+          ", expected 0 (chosen for you) to ", most_threads);
+  (void)attached();  // checks its settings
+  const double warmup = warmup_epochs(options);
+  require(warmup >= 0.0 && warmup <= static_cast<double>(options.epochs), "warmup_epochs is ", warmup,
+          ", expected 0 to epochs = ", options.epochs, "; set fewer, or leave it unset");
+  (void)detail::resolve(options.device);
+  require(start_weights_.keeps("backbone") || tells_loaded_weights_ || !options.resume.empty(),
+          "the backbone came with weights that its initialise(0) does not give: perhaps loaded ones. Call "
+          "keep_weights() to start from them or initialise(seed) to draw others, or let backbone::Holder make the "
+          "module");
+}
 
-  /// Puts back what a run sets for its steps, so that those of one's own after it are as those before it.
-  class Afterwards {
-   public:
-    explicit Afterwards(Training& training) : training_(training), precision_(training.precision_) {}
-    Afterwards(const Afterwards&) = delete;
-    Afterwards& operator=(const Afterwards&) = delete;
-    ~Afterwards() {
-      training_.precision_ = precision_;
-      training_.network_->watch(false);
-      training_.optimizers_.for_each([&](AnyOptimizer& optimizer) { optimizer.set_lr(*training_.base_lr_); });
-    }
-
-   private:
-    Training& training_;
-    Precision precision_;
-  };
-
-  [[nodiscard]] Optimizers attached() const {
-    optim::NamedParameters all = optim::named_parameters(network_->trained());
-    Optimizers result;
-    if (network_->predictor_keeps_lr()) {
-      const auto first = std::stable_partition(
-          all.begin(), all.end(), [](const auto& parameter) { return !parameter.first.starts_with("predictor."); });
-      result.predictor = attach_(optim::NamedParameters(first, all.end()));
-      all.erase(first, all.end());
-    }
-    result.all = attach_(all);
-    return result;
+JESSL_INLINE io::Checkpoint Training::resumable(const std::filesystem::path& path, const Json& configuration) const {
+  io::Checkpoint checkpoint = io::Checkpoint::load(path);
+  const std::string who = concat("jessl::Trainer: checkpoint ", path);
+  check_same_run(checkpoint, configuration, who);
+  check_modules(network_->modules(), checkpoint, path);
+  try {
+    attached().load(checkpoint);
+  } catch (const ShapeError& error) {
+    fail<ShapeError>(who, ", optimizer: ", error.what());
+  } catch (const ConfigError& error) {
+    fail<ConfigError>(who, ", optimizer: ", error.what());
   }
+  check_random_state(checkpoint, who);
+  return checkpoint;
+}
 
-  void attach() {
-    Optimizers made = attached();
-    base_lr_ = made.all->lr();
-    optimizers_ = std::move(made);
-  }
-
-  /// Of other weights: momenta, and the teacher that followed them.
-  void forget() {
-    optimizers_ = {};
-    base_lr_.reset();
+JESSL_INLINE double Training::step(const std::vector<torch::Tensor>& views, const StepOptions& options) {
+  check_views(views);
+  JESSL_CHECK(options.micro_batch >= 0, ConfigError, "jessl::Trainer::step: micro_batch is ", options.micro_batch,
+              ", expected 0 (the whole batch) or more");
+  if (!optimizers_.all) {
+    network_->to(network_->device());
     network_->start_teacher();
+    attach();
   }
-
-  void check_views(const std::vector<torch::Tensor>& views) const {
-    const std::size_t least = loss_.views ? 2 : 1;
-    JESSL_CHECK(views.size() >= least, ShapeError, "jessl::Trainer::step: got ", views.size(),
-                " views, expected at least ", least);
-    const torch::Device device = network_->device();
-    for (std::size_t v = 0; v < views.size(); ++v) {
-      JESSL_CHECK(views[v].defined() && views[v].dim() == 4, ShapeError, "jessl::Trainer::step: views[", v, "] is ",
-                  views[v].defined() ? concat(shape_of(views[v])) : "undefined", ", expected [N, C, H, W]");
-      JESSL_CHECK(views[v].size(0) == views[0].size(0), ShapeError, "jessl::Trainer::step: views[", v, "] is ",
-                  shape_of(views[v]), ", expected as many images as views[0], ", views[0].size(0));
-      JESSL_CHECK(views[v].is_floating_point(), ConfigError, "jessl::Trainer::step: views[", v, "] is of type ",
-                  views[v].dtype().name(), ", expected a floating type; use .to(torch::kFloat)");
-      JESSL_CHECK(views[v].device() == device, ConfigError, "jessl::Trainer::step: views[", v, "] is on ",
-                  views[v].device().str(), ", the weights are on ", device.str(), "; use .to(trainer.device())");
-    }
+  network_->set_progress(options.progress);
+  optimizers_.for_each([](AnyOptimizer& optimizer) { optimizer.zero_grad(); });
+  // The forward pass moves them before the loss tells whether the step was good.
+  Kept kept = network_->keep();
+  double loss = 0.0;
+  try {
+    loss = network_->differentiate(views, options.labels, precision_, options.micro_batch);
+  } catch (...) {
+    kept.put_back();
+    throw;
   }
-
-  [[nodiscard]] bool gradients_are_finite() const {
-    std::vector<torch::Tensor> gradients;
-    for (const torch::Tensor& parameter : network_->trained().parameters()) {
-      if (parameter.grad().defined()) gradients.push_back(parameter.grad());
-    }
-    return gradients.empty() || torch::isfinite(torch::stack(at::_foreach_norm(gradients))).all().item<bool>();
+  if (!std::isfinite(loss) || !gradients_are_finite()) {
+    kept.put_back();
+    fail<DivergenceError>("jessl::Trainer: the loss is ", loss,
+                          std::isfinite(loss) ? ", but its gradient is not finite," : "", " after ", steps_taken_,
+                          " good steps; the weights are those before this step. Try a lower learning rate, a longer ",
+                          "warm-up or float32");
   }
+  optimizers_.for_each([](AnyOptimizer& optimizer) { optimizer.step(); });
+  network_->after_step();
+  ++steps_taken_;
+  start_weights_.keep_all(*network_);
+  return loss;
+}
 
-  /// A tensor where the weights are. Beside a GPU the copy is under way: whoever reads a result of it, as step() does, has
-  /// waited for it.
-  [[nodiscard]] torch::Tensor on_device(const torch::Tensor& tensor) const {
-    return tensor.to(network_->device(), /*non_blocking=*/true);
+JESSL_INLINE FitResult Training::run(const FitOptions& options, const Checked& from, const Plan& chosen,
+                                     const Source& source, const std::function<Hooks(const Run&)>& start) {
+  const Afterwards afterwards(*this);
+  const IntraOpThreads intra_op(chosen.threads);
+  if (chosen.device.is_cpu() && options.keep_freed_memory) keep_freed_memory();
+  precision_ = resolve(options.precision, chosen.device.type());
+  torch::manual_seed(options.seed);
+  if (!from.resumed) start_weights_.prepare(*network_, options.seed);
+  network_->to(chosen.device);
+  if (!from.resumed) network_->start_teacher();
+  attach();
+  steps_taken_ = 0;
+  const double earlier_seconds = from.resumed ? resume(*from.resumed, options.resume) : 0.0;
+  double last_loss = from.resumed ? loss_of(*from.resumed) : std::numeric_limits<double>::quiet_NaN();
+
+  auto begin = std::chrono::steady_clock::now();
+  const auto run_seconds = [&] { return earlier_seconds + seconds_since(begin); };
+  const Hooks* started = nullptr;   // the callbacks' states, once they are there
+  const Hooks* restored = nullptr;  // and once they are as the checkpoint has them
+  const Run info{
+      .epochs = options.epochs,
+      .steps_per_epoch = source.steps_per_epoch,
+      .batch_size = options.batch_size,
+      .classes = source.classes,
+      .first_step = steps_taken_,
+      .resumed_from = options.resume,
+      .resumed_loss = last_loss,
+      .configuration = from.configuration,
+      .resolved = {.device = chosen.device.str(),
+                   .precision = precision_,
+                   .threads = chosen.threads,
+                   .workers = chosen.workers,
+                   .warmup_epochs = warmup_epochs(options),
+                   .version = std::string(version)},
+      .least_checkpoint_bytes = weight_bytes(network_->modules()),
+      .save =
+          [&](const std::filesystem::path& path) {
+            JESSL_CHECK(restored != nullptr, ConfigError, "jessl::Trainer: a callback's start() calls run.save, ",
+                        "which is for the hooks of its state");
+            save(path, from.configuration, run_seconds(), last_loss, *restored);
+          },
+      .report =
+          [&](train::Measurement measurement) {
+            JESSL_CHECK(started != nullptr, ConfigError, "jessl::Trainer: a callback's start() calls run.report, ",
+                        "which is for the hooks of its state");
+            measurement.step = steps_taken_;
+            measurement.epoch = std::max<std::int64_t>(0, steps_taken_ - 1) / source.steps_per_epoch;
+            started->after_measurement(measurement);
+          }};
+  const double lr_scale = options.scale_lr ? static_cast<double>(options.batch_size) / 256.0 : 1.0;
+  const optim::WarmupCosine schedule{
+      .base_lr = *base_lr_ * lr_scale,
+      .warmup_steps =
+          static_cast<std::int64_t>(std::llround(warmup_epochs(options) * static_cast<double>(source.steps_per_epoch))),
+      .total_steps = info.total_steps(),
+      .end_ratio = options.end_ratio};
+  const bool labelled = loss_.labels && source.classes >= 1;
+  announce(chosen, source.images);
+
+  const Hooks hooks = start(info);
+  started = &hooks;
+  if (from.resumed) hooks.restore(*from.resumed);
+  restored = &hooks;
+  const bool watched = !hooks.after_forward.empty();
+  network_->watch(watched);
+
+  FitResult result;
+  result.resolved = info.resolved;
+  begin = std::chrono::steady_clock::now();
+  for (std::int64_t epoch = steps_taken_ / source.steps_per_epoch; epoch < options.epochs; ++epoch) {
+    const auto epoch_begin = std::chrono::steady_clock::now();
+    const std::int64_t first_batch = steps_taken_ % source.steps_per_epoch;
+    double loss_sum = 0.0;
+    auto waiting_since = epoch_begin;
+    source.for_each_batch(epoch, first_batch, [&](const data::Batch& batch) {
+      const double loader_seconds = seconds_since(waiting_since);
+      const auto step_begin = std::chrono::steady_clock::now();
+      BatchTensors tensors = to_tensors(batch);
+      for (torch::Tensor& view : tensors.views) view = on_device(view);
+      const double lr = schedule.at(steps_taken_);
+      optimizers_.all->set_lr(lr);
+      if (optimizers_.predictor)
+        optimizers_.predictor->set_lr(steps_taken_ < schedule.warmup_steps ? lr : schedule.base_lr);
+      const double taken = static_cast<double>(steps_taken_) / static_cast<double>(source.steps_per_epoch);
+      last_loss =
+          step(tensors.views,
+               {.labels = labelled ? on_device(tensors.labels) : torch::Tensor(),
+                .micro_batch = options.micro_batch,
+                .progress = jessl::loss::Progress{.epoch = taken, .epochs = static_cast<double>(options.epochs)}});
+      const double step_seconds = seconds_since(step_begin);
+      loss_sum += last_loss;
+      result.loss = last_loss;
+      result.images += batch.size();
+      ++result.steps;
+      if (watched) hooks.after_forward(features_of_step(epoch, tensors.labels));
+      const StepRecord record{.step = steps_taken_,
+                              .epoch = epoch,
+                              .loss = last_loss,
+                              .learning_rate = lr,
+                              .images = batch.size(),
+                              .step_seconds = step_seconds,
+                              .loader_seconds = loader_seconds};
+      hooks.after_step(record);
+      if (steps_taken_ % source.steps_per_epoch == 0) {
+        const std::int64_t steps = source.steps_per_epoch - first_batch;
+        hooks.after_epoch(
+            {.epoch = epoch,
+             .step = steps_taken_,
+             .mean_loss = loss_sum / static_cast<double>(steps),
+             .images_per_second = static_cast<double>(steps * options.batch_size) / seconds_since(epoch_begin)});
+      }
+      // Last, so that a checkpoint never stands for an epoch whose callbacks have not run.
+      hooks.save_point(record);
+      waiting_since = std::chrono::steady_clock::now();
+    });
   }
+  hooks.finish();
+  result.corrupt = source.corrupt();
+  if (result.corrupt > 0)
+    note(result.corrupt, result.corrupt == 1 ? " damaged image was replaced" : " damaged images were replaced",
+         " by others");
+  result.seconds = seconds_since(begin);
+  result.run_seconds = run_seconds();
+  result.run_images = steps_taken_ * options.batch_size;
+  result.images_per_second = result.seconds > 0.0 ? static_cast<double>(result.images) / result.seconds : 0.0;
+  return result;
+}
 
-  /// What the step just taken made of its batch at every layer, with the labels of its rows.
-  [[nodiscard]] StepFeatures features_of_step(std::int64_t epoch, const torch::Tensor& labels) {
-    const std::vector<Watched> watched = network_->take_watched();
-    std::vector<std::vector<torch::Tensor>> outputs(watched.front().layers.size());  // [layer][part of the batch]
-    std::vector<torch::Tensor> repeated;                                             // [part of the batch]
-    std::int64_t begin = 0;
-    for (const Watched& part : watched) {
-      for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i].push_back(part.layers[i]);
-      repeated.push_back(labels.narrow(0, begin, part.images).repeat(part.views));
-      begin += part.images;
-    }
-    std::vector<torch::Tensor> whole;
-    for (const std::vector<torch::Tensor>& parts : outputs)
-      whole.push_back(parts.size() == 1 ? parts.front() : torch::cat(parts));
-    StepFeatures features{.step = steps_taken_, .epoch = epoch, .labels = on_device(torch::cat(repeated))};
-    name_layers(whole, features.layers);
-    return features;
+JESSL_INLINE void Training::initialise(std::uint64_t seed) {
+  start_weights_.draw(*network_, seed);
+  forget();
+}
+
+JESSL_INLINE void Training::keep_weights() { start_weights_.keep_all(*network_); }
+
+JESSL_INLINE void Training::load_weights(const std::filesystem::path& path) {
+  const std::vector<NamedModule> modules = network_->encoder();
+  load_modules(modules, io::Checkpoint::load(path), path);
+  for (const NamedModule& entry : modules) start_weights_.keep(entry.name);
+  forget();
+}
+
+JESSL_INLINE void Training::save_weights(const std::filesystem::path& path, Json configuration) const {
+  io::Checkpoint checkpoint;
+  checkpoint.record = {{"configuration", std::move(configuration)}};
+  save_modules(network_->encoder(), checkpoint);
+  checkpoint.save(path);
+}
+
+JESSL_INLINE void Training::Optimizers::load(const io::Checkpoint& checkpoint) const {
+  all->load_state_dict(checkpoint.group("optimizer"));
+  if (predictor) predictor->load_state_dict(checkpoint.group("predictor_optimizer"));
+}
+
+JESSL_INLINE void Training::Optimizers::save(io::Checkpoint& checkpoint) const {
+  checkpoint.groups["optimizer"] = all->state_dict();
+  if (predictor) checkpoint.groups["predictor_optimizer"] = predictor->state_dict();
+}
+
+JESSL_INLINE Training::Afterwards::~Afterwards() {
+  training_.precision_ = precision_;
+  training_.network_->watch(false);
+  training_.optimizers_.for_each([&](AnyOptimizer& optimizer) { optimizer.set_lr(*training_.base_lr_); });
+}
+
+JESSL_INLINE Training::Optimizers Training::attached() const {
+  optim::NamedParameters all = optim::named_parameters(network_->trained());
+  Optimizers result;
+  if (network_->predictor_keeps_lr()) {
+    const auto first = std::stable_partition(
+        all.begin(), all.end(), [](const auto& parameter) { return !parameter.first.starts_with("predictor."); });
+    result.predictor = attach_(optim::NamedParameters(first, all.end()));
+    all.erase(first, all.end());
   }
+  result.all = attach_(all);
+  return result;
+}
 
-  void announce(const Plan& chosen, std::int64_t images) const {
-    const std::string threads = std::to_string(chosen.threads) + (chosen.threads == 1 ? " thread" : " threads");
-    const std::string workers = std::to_string(chosen.workers) + (chosen.workers == 1 ? " worker" : " workers");
-    note("training on ", images, " images, ", chosen.device.str(), ", ", std::string(to_json(precision_)), ", ",
-         threads, "; ", workers, chosen.ahead == 0 ? " load between the steps" : " load beside the steps",
-         steps_taken_ > 0 ? concat("; resumed after step ", steps_taken_) : std::string());
-    if (chosen.device.is_cpu() && std::max(chosen.threads, chosen.workers) > hardware_threads()) {
-      warn("this process may use ", hardware_threads(),
-           " cores: more threads than cores make a step many times slower");
-    }
+JESSL_INLINE void Training::attach() {
+  Optimizers made = attached();
+  base_lr_ = made.all->lr();
+  optimizers_ = std::move(made);
+}
+
+JESSL_INLINE void Training::forget() {
+  optimizers_ = {};
+  base_lr_.reset();
+  network_->start_teacher();
+}
+
+JESSL_INLINE void Training::check_views(const std::vector<torch::Tensor>& views) const {
+  const std::size_t least = loss_.views ? 2 : 1;
+  JESSL_CHECK(views.size() >= least, ShapeError, "jessl::Trainer::step: got ", views.size(),
+              " views, expected at least ", least);
+  const torch::Device device = network_->device();
+  for (std::size_t v = 0; v < views.size(); ++v) {
+    JESSL_CHECK(views[v].defined() && views[v].dim() == 4, ShapeError, "jessl::Trainer::step: views[", v, "] is ",
+                views[v].defined() ? concat(shape_of(views[v])) : "undefined", ", expected [N, C, H, W]");
+    JESSL_CHECK(views[v].size(0) == views[0].size(0), ShapeError, "jessl::Trainer::step: views[", v, "] is ",
+                shape_of(views[v]), ", expected as many images as views[0], ", views[0].size(0));
+    JESSL_CHECK(views[v].is_floating_point(), ConfigError, "jessl::Trainer::step: views[", v, "] is of type ",
+                views[v].dtype().name(), ", expected a floating type; use .to(torch::kFloat)");
+    JESSL_CHECK(views[v].device() == device, ConfigError, "jessl::Trainer::step: views[", v, "] is on ",
+                views[v].device().str(), ", the weights are on ", device.str(), "; use .to(trainer.device())");
   }
+}
 
-  void save(const std::filesystem::path& path, const Json& configuration, double run_seconds, double loss,
-            const Hooks& hooks) const {
-    io::Checkpoint checkpoint;
-    checkpoint.record = {
-        {"configuration", configuration}, {"steps_taken", steps_taken_},         {"loss", loss},
-        {"seconds", run_seconds},         {"threads", torch::get_num_threads()}, {"device", network_->device().str()}};
-    save_modules(network_->modules(), checkpoint);
-    optimizers_.save(checkpoint);
-    hooks.save(checkpoint);
-    save_random_state(checkpoint);
-    checkpoint.save(path);
+JESSL_INLINE bool Training::gradients_are_finite() const {
+  std::vector<torch::Tensor> gradients;
+  for (const torch::Tensor& parameter : network_->trained().parameters()) {
+    if (parameter.grad().defined()) gradients.push_back(parameter.grad());
   }
+  return gradients.empty() || torch::isfinite(torch::stack(at::_foreach_norm(gradients))).all().item<bool>();
+}
 
-  /// Goes on from a checkpoint that resumable() gave; gives the seconds that its run has taken.
-  [[nodiscard]] double resume(const io::Checkpoint& checkpoint, const std::filesystem::path& path) {
-    const Json& record = checkpoint.record;
-    const std::string here = network_->device().str();
-    const int threads = record.value("threads", torch::get_num_threads());
-    const std::string where = record.value("device", here);
-    if (threads != torch::get_num_threads() || where != here || checkpoint.version != version) {
-      warn("the run began with ", threads, " threads on ", where, " and jessl ", checkpoint.version,
-           " and goes on with ", torch::get_num_threads(), " on ", here, " and jessl ", version,
-           "; its losses may differ in the last bits");
-    }
-    load_modules(network_->modules(), checkpoint, path);
-    optimizers_.load(checkpoint);
-    steps_taken_ = record["steps_taken"].get<std::int64_t>();
-    load_random_state(checkpoint);
-    return record.value("seconds", 0.0);
+JESSL_INLINE torch::Tensor Training::on_device(const torch::Tensor& tensor) const {
+  return tensor.to(network_->device(), /*non_blocking=*/true);
+}
+
+JESSL_INLINE StepFeatures Training::features_of_step(std::int64_t epoch, const torch::Tensor& labels) {
+  const std::vector<Watched> watched = network_->take_watched();
+  std::vector<std::vector<torch::Tensor>> outputs(watched.front().layers.size());  // [layer][part of the batch]
+  std::vector<torch::Tensor> repeated;                                             // [part of the batch]
+  std::int64_t begin = 0;
+  for (const Watched& part : watched) {
+    for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i].push_back(part.layers[i]);
+    repeated.push_back(labels.narrow(0, begin, part.images).repeat(part.views));
+    begin += part.images;
   }
+  std::vector<torch::Tensor> whole;
+  for (const std::vector<torch::Tensor>& parts : outputs)
+    whole.push_back(parts.size() == 1 ? parts.front() : torch::cat(parts));
+  StepFeatures features{.step = steps_taken_, .epoch = epoch, .labels = on_device(torch::cat(repeated))};
+  name_layers(whole, features.layers);
+  return features;
+}
 
-  std::unique_ptr<NetworkBase> network_;
-  AttachOptimizer attach_;
-  LossAsks loss_;
-  bool tells_loaded_weights_;  // the backbone was made as its initialise(0) leaves it: other weights were loaded
-  Optimizers optimizers_{};
-  std::optional<double> base_lr_{};  // of the optimizers as they were attached
-  Precision precision_ = Precision::float32;
-  std::int64_t steps_taken_ = 0;
-  StartWeights start_weights_{};
-};
+JESSL_INLINE void Training::announce(const Plan& chosen, std::int64_t images) const {
+  const std::string threads = std::to_string(chosen.threads) + (chosen.threads == 1 ? " thread" : " threads");
+  const std::string workers = std::to_string(chosen.workers) + (chosen.workers == 1 ? " worker" : " workers");
+  note("training on ", images, " images, ", chosen.device.str(), ", ", std::string(to_json(precision_)), ", ", threads,
+       "; ", workers, chosen.ahead == 0 ? " load between the steps" : " load beside the steps",
+       steps_taken_ > 0 ? concat("; resumed after step ", steps_taken_) : std::string());
+  if (chosen.device.is_cpu() && std::max(chosen.threads, chosen.workers) > hardware_threads()) {
+    warn("this process may use ", hardware_threads(), " cores: more threads than cores make a step many times slower");
+  }
+}
+
+JESSL_INLINE void Training::save(const std::filesystem::path& path, const Json& configuration, double run_seconds,
+                                 double loss, const Hooks& hooks) const {
+  io::Checkpoint checkpoint;
+  checkpoint.record = {
+      {"configuration", configuration}, {"steps_taken", steps_taken_},         {"loss", loss},
+      {"seconds", run_seconds},         {"threads", torch::get_num_threads()}, {"device", network_->device().str()}};
+  save_modules(network_->modules(), checkpoint);
+  optimizers_.save(checkpoint);
+  hooks.save(checkpoint);
+  save_random_state(checkpoint);
+  checkpoint.save(path);
+}
+
+JESSL_INLINE double Training::resume(const io::Checkpoint& checkpoint, const std::filesystem::path& path) {
+  const Json& record = checkpoint.record;
+  const std::string here = network_->device().str();
+  const int threads = record.value("threads", torch::get_num_threads());
+  const std::string where = record.value("device", here);
+  if (threads != torch::get_num_threads() || where != here || checkpoint.version != version) {
+    warn("the run began with ", threads, " threads on ", where, " and jessl ", checkpoint.version, " and goes on with ",
+         torch::get_num_threads(), " on ", here, " and jessl ", version, "; its losses may differ in the last bits");
+  }
+  load_modules(network_->modules(), checkpoint, path);
+  optimizers_.load(checkpoint);
+  steps_taken_ = record["steps_taken"].get<std::int64_t>();
+  load_random_state(checkpoint);
+  return record.value("seconds", 0.0);
+}
 
 }  // namespace jessl::train::detail
+
+#endif  // JESSL_DEFINITIONS
