@@ -15,6 +15,7 @@
 #include <jessl/backbone/concept.hpp>
 #include <jessl/backbone/detail/convolve.hpp>
 #include <jessl/backbone/detail/normalise.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
@@ -68,69 +69,33 @@ struct ResNetLayout {
 
 namespace detail {
 
-[[nodiscard]] inline torch::nn::Conv2d convolution(std::int64_t in, std::int64_t out, std::int64_t kernel,
-                                                   std::int64_t stride = 1) {
-  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(false));
-}
-
 /// Images of one channel with the strides of channels-last order. They are in both orders at once, and LibTorch takes them
 /// for the other one, in which its convolution and all that follows it then stay.
-[[nodiscard]] inline torch::Tensor channels_last_if_grey(const torch::Tensor& images) {
-  if (images.size(1) != 1 || !images.is_contiguous()) return images;
-  const std::int64_t width = images.size(3);
-  return images.as_strided(images.sizes(), {images.size(2) * width, 1, width, 1});
-}
+[[nodiscard]] torch::Tensor channels_last_if_grey(const torch::Tensor& images);
 
 /// A residual block. The members carry torchvision's names.
 class ResidualBlockImpl : public torch::nn::Cloneable<ResidualBlockImpl> {
  public:
-  ResidualBlockImpl(Block block, std::int64_t in, std::int64_t width, std::int64_t stride)
-      : block_(block), in_(in), width_(width), stride_(stride) {
-    reset();
-  }
+  ResidualBlockImpl(Block block, std::int64_t in, std::int64_t width, std::int64_t stride);
 
   [[nodiscard]] static std::int64_t expansion(Block block) { return block == Block::basic ? 1 : 4; }
 
-  void reset() override {
-    const std::int64_t out = width_ * expansion(block_);
-    if (block_ == Block::basic) {
-      add(0, in_, width_, 3, stride_);
-      add(1, width_, out, 3, 1);
-    } else {
-      add(0, in_, width_, 1, 1);
-      add(1, width_, width_, 3, stride_);
-      add(2, width_, out, 1, 1);
-    }
-    if (stride_ != 1 || in_ != out) {
-      downsample_ = register_module(
-          "downsample", torch::nn::Sequential(convolution(in_, out, 1, stride_), torch::nn::BatchNorm2d(out)));
-    }
-  }
+  void reset() override { build(); }
 
-  [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) {
-    const auto shortcut = downsample_ ? downsampled(x) : x;
-    auto y = x;
-    const std::size_t last = depth() - 1;
-    for (std::size_t i = 0; i < last; ++i) y = normalise_relu(*norms_[i], convolve(*convolutions_[i], y));
-    return normalise_relu(*norms_[last], convolve(*convolutions_[last], y), shortcut);
-  }
+  [[nodiscard]] torch::Tensor forward(const torch::Tensor& x);
 
   /// The norm whose scale decides how much the block adds at first.
   [[nodiscard]] torch::nn::BatchNorm2d& last_norm() { return norms_[depth() - 1]; }
 
  private:
-  [[nodiscard]] torch::Tensor downsampled(const torch::Tensor& x) {
-    const auto y = convolve(*downsample_->ptr(0)->as<torch::nn::Conv2d>(), x);
-    return normalise(*downsample_->ptr(1)->as<torch::nn::BatchNorm2d>(), y, /*relu=*/false);
-  }
+  /// Makes and registers the layers.
+  void build();
+
+  [[nodiscard]] torch::Tensor downsampled(const torch::Tensor& x);
 
   [[nodiscard]] std::size_t depth() const { return block_ == Block::basic ? 2 : 3; }
 
-  void add(std::size_t i, std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride) {
-    const std::string number = std::to_string(i + 1);
-    convolutions_[i] = register_module("conv" + number, convolution(in, out, kernel, stride));
-    norms_[i] = register_module("bn" + number, torch::nn::BatchNorm2d(out));
-  }
+  void add(std::size_t i, std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride);
 
   Block block_;
   std::int64_t in_;
@@ -154,86 +119,28 @@ class ResNetImpl : public torch::nn::Cloneable<ResNetImpl> {
  public:
   static constexpr bool casts_images = true;  ///< it begins with a convolution
 
-  explicit ResNetImpl(const ResNetLayout& layout = {})
-      : options(layout), feature_dim(8 * layout.width * detail::ResidualBlockImpl::expansion(layout.block)) {
-    check("in_channels", options.in_channels);
-    check("width", options.width);
-    for (std::size_t stage = 0; stage < options.layers.size(); ++stage)
-      check(concat("layers[", stage, ']'), options.layers[stage]);
-    reset();
-  }
+  explicit ResNetImpl(const ResNetLayout& layout = {});
 
-  void reset() override {
-    const bool large = options.stem == Stem::large;
-    stem_convolution_ = register_module("conv1", detail::convolution(options.in_channels, options.width, large ? 7 : 3,
-                                                                     options.stem == Stem::small ? 1 : 2));
-    stem_norm_ = register_module("bn1", torch::nn::BatchNorm2d(options.width));
-    std::int64_t in = options.width;
-    stages_.clear();
-    for (std::size_t stage = 0; stage < options.layers.size(); ++stage) {
-      const std::int64_t width = options.width << stage;
-      torch::nn::ModuleList blocks;
-      for (std::int64_t i = 0; i < options.layers[stage]; ++i) {
-        blocks->push_back(detail::ResidualBlock(options.block, in, width, i == 0 && stage > 0 ? 2 : 1));
-        in = width * detail::ResidualBlockImpl::expansion(options.block);
-      }
-      stages_.push_back(register_module("layer" + std::to_string(stage + 1), blocks));
-    }
-  }
+  void reset() override { build(); }
 
   /// He initialisation: convolutions normal with variance 2 / fan out; norms 1 and 0; statistics 0 and 1.
-  void initialise(std::uint64_t seed) {
-    const torch::NoGradGuard no_grad;
-    const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-    for (const auto& module : modules(/*include_self=*/false)) {
-      if (auto* convolution = module->as<torch::nn::Conv2dImpl>()) {
-        auto& weight = convolution->weight;  // [out, in, k, k]
-        const double deviation = std::sqrt(2.0 / static_cast<double>(weight.size(0) * weight.size(2) * weight.size(3)));
-        // Drawn on the CPU in row order, so that device, type and layout of the weight change nothing.
-        weight.copy_(torch::empty(weight.sizes(), torch::kFloat32).normal_(0.0, deviation, generator));
-      } else if (auto* norm = module->as<torch::nn::BatchNorm2dImpl>()) {
-        norm->reset_running_stats();
-        norm->weight.fill_(1);
-        norm->bias.zero_();
-      }
-    }
-    if (options.zero_init_residual) {
-      for_each_block([](const std::string&, detail::ResidualBlockImpl& block) { block.last_norm()->weight.zero_(); });
-    }
-  }
+  void initialise(std::uint64_t seed);
 
-  [[nodiscard]] torch::Tensor forward(const torch::Tensor& images) {
-    auto x = stem(images);
-    for_each_block([&x](const std::string&, detail::ResidualBlockImpl& block) { x = block.forward(x); });
-    return pooled(x);  // [N, feature_dim]
-  }
+  [[nodiscard]] torch::Tensor forward(const torch::Tensor& images);
 
   /// The pooled output of every block, [N, width of its stage], by the block's name ("layer1.0"); the last is forward(images).
-  [[nodiscard]] std::vector<std::pair<std::string, torch::Tensor>> blocks(const torch::Tensor& images) {
-    std::vector<std::pair<std::string, torch::Tensor>> outputs;
-    auto x = stem(images);
-    for_each_block([&](const std::string& name, detail::ResidualBlockImpl& block) {
-      x = block.forward(x);
-      outputs.emplace_back(name, pooled(x));
-    });
-    return outputs;
-  }
+  [[nodiscard]] std::vector<std::pair<std::string, torch::Tensor>> blocks(const torch::Tensor& images);
 
   ResNetLayout options;
   std::int64_t feature_dim;
 
  private:
-  [[nodiscard]] torch::Tensor stem(const torch::Tensor& images) {
-    JESSL_CHECK(images.dim() == 4 && images.size(1) == options.in_channels, ShapeError,
-                "jessl::backbone::ResNet: the images are ", shape_of(images), ", expected [N, ", options.in_channels,
-                ", H, W]; set .in_channels to the images' channels");
-    auto x = detail::normalise_relu(
-        *stem_norm_, stem_convolution_->forward(detail::channels_last_if_grey(images)));  // [N, width, H', W']
-    if (options.stem == Stem::large) x = torch::max_pool2d(x, /*kernel_size=*/3, /*stride=*/2, /*padding=*/1);
-    return x;
-  }
+  /// Makes and registers the layers.
+  void build();
 
-  [[nodiscard]] static torch::Tensor pooled(const torch::Tensor& x) { return x.mean({2, 3}); }
+  [[nodiscard]] torch::Tensor stem(const torch::Tensor& images);
+
+  [[nodiscard]] static torch::Tensor pooled(const torch::Tensor& x);
 
   /// Calls visit(name, block) in the order in which images pass the blocks.
   template <class Visit>
@@ -245,9 +152,7 @@ class ResNetImpl : public torch::nn::Cloneable<ResNetImpl> {
     }
   }
 
-  static void check(const std::string& setting, std::int64_t value) {
-    JESSL_CHECK(value >= 1, ConfigError, "jessl::backbone::ResNet: ", setting, " is ", value, ", expected >= 1");
-  }
+  static void check(const std::string& setting, std::int64_t value);
 
   torch::nn::Conv2d stem_convolution_{nullptr};
   torch::nn::BatchNorm2d stem_norm_{nullptr};
@@ -274,46 +179,22 @@ class ResNetImpl : public torch::nn::Cloneable<ResNetImpl> {
 using ResNet = Holder<ResNetImpl>;
 
 /// Any residual network: backbone::resnet({.layers = {1, 1, 1, 1}, .width = 32, .stem = Stem::medium}).
-[[nodiscard]] inline ResNet resnet(const ResNetLayout& layout) { return ResNet(layout); }
-
-namespace detail {
-
-[[nodiscard]] inline ResNet resnet_of(Block block, const std::array<std::int64_t, 4>& layers,
-                                      const ResNetOptions& options) {
-  return resnet({.block = block,
-                 .layers = layers,
-                 .width = options.width,
-                 .stem = options.stem,
-                 .in_channels = options.in_channels,
-                 .zero_init_residual = options.zero_init_residual});
-}
-
-}  // namespace detail
+[[nodiscard]] ResNet resnet(const ResNetLayout& layout);
 
 /// ResNet-18: backbone::resnet18({.stem = Stem::small, .in_channels = 1}).
-[[nodiscard]] inline ResNet resnet18(const ResNetOptions& options = {}) {
-  return detail::resnet_of(Block::basic, {2, 2, 2, 2}, options);
-}
+[[nodiscard]] ResNet resnet18(const ResNetOptions& options = {});
 
 /// ResNet-34.
-[[nodiscard]] inline ResNet resnet34(const ResNetOptions& options = {}) {
-  return detail::resnet_of(Block::basic, {3, 4, 6, 3}, options);
-}
+[[nodiscard]] ResNet resnet34(const ResNetOptions& options = {});
 
 /// ResNet-50.
-[[nodiscard]] inline ResNet resnet50(const ResNetOptions& options = {}) {
-  return detail::resnet_of(Block::bottleneck, {3, 4, 6, 3}, options);
-}
+[[nodiscard]] ResNet resnet50(const ResNetOptions& options = {});
 
 /// ResNet-101.
-[[nodiscard]] inline ResNet resnet101(const ResNetOptions& options = {}) {
-  return detail::resnet_of(Block::bottleneck, {3, 4, 23, 3}, options);
-}
+[[nodiscard]] ResNet resnet101(const ResNetOptions& options = {});
 
 /// ResNet-152.
-[[nodiscard]] inline ResNet resnet152(const ResNetOptions& options = {}) {
-  return detail::resnet_of(Block::bottleneck, {3, 8, 36, 3}, options);
-}
+[[nodiscard]] ResNet resnet152(const ResNetOptions& options = {});
 
 }  // namespace jessl::backbone
 
@@ -331,3 +212,182 @@ struct jessl::EnumNames<jessl::backbone::Block> {
 
 JESSL_OPTIONS(jessl::backbone::ResNetOptions, stem, in_channels, width, zero_init_residual);
 JESSL_OPTIONS(jessl::backbone::ResNetLayout, block, layers, width, stem, in_channels, zero_init_residual);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::backbone {
+
+namespace detail {
+
+[[nodiscard]] JESSL_INLINE torch::nn::Conv2d convolution(std::int64_t in, std::int64_t out, std::int64_t kernel,
+                                                         std::int64_t stride = 1) {
+  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(false));
+}
+
+JESSL_INLINE torch::Tensor channels_last_if_grey(const torch::Tensor& images) {
+  if (images.size(1) != 1 || !images.is_contiguous()) return images;
+  const std::int64_t width = images.size(3);
+  return images.as_strided(images.sizes(), {images.size(2) * width, 1, width, 1});
+}
+
+JESSL_INLINE ResidualBlockImpl::ResidualBlockImpl(Block block, std::int64_t in, std::int64_t width, std::int64_t stride)
+    : block_(block), in_(in), width_(width), stride_(stride) {
+  reset();
+}
+
+JESSL_INLINE torch::Tensor ResidualBlockImpl::forward(const torch::Tensor& x) {
+  const auto shortcut = downsample_ ? downsampled(x) : x;
+  auto y = x;
+  const std::size_t last = depth() - 1;
+  for (std::size_t i = 0; i < last; ++i) y = normalise_relu(*norms_[i], convolve(*convolutions_[i], y));
+  return normalise_relu(*norms_[last], convolve(*convolutions_[last], y), shortcut);
+}
+
+JESSL_INLINE void ResidualBlockImpl::build() {
+  const std::int64_t out = width_ * expansion(block_);
+  if (block_ == Block::basic) {
+    add(0, in_, width_, 3, stride_);
+    add(1, width_, out, 3, 1);
+  } else {
+    add(0, in_, width_, 1, 1);
+    add(1, width_, width_, 3, stride_);
+    add(2, width_, out, 1, 1);
+  }
+  if (stride_ != 1 || in_ != out) {
+    downsample_ = register_module(
+        "downsample", torch::nn::Sequential(convolution(in_, out, 1, stride_), torch::nn::BatchNorm2d(out)));
+  }
+}
+
+JESSL_INLINE torch::Tensor ResidualBlockImpl::downsampled(const torch::Tensor& x) {
+  const auto y = convolve(*downsample_->ptr(0)->as<torch::nn::Conv2d>(), x);
+  return normalise(*downsample_->ptr(1)->as<torch::nn::BatchNorm2d>(), y, /*relu=*/false);
+}
+
+JESSL_INLINE void ResidualBlockImpl::add(std::size_t i, std::int64_t in, std::int64_t out, std::int64_t kernel,
+                                         std::int64_t stride) {
+  const std::string number = std::to_string(i + 1);
+  convolutions_[i] = register_module("conv" + number, convolution(in, out, kernel, stride));
+  norms_[i] = register_module("bn" + number, torch::nn::BatchNorm2d(out));
+}
+
+}  // namespace detail
+
+JESSL_INLINE ResNetImpl::ResNetImpl(const ResNetLayout& layout)
+    : options(layout), feature_dim(8 * layout.width * detail::ResidualBlockImpl::expansion(layout.block)) {
+  check("in_channels", options.in_channels);
+  check("width", options.width);
+  for (std::size_t stage = 0; stage < options.layers.size(); ++stage)
+    check(concat("layers[", stage, ']'), options.layers[stage]);
+  reset();
+}
+
+JESSL_INLINE void ResNetImpl::initialise(std::uint64_t seed) {
+  const torch::NoGradGuard no_grad;
+  const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  for (const auto& module : modules(/*include_self=*/false)) {
+    if (auto* convolution = module->as<torch::nn::Conv2dImpl>()) {
+      auto& weight = convolution->weight;  // [out, in, k, k]
+      const double deviation = std::sqrt(2.0 / static_cast<double>(weight.size(0) * weight.size(2) * weight.size(3)));
+      // Drawn on the CPU in row order, so that device, type and layout of the weight change nothing.
+      weight.copy_(torch::empty(weight.sizes(), torch::kFloat32).normal_(0.0, deviation, generator));
+    } else if (auto* norm = module->as<torch::nn::BatchNorm2dImpl>()) {
+      norm->reset_running_stats();
+      norm->weight.fill_(1);
+      norm->bias.zero_();
+    }
+  }
+  if (options.zero_init_residual) {
+    for_each_block([](const std::string&, detail::ResidualBlockImpl& block) { block.last_norm()->weight.zero_(); });
+  }
+}
+
+JESSL_INLINE torch::Tensor ResNetImpl::forward(const torch::Tensor& images) {
+  auto x = stem(images);
+  for_each_block([&x](const std::string&, detail::ResidualBlockImpl& block) { x = block.forward(x); });
+  return pooled(x);  // [N, feature_dim]
+}
+
+JESSL_INLINE std::vector<std::pair<std::string, torch::Tensor>> ResNetImpl::blocks(const torch::Tensor& images) {
+  std::vector<std::pair<std::string, torch::Tensor>> outputs;
+  auto x = stem(images);
+  for_each_block([&](const std::string& name, detail::ResidualBlockImpl& block) {
+    x = block.forward(x);
+    outputs.emplace_back(name, pooled(x));
+  });
+  return outputs;
+}
+
+JESSL_INLINE void ResNetImpl::build() {
+  const bool large = options.stem == Stem::large;
+  stem_convolution_ = register_module("conv1", detail::convolution(options.in_channels, options.width, large ? 7 : 3,
+                                                                   options.stem == Stem::small ? 1 : 2));
+  stem_norm_ = register_module("bn1", torch::nn::BatchNorm2d(options.width));
+  std::int64_t in = options.width;
+  stages_.clear();
+  for (std::size_t stage = 0; stage < options.layers.size(); ++stage) {
+    const std::int64_t width = options.width << stage;
+    torch::nn::ModuleList blocks;
+    for (std::int64_t i = 0; i < options.layers[stage]; ++i) {
+      blocks->push_back(detail::ResidualBlock(options.block, in, width, i == 0 && stage > 0 ? 2 : 1));
+      in = width * detail::ResidualBlockImpl::expansion(options.block);
+    }
+    stages_.push_back(register_module("layer" + std::to_string(stage + 1), blocks));
+  }
+}
+
+JESSL_INLINE torch::Tensor ResNetImpl::stem(const torch::Tensor& images) {
+  JESSL_CHECK(images.dim() == 4 && images.size(1) == options.in_channels, ShapeError,
+              "jessl::backbone::ResNet: the images are ", shape_of(images), ", expected [N, ", options.in_channels,
+              ", H, W]; set .in_channels to the images' channels");
+  auto x = detail::normalise_relu(
+      *stem_norm_, stem_convolution_->forward(detail::channels_last_if_grey(images)));  // [N, width, H', W']
+  if (options.stem == Stem::large) x = torch::max_pool2d(x, /*kernel_size=*/3, /*stride=*/2, /*padding=*/1);
+  return x;
+}
+
+JESSL_INLINE torch::Tensor ResNetImpl::pooled(const torch::Tensor& x) { return x.mean({2, 3}); }
+
+JESSL_INLINE void ResNetImpl::check(const std::string& setting, std::int64_t value) {
+  JESSL_CHECK(value >= 1, ConfigError, "jessl::backbone::ResNet: ", setting, " is ", value, ", expected >= 1");
+}
+
+JESSL_INLINE ResNet resnet(const ResNetLayout& layout) { return ResNet(layout); }
+
+namespace detail {
+
+[[nodiscard]] JESSL_INLINE ResNet resnet_of(Block block, const std::array<std::int64_t, 4>& layers,
+                                            const ResNetOptions& options) {
+  return resnet({.block = block,
+                 .layers = layers,
+                 .width = options.width,
+                 .stem = options.stem,
+                 .in_channels = options.in_channels,
+                 .zero_init_residual = options.zero_init_residual});
+}
+
+}  // namespace detail
+
+JESSL_INLINE ResNet resnet18(const ResNetOptions& options) {
+  return detail::resnet_of(Block::basic, {2, 2, 2, 2}, options);
+}
+
+JESSL_INLINE ResNet resnet34(const ResNetOptions& options) {
+  return detail::resnet_of(Block::basic, {3, 4, 6, 3}, options);
+}
+
+JESSL_INLINE ResNet resnet50(const ResNetOptions& options) {
+  return detail::resnet_of(Block::bottleneck, {3, 4, 6, 3}, options);
+}
+
+JESSL_INLINE ResNet resnet101(const ResNetOptions& options) {
+  return detail::resnet_of(Block::bottleneck, {3, 4, 23, 3}, options);
+}
+
+JESSL_INLINE ResNet resnet152(const ResNetOptions& options) {
+  return detail::resnet_of(Block::bottleneck, {3, 8, 36, 3}, options);
+}
+
+}  // namespace jessl::backbone
+
+#endif  // JESSL_DEFINITIONS

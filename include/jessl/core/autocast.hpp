@@ -12,6 +12,7 @@
 #include <ATen/cuda/CUDAContext.h>
 #endif
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 
@@ -26,10 +27,7 @@ enum class Precision : std::uint8_t {
 };
 
 /// Whether the CPU has instructions for whole tiles of bfloat16 products (AMX), and the system lets the process use them.
-[[nodiscard]] inline bool has_bfloat16_tiles() {
-  static const bool has = at::cpu::init_amx();
-  return has;
-}
+[[nodiscard]] bool has_bfloat16_tiles();
 
 /// The precision that `automatic` stands for on a device; any other is itself. Without instructions of its own bfloat16 is
 /// slower than float32: on a GPU below compute capability 8, on a CPU without AVX-512 BF16. It is on Intel's with it but without
@@ -39,26 +37,10 @@ enum class Precision : std::uint8_t {
 /// Errors     none
 /// Models     none
 /// Source     none
-[[nodiscard]] inline Precision resolve(Precision precision, torch::DeviceType device) {
-  if (precision != Precision::automatic) return precision;
-#ifdef JESSL_CUDA
-  if (device == torch::kCUDA)
-    return at::cuda::getCurrentDeviceProperties()->major >= 8 ? Precision::bfloat16 : Precision::float32;
-#endif
-#ifdef __x86_64__
-  if (device == torch::kCPU) {
-    const bool computes = __builtin_cpu_supports("avx512bf16") && (has_bfloat16_tiles() || !__builtin_cpu_is("intel"));
-    return computes ? Precision::bfloat16 : Precision::float32;
-  }
-#endif
-  return Precision::float32;
-}
+[[nodiscard]] Precision resolve(Precision precision, torch::DeviceType device);
 
 /// The type that convolutions and matrix products of x compute in: x's own, unless autocast is on.
-[[nodiscard]] inline torch::ScalarType product_type(const torch::Tensor& x) {
-  const bool casts = x.scalar_type() == torch::kFloat32 && at::autocast::is_autocast_enabled(x.device().type());
-  return casts ? at::autocast::get_autocast_dtype(x.device().type()) : x.scalar_type();
-}
+[[nodiscard]] torch::ScalarType product_type(const torch::Tensor& x);
 
 /// Runs what follows under autocast in the given precision (or without it), and restores what was before.
 ///
@@ -72,25 +54,12 @@ enum class Precision : std::uint8_t {
 /// Source     none
 class Autocast {
  public:
-  Autocast(torch::DeviceType device, Precision precision)
-      : device_(device),
-        was_enabled_(at::autocast::is_autocast_enabled(device)),
-        previous_type_(at::autocast::get_autocast_dtype(device)) {
-    at::autocast::clear_cache();
-    at::autocast::set_autocast_enabled(device, resolve(precision, device) == Precision::bfloat16);
-    at::autocast::set_autocast_dtype(device, torch::kBFloat16);
-    at::autocast::increment_nesting();
-  }
+  Autocast(torch::DeviceType device, Precision precision);
 
   Autocast(const Autocast&) = delete;
   Autocast& operator=(const Autocast&) = delete;
 
-  ~Autocast() {
-    at::autocast::decrement_nesting();
-    at::autocast::clear_cache();
-    at::autocast::set_autocast_enabled(device_, was_enabled_);
-    at::autocast::set_autocast_dtype(device_, previous_type_);
-  }
+  ~Autocast();
 
  private:
   torch::DeviceType device_;
@@ -105,3 +74,53 @@ struct jessl::EnumNames<jessl::Precision> {
   static constexpr std::array<std::pair<Precision, std::string_view>, 3> value{
       {{Precision::float32, "float32"}, {Precision::bfloat16, "bfloat16"}, {Precision::automatic, "auto"}}};
 };
+
+#if JESSL_DEFINITIONS
+
+namespace jessl {
+
+JESSL_INLINE bool has_bfloat16_tiles() {
+  static const bool has = at::cpu::init_amx();
+  return has;
+}
+
+JESSL_INLINE Precision resolve(Precision precision, torch::DeviceType device) {
+  if (precision != Precision::automatic) return precision;
+#ifdef JESSL_CUDA
+  if (device == torch::kCUDA)
+    return at::cuda::getCurrentDeviceProperties()->major >= 8 ? Precision::bfloat16 : Precision::float32;
+#endif
+#ifdef __x86_64__
+  if (device == torch::kCPU) {
+    const bool computes = __builtin_cpu_supports("avx512bf16") && (has_bfloat16_tiles() || !__builtin_cpu_is("intel"));
+    return computes ? Precision::bfloat16 : Precision::float32;
+  }
+#endif
+  return Precision::float32;
+}
+
+JESSL_INLINE torch::ScalarType product_type(const torch::Tensor& x) {
+  const bool casts = x.scalar_type() == torch::kFloat32 && at::autocast::is_autocast_enabled(x.device().type());
+  return casts ? at::autocast::get_autocast_dtype(x.device().type()) : x.scalar_type();
+}
+
+JESSL_INLINE Autocast::Autocast(torch::DeviceType device, Precision precision)
+    : device_(device),
+      was_enabled_(at::autocast::is_autocast_enabled(device)),
+      previous_type_(at::autocast::get_autocast_dtype(device)) {
+  at::autocast::clear_cache();
+  at::autocast::set_autocast_enabled(device, resolve(precision, device) == Precision::bfloat16);
+  at::autocast::set_autocast_dtype(device, torch::kBFloat16);
+  at::autocast::increment_nesting();
+}
+
+JESSL_INLINE Autocast::~Autocast() {
+  at::autocast::decrement_nesting();
+  at::autocast::clear_cache();
+  at::autocast::set_autocast_enabled(device_, was_enabled_);
+  at::autocast::set_autocast_dtype(device_, previous_type_);
+}
+
+}  // namespace jessl
+
+#endif  // JESSL_DEFINITIONS

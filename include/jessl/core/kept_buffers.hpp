@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/tensor.hpp>
 
 namespace jessl {
@@ -21,16 +22,10 @@ namespace jessl {
 /// Source     none
 class KeptBuffers {
  public:
-  explicit KeptBuffers(std::vector<torch::Tensor> buffers) : buffers_(std::move(buffers)) {
-    const torch::NoGradGuard no_gradient;
-    for (const torch::Tensor& buffer : buffers_) copies_.push_back(buffer.clone());
-  }
+  explicit KeptBuffers(std::vector<torch::Tensor> buffers);
 
   /// Makes the tensors what they were when this was made.
-  void put_back() {
-    const torch::NoGradGuard no_gradient;
-    for (std::size_t i = 0; i < buffers_.size(); ++i) buffers_[i].copy_(copies_[i]);
-  }
+  void put_back();
 
  private:
   std::vector<torch::Tensor> buffers_;
@@ -38,3 +33,21 @@ class KeptBuffers {
 };
 
 }  // namespace jessl
+
+#if JESSL_DEFINITIONS
+
+namespace jessl {
+
+JESSL_INLINE KeptBuffers::KeptBuffers(std::vector<torch::Tensor> buffers) : buffers_(std::move(buffers)) {
+  const torch::NoGradGuard no_gradient;
+  for (const torch::Tensor& buffer : buffers_) copies_.push_back(buffer.clone());
+}
+
+JESSL_INLINE void KeptBuffers::put_back() {
+  const torch::NoGradGuard no_gradient;
+  for (std::size_t i = 0; i < buffers_.size(); ++i) buffers_[i].copy_(copies_[i]);
+}
+
+}  // namespace jessl
+
+#endif  // JESSL_DEFINITIONS

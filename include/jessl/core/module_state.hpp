@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/tensor.hpp>
 
@@ -16,7 +17,30 @@ namespace jessl {
 ///
 /// Errors     none
 /// Source     none
-[[nodiscard]] inline StateDict module_state(const torch::nn::Module& module) {
+[[nodiscard]] StateDict module_state(const torch::nn::Module& module);
+
+namespace detail {}  // namespace detail
+
+/// Checks that `state` has just the names and shapes of the module's parameters and buffers.
+///
+/// Errors     ShapeError naming what is missing, what is not known, and the first tensor of another shape; `who` opens
+///            the message
+/// Source     none
+void check_module_state(const torch::nn::Module& module, const StateDict& state, const std::string& who);
+
+/// Copies `state` into the module's parameters and buffers. Nothing is copied unless everything fits.
+///
+/// Errors     as check_module_state
+/// Source     none
+void load_module_state(torch::nn::Module& module, const StateDict& state, const std::string& who);
+
+}  // namespace jessl
+
+#if JESSL_DEFINITIONS
+
+namespace jessl {
+
+JESSL_INLINE StateDict module_state(const torch::nn::Module& module) {
   StateDict state;
   for (const auto& entry : module.named_parameters()) state[entry.key()] = entry.value();
   for (const auto& entry : module.named_buffers()) state[entry.key()] = entry.value();
@@ -26,7 +50,7 @@ namespace jessl {
 namespace detail {
 
 /// The first few of the names, for a message.
-[[nodiscard]] inline std::string some_of(const std::vector<std::string>& names) {
+[[nodiscard]] JESSL_INLINE std::string some_of(const std::vector<std::string>& names) {
   constexpr std::size_t shown = 3;
   std::string text;
   for (std::size_t i = 0; i < names.size() && i < shown; ++i) text += (i == 0 ? "" : ", ") + names[i];
@@ -35,12 +59,7 @@ namespace detail {
 
 }  // namespace detail
 
-/// Checks that `state` has just the names and shapes of the module's parameters and buffers.
-///
-/// Errors     ShapeError naming what is missing, what is not known, and the first tensor of another shape; `who` opens
-///            the message
-/// Source     none
-inline void check_module_state(const torch::nn::Module& module, const StateDict& state, const std::string& who) {
+JESSL_INLINE void check_module_state(const torch::nn::Module& module, const StateDict& state, const std::string& who) {
   const StateDict own = module_state(module);
   std::vector<std::string> missing;
   std::vector<std::string> unknown;
@@ -61,11 +80,7 @@ inline void check_module_state(const torch::nn::Module& module, const StateDict&
   }
 }
 
-/// Copies `state` into the module's parameters and buffers. Nothing is copied unless everything fits.
-///
-/// Errors     as check_module_state
-/// Source     none
-inline void load_module_state(torch::nn::Module& module, const StateDict& state, const std::string& who) {
+JESSL_INLINE void load_module_state(torch::nn::Module& module, const StateDict& state, const std::string& who) {
   check_module_state(module, state, who);
   const torch::NoGradGuard no_gradient;
   for (const auto& [name, tensor] : module_state(module)) {
@@ -75,3 +90,5 @@ inline void load_module_state(torch::nn::Module& module, const StateDict& state,
 }
 
 }  // namespace jessl
+
+#endif  // JESSL_DEFINITIONS

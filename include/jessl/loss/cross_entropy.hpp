@@ -9,6 +9,7 @@
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
@@ -53,11 +54,7 @@ struct CrossEntropy {
   }
 
   /// Checks that there is a score for each class.
-  void check_batch(const BatchShape& batch) const {
-    JESSL_CHECK(batch.classes <= batch.width, ConfigError, "jessl::loss::CrossEntropy: the data have ", batch.classes,
-                " classes, but the embedding, a score for each, is only ", batch.width,
-                " wide; let the projector end in ", batch.classes);
-  }
+  void check_batch(const BatchShape& batch) const;
 
   void check() const {
     jessl::detail::check_setting(smoothing >= 0 && smoothing <= 1, "loss", name, "smoothing", smoothing,
@@ -67,17 +64,33 @@ struct CrossEntropy {
  private:
   /// Checks that there is a score for each label. On a CPU alone: elsewhere it would wait for the device in each step, and LibTorch
   /// fails there for labels out of range.
-  static void check_range(const torch::Tensor& labels, std::int64_t classes) {
-    if (!labels.is_cpu()) return;
-    const auto [least, largest] = at::aminmax(labels);
-    const auto low = least.item<std::int64_t>(), high = largest.item<std::int64_t>();
-    JESSL_CHECK(low >= 0 && high < classes, ConfigError, "jessl::loss::CrossEntropy: labels are in [", low, ", ", high,
-                "], expected in [0, K) for scores [N, K] = [", labels.size(0), ", ", classes,
-                "]; leave images without a label out");
-  }
+  static void check_range(const torch::Tensor& labels, std::int64_t classes);
 };
 static_assert(SupervisedLoss<CrossEntropy>);
 
 }  // namespace jessl::loss
 
 JESSL_OPTIONS(jessl::loss::CrossEntropy, smoothing);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss {
+
+JESSL_INLINE void CrossEntropy::check_batch(const BatchShape& batch) const {
+  JESSL_CHECK(batch.classes <= batch.width, ConfigError, "jessl::loss::CrossEntropy: the data have ", batch.classes,
+              " classes, but the embedding, a score for each, is only ", batch.width,
+              " wide; let the projector end in ", batch.classes);
+}
+
+JESSL_INLINE void CrossEntropy::check_range(const torch::Tensor& labels, std::int64_t classes) {
+  if (!labels.is_cpu()) return;
+  const auto [least, largest] = at::aminmax(labels);
+  const auto low = least.item<std::int64_t>(), high = largest.item<std::int64_t>();
+  JESSL_CHECK(low >= 0 && high < classes, ConfigError, "jessl::loss::CrossEntropy: labels are in [", low, ", ", high,
+              "], expected in [0, K) for scores [N, K] = [", labels.size(0), ", ", classes,
+              "]; leave images without a label out");
+}
+
+}  // namespace jessl::loss
+
+#endif  // JESSL_DEFINITIONS

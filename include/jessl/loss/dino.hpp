@@ -11,6 +11,7 @@
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/kept_buffers.hpp>
 #include <jessl/core/options.hpp>
@@ -33,22 +34,12 @@ namespace jessl::loss {
 /// Source     none
 class DINOStateImpl : public torch::nn::Cloneable<DINOStateImpl> {
  public:
-  DINOStateImpl(std::int64_t width, std::int64_t count) : width_(width), count_(count) { reset(); }
+  DINOStateImpl(std::int64_t width, std::int64_t count);
 
-  void reset() override {
-    prototypes = register_parameter("prototypes", torch::empty({count_, width_}));
-    teacher_prototypes = register_buffer("teacher_prototypes", torch::empty({count_, width_}));
-    centre = register_buffer("centre", torch::empty({count_}));
-    initialise(0);
-  }
+  void reset() override { build(); }
 
   /// Prototypes uniform in +-1/sqrt(D), the teacher's the same; the centre is 0.
-  void initialise(std::uint64_t seed) {
-    const torch::NoGradGuard no_gradient;
-    detail::draw_prototypes(prototypes, seed);
-    teacher_prototypes.copy_(prototypes);
-    centre.zero_();
-  }
+  void initialise(std::uint64_t seed);
 
   void set_progress(const Progress& progress) { epoch_ = progress.epoch; }
 
@@ -56,14 +47,7 @@ class DINOStateImpl : public torch::nn::Cloneable<DINOStateImpl> {
   [[nodiscard]] double epoch() const { return epoch_; }
 
   /// The teacher's last layer follows the student's, as the rest of the teacher does; to be called after each step.
-  void follow(double momentum) {
-    const torch::NoGradGuard no_gradient;
-    if (momentum == 0) {  // not by arithmetic, which would keep what is not finite
-      teacher_prototypes.copy_(prototypes);
-    } else {
-      teacher_prototypes.lerp_(prototypes, 1 - momentum);
-    }
-  }
+  void follow(double momentum);
 
   /// All that a call changes; the teacher's layer, which is much larger, follows after a step that went well.
   [[nodiscard]] KeptBuffers keep() const { return KeptBuffers({centre}); }
@@ -71,6 +55,9 @@ class DINOStateImpl : public torch::nn::Cloneable<DINOStateImpl> {
   torch::Tensor prototypes, teacher_prototypes, centre;
 
  private:
+  /// Makes and registers the parameter and the buffers.
+  void build();
+
   std::int64_t width_, count_;
   double epoch_ = std::numeric_limits<double>::infinity();
 };
@@ -112,11 +99,7 @@ struct DINO {
   double freeze_epochs = 1.0;       ///< for so long the student's last layer stays as it is, >= 0
 
   /// The state for embeddings of that width.
-  [[nodiscard]] DINOState make(std::int64_t width) const {
-    check();
-    JESSL_CHECK(width >= 1, ConfigError, "jessl::loss::DINO.make: width is ", width, ", expected >= 1");
-    return DINOState(width, prototypes);
-  }
+  [[nodiscard]] DINOState make(std::int64_t width) const;
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views,
@@ -149,19 +132,7 @@ struct DINO {
     return warmup_temperature + (teacher_temperature - warmup_temperature) * share;
   }
 
-  void check() const {
-    const auto require = [](bool in_range, std::string_view setting, auto value, std::string_view range) {
-      jessl::detail::check_setting(in_range, "loss", name, setting, static_cast<double>(value), range);
-    };
-    teacher.check(name);
-    require(temperature > 0, "temperature", temperature, "a finite number > 0");
-    require(warmup_temperature > 0, "warmup_temperature", warmup_temperature, "a finite number > 0");
-    require(teacher_temperature > 0, "teacher_temperature", teacher_temperature, "a finite number > 0");
-    require(warmup_epochs >= 0, "warmup_epochs", warmup_epochs, "a finite number >= 0");
-    require(centre_momentum >= 0 && centre_momentum <= 1, "centre_momentum", centre_momentum, "a number in [0, 1]");
-    require(prototypes >= 2, "prototypes", prototypes, "an integer >= 2");
-    require(freeze_epochs >= 0, "freeze_epochs", freeze_epochs, "a finite number >= 0");
-  }
+  void check() const;
 
  private:
   /// What the teacher says.
@@ -194,3 +165,58 @@ static_assert(StatefulLoss<DINO> && TaughtLoss<DINO> && Loss<DINO>);
 
 JESSL_OPTIONS(jessl::loss::DINO, teacher, temperature, warmup_temperature, teacher_temperature, warmup_epochs,
               centre_momentum, prototypes, freeze_epochs);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss {
+
+JESSL_INLINE DINOStateImpl::DINOStateImpl(std::int64_t width, std::int64_t count) : width_(width), count_(count) {
+  reset();
+}
+
+JESSL_INLINE void DINOStateImpl::initialise(std::uint64_t seed) {
+  const torch::NoGradGuard no_gradient;
+  detail::draw_prototypes(prototypes, seed);
+  teacher_prototypes.copy_(prototypes);
+  centre.zero_();
+}
+
+JESSL_INLINE void DINOStateImpl::follow(double momentum) {
+  const torch::NoGradGuard no_gradient;
+  if (momentum == 0) {  // not by arithmetic, which would keep what is not finite
+    teacher_prototypes.copy_(prototypes);
+  } else {
+    teacher_prototypes.lerp_(prototypes, 1 - momentum);
+  }
+}
+
+JESSL_INLINE void DINOStateImpl::build() {
+  prototypes = register_parameter("prototypes", torch::empty({count_, width_}));
+  teacher_prototypes = register_buffer("teacher_prototypes", torch::empty({count_, width_}));
+  centre = register_buffer("centre", torch::empty({count_}));
+  initialise(0);
+}
+
+JESSL_INLINE DINOState DINO::make(std::int64_t width) const {
+  check();
+  JESSL_CHECK(width >= 1, ConfigError, "jessl::loss::DINO.make: width is ", width, ", expected >= 1");
+  return DINOState(width, prototypes);
+}
+
+JESSL_INLINE void DINO::check() const {
+  const auto require = [](bool in_range, std::string_view setting, auto value, std::string_view range) {
+    jessl::detail::check_setting(in_range, "loss", name, setting, static_cast<double>(value), range);
+  };
+  teacher.check(name);
+  require(temperature > 0, "temperature", temperature, "a finite number > 0");
+  require(warmup_temperature > 0, "warmup_temperature", warmup_temperature, "a finite number > 0");
+  require(teacher_temperature > 0, "teacher_temperature", teacher_temperature, "a finite number > 0");
+  require(warmup_epochs >= 0, "warmup_epochs", warmup_epochs, "a finite number >= 0");
+  require(centre_momentum >= 0 && centre_momentum <= 1, "centre_momentum", centre_momentum, "a number in [0, 1]");
+  require(prototypes >= 2, "prototypes", prototypes, "an integer >= 2");
+  require(freeze_epochs >= 0, "freeze_epochs", freeze_epochs, "a finite number >= 0");
+}
+
+}  // namespace jessl::loss
+
+#endif  // JESSL_DEFINITIONS

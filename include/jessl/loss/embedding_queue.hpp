@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/detail/state.hpp>
@@ -34,62 +35,25 @@ class EmbeddingQueueImpl : public torch::nn::Cloneable<EmbeddingQueueImpl> {
   using Replaced = std::vector<std::pair<torch::Tensor, torch::Tensor>>;  // places [M] and what stood there [M, D]
 
  public:
-  EmbeddingQueueImpl(std::int64_t size, std::int64_t width) : size_(size), width_(width) {
-    JESSL_CHECK(size >= 1, ConfigError, "jessl::loss::EmbeddingQueue: size is ", size, ", expected >= 1");
-    JESSL_CHECK(width >= 1, ConfigError, "jessl::loss::EmbeddingQueue: the width of embeddings is ", width,
-                ", expected >= 1");
-    reset();
-  }
+  EmbeddingQueueImpl(std::int64_t size, std::int64_t width);
 
-  void reset() override {
-    rows = register_buffer("rows", torch::empty({size_, width_}));
-    position = register_buffer("position", torch::zeros({}, torch::kInt64));
-    replaced_.reset();  // whoever keeps the rows of a queue does not keep its clone's
-    initialise(0);
-  }
+  void reset() override { build(); }
 
   /// Random directions, and the first row is the next to go.
-  void initialise(std::uint64_t seed) {
-    const torch::NoGradGuard no_gradient;
-    const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-    // Drawn on the CPU, so that device and type of the queue change nothing.
-    rows.copy_(detail::unit_rows(torch::empty({size_, width_}, torch::kFloat32).normal_(0.0, 1.0, generator)));
-    position.zero_();
-  }
+  void initialise(std::uint64_t seed);
 
   /// Puts rows [M, D] in the place of the oldest; of more than there is room for, the last ones stay.
-  void enqueue(const torch::Tensor& newest) {
-    JESSL_CHECK(newest.dim() == 2 && newest.size(1) == width_, ShapeError,
-                "jessl::loss::EmbeddingQueue.enqueue: the rows are ", shape_of(newest), ", expected [M, ", width_, ']');
-    const torch::NoGradGuard no_gradient;
-    const auto count = newest.size(0), kept = std::min(count, size_);
-    // The position stays on its device: reading it would wait for all that came before. It is int64 unless somebody
-    // converted the module to another type, which takes all buffers along.
-    const auto begin = position.to(torch::kInt64);
-    const auto places = (torch::arange(count - kept, count, begin.options()) + begin).remainder(size_);
-    if (const auto replaced = replaced_.lock()) replaced->emplace_back(places, rows.index_select(0, places));
-    rows.index_copy_(0, places, newest.detach().narrow(0, count - kept, kept).to(rows.options()));
-    position.copy_((begin + count).remainder(size_));
-  }
+  void enqueue(const torch::Tensor& newest);
 
   /// The queue as it was, to put back: only the rows that enqueue() replaces while this lives are copied. It lives no longer
   /// than the queue, and one at a time: a later one takes over the rows.
   class Kept {
    public:
-    explicit Kept(EmbeddingQueueImpl& queue) : queue_(queue), position_(queue.position.clone()) {
-      queue.replaced_ = replaced_;
-    }
+    explicit Kept(EmbeddingQueueImpl& queue);
     Kept(const Kept&) = delete;
     Kept& operator=(const Kept&) = delete;
 
-    void put_back() {
-      const torch::NoGradGuard no_gradient;
-      for (; !replaced_->empty(); replaced_->pop_back()) {  // the last first: a row may have been replaced twice
-        const auto& [places, before] = replaced_->back();
-        queue_.rows.index_copy_(0, places, before);
-      }
-      queue_.position.copy_(position_);
-    }
+    void put_back();
 
    private:
     EmbeddingQueueImpl& queue_;
@@ -103,6 +67,9 @@ class EmbeddingQueueImpl : public torch::nn::Cloneable<EmbeddingQueueImpl> {
   torch::Tensor position;  ///< []: int64, the row that is replaced next
 
  private:
+  /// Makes and registers the buffers.
+  void build();
+
   std::int64_t size_, width_;
   std::weak_ptr<Replaced> replaced_;  // of the last Kept, while it lives
 };
@@ -111,8 +78,72 @@ TORCH_MODULE(EmbeddingQueue);
 namespace detail {
 
 /// The queue's rows, checked to be `size` and comparable with a view [N, D], in the type that the loss is computed in.
-[[nodiscard]] inline torch::Tensor rows_of(std::string_view loss, const EmbeddingQueue& queue, std::int64_t size,
-                                           const torch::Tensor& view) {
+[[nodiscard]] torch::Tensor rows_of(std::string_view loss, const EmbeddingQueue& queue, std::int64_t size,
+                                    const torch::Tensor& view);
+
+}  // namespace detail
+
+}  // namespace jessl::loss
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss {
+
+JESSL_INLINE EmbeddingQueueImpl::EmbeddingQueueImpl(std::int64_t size, std::int64_t width)
+    : size_(size), width_(width) {
+  JESSL_CHECK(size >= 1, ConfigError, "jessl::loss::EmbeddingQueue: size is ", size, ", expected >= 1");
+  JESSL_CHECK(width >= 1, ConfigError, "jessl::loss::EmbeddingQueue: the width of embeddings is ", width,
+              ", expected >= 1");
+  reset();
+}
+
+JESSL_INLINE void EmbeddingQueueImpl::initialise(std::uint64_t seed) {
+  const torch::NoGradGuard no_gradient;
+  const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  // Drawn on the CPU, so that device and type of the queue change nothing.
+  rows.copy_(detail::unit_rows(torch::empty({size_, width_}, torch::kFloat32).normal_(0.0, 1.0, generator)));
+  position.zero_();
+}
+
+JESSL_INLINE void EmbeddingQueueImpl::enqueue(const torch::Tensor& newest) {
+  JESSL_CHECK(newest.dim() == 2 && newest.size(1) == width_, ShapeError,
+              "jessl::loss::EmbeddingQueue.enqueue: the rows are ", shape_of(newest), ", expected [M, ", width_, ']');
+  const torch::NoGradGuard no_gradient;
+  const auto count = newest.size(0), kept = std::min(count, size_);
+  // The position stays on its device: reading it would wait for all that came before. It is int64 unless somebody
+  // converted the module to another type, which takes all buffers along.
+  const auto begin = position.to(torch::kInt64);
+  const auto places = (torch::arange(count - kept, count, begin.options()) + begin).remainder(size_);
+  if (const auto replaced = replaced_.lock()) replaced->emplace_back(places, rows.index_select(0, places));
+  rows.index_copy_(0, places, newest.detach().narrow(0, count - kept, kept).to(rows.options()));
+  position.copy_((begin + count).remainder(size_));
+}
+
+JESSL_INLINE EmbeddingQueueImpl::Kept::Kept(EmbeddingQueueImpl& queue)
+    : queue_(queue), position_(queue.position.clone()) {
+  queue.replaced_ = replaced_;
+}
+
+JESSL_INLINE void EmbeddingQueueImpl::Kept::put_back() {
+  const torch::NoGradGuard no_gradient;
+  for (; !replaced_->empty(); replaced_->pop_back()) {  // the last first: a row may have been replaced twice
+    const auto& [places, before] = replaced_->back();
+    queue_.rows.index_copy_(0, places, before);
+  }
+  queue_.position.copy_(position_);
+}
+
+JESSL_INLINE void EmbeddingQueueImpl::build() {
+  rows = register_buffer("rows", torch::empty({size_, width_}));
+  position = register_buffer("position", torch::zeros({}, torch::kInt64));
+  replaced_.reset();  // whoever keeps the rows of a queue does not keep its clone's
+  initialise(0);
+}
+
+namespace detail {
+
+JESSL_INLINE torch::Tensor rows_of(std::string_view loss, const EmbeddingQueue& queue, std::int64_t size,
+                                   const torch::Tensor& view) {
   check_state(loss, queue, view);
   JESSL_CHECK(queue->rows.size(0) == size, ConfigError, "jessl::loss::", loss, ": the queue has ", queue->rows.size(0),
               " rows, expected ", size, " as in the settings; let make() of this loss make the queue");
@@ -124,3 +155,5 @@ namespace detail {
 }  // namespace detail
 
 }  // namespace jessl::loss
+
+#endif  // JESSL_DEFINITIONS

@@ -10,6 +10,7 @@
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
@@ -54,10 +55,7 @@ struct MoCo {
   Teacher teacher{.momentum = 0.999, .final_momentum = 0.999};  ///< makes the keys
 
   /// The queue.
-  [[nodiscard]] EmbeddingQueue make(std::int64_t width) const {
-    check();
-    return EmbeddingQueue(queue_size, width);
-  }
+  [[nodiscard]] EmbeddingQueue make(std::int64_t width) const;
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views,
@@ -90,38 +88,58 @@ struct MoCo {
   /// Queries [N, D] and their keys [N, D] against rows [M, D], M >= 1, of any lengths; only what is a parameter or comes of
   /// one gets a gradient.
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& query, const torch::Tensor& key,
-                                         const torch::Tensor& rows) const {
-    check();
-    detail::check_views(name, {query, key}, 1);
-    detail::check_rows(name, rows, query);
-    const Autocast full_precision(query.device().type(), Precision::float32);
-    const auto unit = detail::unit_rows({query, key, rows});
-    return detail::info_nce((unit[0] * unit[1]).sum(1) / temperature,
-                            detail::log_sum_exp_of(unit[0], unit[2], 1 / temperature));
-  }
+                                         const torch::Tensor& rows) const;
 
   /// Which views a trainer is to send through the student, and which through the teacher.
   [[nodiscard]] bool student_sees(std::int64_t view) const { return symmetric || view == 0; }
   [[nodiscard]] bool teacher_sees(std::int64_t view) const { return symmetric || view == 1; }
 
   /// Checks that the second view has a target where it is the only key.
-  void check_batch(const BatchShape& batch) const {
-    JESSL_CHECK(
-        symmetric || batch.large_views >= 2, ConfigError,
-        "jessl::loss::MoCo: symmetric is false, so that the second view is the key, but the teacher sees views of ",
-        "the first one's size alone, and the second has another; set symmetric = true, or let the augmentation ",
-        "begin with two large views");
-  }
+  void check_batch(const BatchShape& batch) const;
 
-  void check() const {
-    jessl::detail::check_setting(temperature > 0, "loss", name, "temperature", temperature, "a finite number > 0");
-    jessl::detail::check_setting(queue_size >= 1, "loss", name, "queue_size", static_cast<double>(queue_size),
-                                 "a whole number >= 1");
-    teacher.check(name);
-  }
+  void check() const;
 };
 static_assert(Loss<MoCo> && TaughtLoss<MoCo> && StatefulLoss<MoCo>);
 
 }  // namespace jessl::loss
 
 JESSL_OPTIONS(jessl::loss::MoCo, temperature, queue_size, symmetric, teacher);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss {
+
+JESSL_INLINE EmbeddingQueue MoCo::make(std::int64_t width) const {
+  check();
+  return EmbeddingQueue(queue_size, width);
+}
+
+JESSL_INLINE torch::Tensor MoCo::operator()(const torch::Tensor& query, const torch::Tensor& key,
+                                            const torch::Tensor& rows) const {
+  check();
+  detail::check_views(name, {query, key}, 1);
+  detail::check_rows(name, rows, query);
+  const Autocast full_precision(query.device().type(), Precision::float32);
+  const auto unit = detail::unit_rows({query, key, rows});
+  return detail::info_nce((unit[0] * unit[1]).sum(1) / temperature,
+                          detail::log_sum_exp_of(unit[0], unit[2], 1 / temperature));
+}
+
+JESSL_INLINE void MoCo::check_batch(const BatchShape& batch) const {
+  JESSL_CHECK(
+      symmetric || batch.large_views >= 2, ConfigError,
+      "jessl::loss::MoCo: symmetric is false, so that the second view is the key, but the teacher sees views of ",
+      "the first one's size alone, and the second has another; set symmetric = true, or let the augmentation ",
+      "begin with two large views");
+}
+
+JESSL_INLINE void MoCo::check() const {
+  jessl::detail::check_setting(temperature > 0, "loss", name, "temperature", temperature, "a finite number > 0");
+  jessl::detail::check_setting(queue_size >= 1, "loss", name, "queue_size", static_cast<double>(queue_size),
+                               "a whole number >= 1");
+  teacher.check(name);
+}
+
+}  // namespace jessl::loss
+
+#endif  // JESSL_DEFINITIONS

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
@@ -63,27 +64,10 @@ struct Fixed {
 
   torch::Tensor images{};  ///< [M, C, H, W], M >= 1
 
-  void check() const {
-    JESSL_CHECK(images.defined(), ConfigError, "jessl::loss::Fixed: images is undefined, expected [M, C, H, W]");
-    JESSL_CHECK(images.dim() == 4 && images.numel() > 0, ShapeError, "jessl::loss::Fixed: images is ", shape_of(images),
-                ", expected [M, C, H, W] with M >= 1");
-    JESSL_CHECK(images.is_floating_point(), ConfigError, "jessl::loss::Fixed: images holds ", images.dtype().name(),
-                ", expected a floating type");
-  }
+  void check() const;
 
   /// The shape, and a number that tells pixels apart (FNV-1a of their float32 values).
-  [[nodiscard]] Json to_json() const {
-    check();
-    const auto pixels = images.detach().to(torch::kCPU, torch::kFloat32).contiguous();
-    std::uint64_t hash = 0xcbf29ce484222325U;
-    const auto* const values = pixels.const_data_ptr<float>();
-    for (std::int64_t i = 0; i < pixels.numel(); ++i) {
-      std::uint32_t bits = 0;
-      std::memcpy(&bits, values + i, sizeof bits);
-      for (int shift = 0; shift < 32; shift += 8) hash = (hash ^ (bits >> shift & 0xFFU)) * 0x100000001b3U;
-    }
-    return {{"name", name}, {"shape", images.sizes().vec()}, {"fingerprint", hash}};
-  }
+  [[nodiscard]] Json to_json() const;
 };
 
 /// None at all: only the positives pull. Without negatives nothing keeps embeddings from becoming equal; it is for ablations.
@@ -112,3 +96,32 @@ concept Negatives =
 JESSL_OPTIONS(jessl::loss::InBatch);
 JESSL_OPTIONS(jessl::loss::Queue, size);
 JESSL_OPTIONS(jessl::loss::None);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss {
+
+JESSL_INLINE void Fixed::check() const {
+  JESSL_CHECK(images.defined(), ConfigError, "jessl::loss::Fixed: images is undefined, expected [M, C, H, W]");
+  JESSL_CHECK(images.dim() == 4 && images.numel() > 0, ShapeError, "jessl::loss::Fixed: images is ", shape_of(images),
+              ", expected [M, C, H, W] with M >= 1");
+  JESSL_CHECK(images.is_floating_point(), ConfigError, "jessl::loss::Fixed: images holds ", images.dtype().name(),
+              ", expected a floating type");
+}
+
+JESSL_INLINE Json Fixed::to_json() const {
+  check();
+  const auto pixels = images.detach().to(torch::kCPU, torch::kFloat32).contiguous();
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  const auto* const values = pixels.const_data_ptr<float>();
+  for (std::int64_t i = 0; i < pixels.numel(); ++i) {
+    std::uint32_t bits = 0;
+    std::memcpy(&bits, values + i, sizeof bits);
+    for (int shift = 0; shift < 32; shift += 8) hash = (hash ^ (bits >> shift & 0xFFU)) * 0x100000001b3U;
+  }
+  return {{"name", name}, {"shape", images.sizes().vec()}, {"fingerprint", hash}};
+}
+
+}  // namespace jessl::loss
+
+#endif  // JESSL_DEFINITIONS

@@ -10,6 +10,7 @@
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
@@ -51,10 +52,7 @@ struct NNCLR {
   Predictor predictor{.hidden = "4096"};  ///< what the views go through after the projector
 
   /// The queue.
-  [[nodiscard]] EmbeddingQueue make(std::int64_t width) const {
-    check();
-    return EmbeddingQueue(queue_size, width);
-  }
+  [[nodiscard]] EmbeddingQueue make(std::int64_t width) const;
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views,
@@ -78,15 +76,30 @@ struct NNCLR {
     return value;
   }
 
-  void check() const {
-    predictor.check(name);
-    jessl::detail::check_setting(temperature > 0, "loss", name, "temperature", temperature, "a finite number > 0");
-    jessl::detail::check_setting(queue_size >= 1, "loss", name, "queue_size", static_cast<double>(queue_size),
-                                 "a whole number >= 1");
-  }
+  void check() const;
 };
 static_assert(Loss<NNCLR> && PredictedLoss<NNCLR> && StatefulLoss<NNCLR>);
 
 }  // namespace jessl::loss
 
 JESSL_OPTIONS(jessl::loss::NNCLR, temperature, queue_size, predictor);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss {
+
+JESSL_INLINE EmbeddingQueue NNCLR::make(std::int64_t width) const {
+  check();
+  return EmbeddingQueue(queue_size, width);
+}
+
+JESSL_INLINE void NNCLR::check() const {
+  predictor.check(name);
+  jessl::detail::check_setting(temperature > 0, "loss", name, "temperature", temperature, "a finite number > 0");
+  jessl::detail::check_setting(queue_size >= 1, "loss", name, "queue_size", static_cast<double>(queue_size),
+                               "a whole number >= 1");
+}
+
+}  // namespace jessl::loss
+
+#endif  // JESSL_DEFINITIONS

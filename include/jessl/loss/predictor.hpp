@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 
@@ -24,19 +25,29 @@ struct Predictor {
   bool output_bias = false;     ///< its last layer has a bias
   bool constant_lr = false;     ///< its learning rate stays at the highest one after the warm-up
 
-  void check(std::string_view loss) const {
-    char before = '-';
-    bool good = hidden.empty() || hidden.back() != '-';
-    for (const char letter : hidden) {
-      const bool digit = letter >= '0' && letter <= '9';
-      good = good && (digit ? before != '-' || letter != '0' : letter == '-' && before != '-');
-      before = letter;
-    }
-    JESSL_CHECK(good, ConfigError, "jessl::loss::", loss, ": predictor.hidden is \"", hidden,
-                "\", expected whole numbers >= 1 joined by \"-\", like \"4096\", or nothing for one linear layer");
-  }
+  void check(std::string_view loss) const;
 };
 
 }  // namespace jessl::loss
 
 JESSL_OPTIONS(jessl::loss::Predictor, hidden, output_bias, constant_lr);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss {
+
+JESSL_INLINE void Predictor::check(std::string_view loss) const {
+  char before = '-';
+  bool good = hidden.empty() || hidden.back() != '-';
+  for (const char letter : hidden) {
+    const bool digit = letter >= '0' && letter <= '9';
+    good = good && (digit ? before != '-' || letter != '0' : letter == '-' && before != '-');
+    before = letter;
+  }
+  JESSL_CHECK(good, ConfigError, "jessl::loss::", loss, ": predictor.hidden is \"", hidden,
+              "\", expected whole numbers >= 1 joined by \"-\", like \"4096\", or nothing for one linear layer");
+}
+
+}  // namespace jessl::loss
+
+#endif  // JESSL_DEFINITIONS

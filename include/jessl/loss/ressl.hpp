@@ -9,6 +9,7 @@
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
@@ -49,10 +50,7 @@ struct ReSSL {
   Teacher teacher{.momentum = 0.999, .final_momentum = 0.999};  ///< says which images are alike
 
   /// The queue.
-  [[nodiscard]] EmbeddingQueue make(std::int64_t width) const {
-    check();
-    return EmbeddingQueue(queue_size, width);
-  }
+  [[nodiscard]] EmbeddingQueue make(std::int64_t width) const;
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views,
@@ -78,17 +76,32 @@ struct ReSSL {
   [[nodiscard]] static bool student_sees(std::int64_t view) { return view != 0; }
   [[nodiscard]] static bool teacher_sees(std::int64_t view) { return view == 0; }
 
-  void check() const {
-    jessl::detail::check_setting(temperature > 0, "loss", name, "temperature", temperature, "a finite number > 0");
-    jessl::detail::check_setting(teacher_temperature > 0, "loss", name, "teacher_temperature", teacher_temperature,
-                                 "a finite number > 0");
-    jessl::detail::check_setting(queue_size >= 1, "loss", name, "queue_size", static_cast<double>(queue_size),
-                                 "a whole number >= 1");
-    teacher.check(name);
-  }
+  void check() const;
 };
 static_assert(Loss<ReSSL> && TaughtLoss<ReSSL> && StatefulLoss<ReSSL>);
 
 }  // namespace jessl::loss
 
 JESSL_OPTIONS(jessl::loss::ReSSL, temperature, teacher_temperature, queue_size, teacher);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss {
+
+JESSL_INLINE EmbeddingQueue ReSSL::make(std::int64_t width) const {
+  check();
+  return EmbeddingQueue(queue_size, width);
+}
+
+JESSL_INLINE void ReSSL::check() const {
+  jessl::detail::check_setting(temperature > 0, "loss", name, "temperature", temperature, "a finite number > 0");
+  jessl::detail::check_setting(teacher_temperature > 0, "loss", name, "teacher_temperature", teacher_temperature,
+                               "a finite number > 0");
+  jessl::detail::check_setting(queue_size >= 1, "loss", name, "queue_size", static_cast<double>(queue_size),
+                               "a whole number >= 1");
+  teacher.check(name);
+}
+
+}  // namespace jessl::loss
+
+#endif  // JESSL_DEFINITIONS

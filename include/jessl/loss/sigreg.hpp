@@ -9,6 +9,7 @@
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/shape.hpp>
@@ -88,16 +89,7 @@ struct SIGReg {
   /// Checks that the global views are large ones.
   void check_batch(const BatchShape& batch) const { detail::check_global_views(name, global_views, batch); }
 
-  void check() const {
-    const auto require = [](bool in_range, std::string_view setting, auto value, std::string_view range) {
-      jessl::detail::check_setting(in_range, "loss", name, setting, static_cast<double>(value), range);
-    };
-    require(lambda >= 0 && lambda <= 1, "lambda", lambda, "a number in [0, 1]");
-    require(slices >= 1, "slices", slices, "an integer >= 1");
-    require(points >= 2, "points", points, "an integer >= 2");
-    require(limit > 0, "limit", limit, "a finite number > 0");
-    require(global_views >= 1, "global_views", global_views, "an integer >= 1");
-  }
+  void check() const;
 
  private:
   /// The same on all ranks. [D, slices]
@@ -130,3 +122,22 @@ struct SIGReg {
 }  // namespace jessl::loss
 
 JESSL_OPTIONS(jessl::loss::SIGReg, lambda, slices, points, limit, global_views);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss {
+
+JESSL_INLINE void SIGReg::check() const {
+  const auto require = [](bool in_range, std::string_view setting, auto value, std::string_view range) {
+    jessl::detail::check_setting(in_range, "loss", name, setting, static_cast<double>(value), range);
+  };
+  require(lambda >= 0 && lambda <= 1, "lambda", lambda, "a number in [0, 1]");
+  require(slices >= 1, "slices", slices, "an integer >= 1");
+  require(points >= 2, "points", points, "an integer >= 2");
+  require(limit > 0, "limit", limit, "a finite number > 0");
+  require(global_views >= 1, "global_views", global_views, "an integer >= 1");
+}
+
+}  // namespace jessl::loss
+
+#endif  // JESSL_DEFINITIONS

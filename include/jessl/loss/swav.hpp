@@ -11,6 +11,7 @@
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/shape.hpp>
@@ -32,30 +33,12 @@ namespace jessl::loss {
 /// Source     none
 class SwAVStateImpl : public torch::nn::Cloneable<SwAVStateImpl> {
  public:
-  SwAVStateImpl(std::int64_t width, std::int64_t count, std::int64_t global_views, std::int64_t queue_size)
-      : width_(width), count_(count), global_views_(global_views), queue_size_(queue_size) {
-    reset();
-  }
+  SwAVStateImpl(std::int64_t width, std::int64_t count, std::int64_t global_views, std::int64_t queue_size);
 
-  void reset() override {
-    prototypes = register_parameter("prototypes", torch::empty({count_, width_}));
-    if (queue_size_ > 0) {
-      queue = register_buffer("queue", torch::empty({global_views_, queue_size_, width_}));
-      queued = register_buffer("queued", torch::empty({}, torch::kInt64));
-    }
-    initialise(0);
-  }
+  void reset() override { build(); }
 
   /// Prototypes uniform in +-1/sqrt(D), then of length 1; nothing in the queue.
-  void initialise(std::uint64_t seed) {
-    const torch::NoGradGuard no_gradient;
-    detail::draw_prototypes(prototypes, seed);
-    prototypes.copy_(detail::unit_rows(prototypes));
-    if (queue_size_ > 0) {
-      queue.zero_();
-      queued.zero_();
-    }
-  }
+  void initialise(std::uint64_t seed);
 
   void set_progress(const Progress& progress) { epoch_ = progress.epoch; }
 
@@ -65,6 +48,9 @@ class SwAVStateImpl : public torch::nn::Cloneable<SwAVStateImpl> {
   torch::Tensor prototypes, queue, queued;
 
  private:
+  /// Makes and registers the parameter and the buffers.
+  void build();
+
   std::int64_t width_, count_, global_views_, queue_size_;
   double epoch_ = std::numeric_limits<double>::infinity();
 };
@@ -107,11 +93,7 @@ struct SwAV {
   double queue_epoch = 15.0;       ///< when the queue begins to fill; it is used once it is full; >= 0
 
   /// The state for embeddings of that width.
-  [[nodiscard]] SwAVState make(std::int64_t width) const {
-    check();
-    JESSL_CHECK(width >= 1, ConfigError, "jessl::loss::SwAV.make: width is ", width, ", expected >= 1");
-    return SwAVState(width, prototypes, global_views, queue_size);
-  }
+  [[nodiscard]] SwAVState make(std::int64_t width) const;
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const SwAVState& state,
@@ -147,27 +129,9 @@ struct SwAV {
 
   /// Checks that the views that are assigned are large ones.
   /// Also that prototypes learn, and that the queue is used, within the run.
-  void check_batch(const BatchShape& batch) const {
-    detail::check_global_views(name, global_views, batch);
-    detail::check_frozen(name, freeze_epochs, batch);
-    JESSL_CHECK(queue_size == 0 || batch.epochs == 0 || queue_epoch <= batch.last_epoch, ConfigError,
-                "jessl::loss::SwAV: queue_epoch is ", queue_epoch, " and the run has ", batch.epochs,
-                " epochs, so that the queue would never be used; set queue_epoch below that, or queue_size = 0");
-  }
+  void check_batch(const BatchShape& batch) const;
 
-  void check() const {
-    const auto require = [](bool in_range, std::string_view setting, auto value, std::string_view range) {
-      jessl::detail::check_setting(in_range, "loss", name, setting, static_cast<double>(value), range);
-    };
-    require(temperature > 0, "temperature", temperature, "a finite number > 0");
-    require(epsilon > 0, "epsilon", epsilon, "a finite number > 0");
-    require(iterations >= 1, "iterations", iterations, "an integer >= 1");
-    require(prototypes >= 2, "prototypes", prototypes, "an integer >= 2");
-    require(global_views >= 1, "global_views", global_views, "an integer >= 1");
-    require(freeze_epochs >= 0, "freeze_epochs", freeze_epochs, "a finite number >= 0");
-    require(queue_size >= 0, "queue_size", queue_size, "an integer >= 0");
-    require(queue_epoch >= 0, "queue_epoch", queue_epoch, "a finite number >= 0");
-  }
+  void check() const;
 
  private:
   /// The shape of the queue of these settings; [] for none.
@@ -215,3 +179,64 @@ static_assert(StatefulLoss<SwAV> && Loss<SwAV>);
 
 JESSL_OPTIONS(jessl::loss::SwAV, temperature, epsilon, iterations, prototypes, global_views, freeze_epochs, queue_size,
               queue_epoch);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss {
+
+JESSL_INLINE SwAVStateImpl::SwAVStateImpl(std::int64_t width, std::int64_t count, std::int64_t global_views,
+                                          std::int64_t queue_size)
+    : width_(width), count_(count), global_views_(global_views), queue_size_(queue_size) {
+  reset();
+}
+
+JESSL_INLINE void SwAVStateImpl::initialise(std::uint64_t seed) {
+  const torch::NoGradGuard no_gradient;
+  detail::draw_prototypes(prototypes, seed);
+  prototypes.copy_(detail::unit_rows(prototypes));
+  if (queue_size_ > 0) {
+    queue.zero_();
+    queued.zero_();
+  }
+}
+
+JESSL_INLINE void SwAVStateImpl::build() {
+  prototypes = register_parameter("prototypes", torch::empty({count_, width_}));
+  if (queue_size_ > 0) {
+    queue = register_buffer("queue", torch::empty({global_views_, queue_size_, width_}));
+    queued = register_buffer("queued", torch::empty({}, torch::kInt64));
+  }
+  initialise(0);
+}
+
+JESSL_INLINE SwAVState SwAV::make(std::int64_t width) const {
+  check();
+  JESSL_CHECK(width >= 1, ConfigError, "jessl::loss::SwAV.make: width is ", width, ", expected >= 1");
+  return SwAVState(width, prototypes, global_views, queue_size);
+}
+
+JESSL_INLINE void SwAV::check_batch(const BatchShape& batch) const {
+  detail::check_global_views(name, global_views, batch);
+  detail::check_frozen(name, freeze_epochs, batch);
+  JESSL_CHECK(queue_size == 0 || batch.epochs == 0 || queue_epoch <= batch.last_epoch, ConfigError,
+              "jessl::loss::SwAV: queue_epoch is ", queue_epoch, " and the run has ", batch.epochs,
+              " epochs, so that the queue would never be used; set queue_epoch below that, or queue_size = 0");
+}
+
+JESSL_INLINE void SwAV::check() const {
+  const auto require = [](bool in_range, std::string_view setting, auto value, std::string_view range) {
+    jessl::detail::check_setting(in_range, "loss", name, setting, static_cast<double>(value), range);
+  };
+  require(temperature > 0, "temperature", temperature, "a finite number > 0");
+  require(epsilon > 0, "epsilon", epsilon, "a finite number > 0");
+  require(iterations >= 1, "iterations", iterations, "an integer >= 1");
+  require(prototypes >= 2, "prototypes", prototypes, "an integer >= 2");
+  require(global_views >= 1, "global_views", global_views, "an integer >= 1");
+  require(freeze_epochs >= 0, "freeze_epochs", freeze_epochs, "a finite number >= 0");
+  require(queue_size >= 0, "queue_size", queue_size, "an integer >= 0");
+  require(queue_epoch >= 0, "queue_epoch", queue_epoch, "a finite number >= 0");
+}
+
+}  // namespace jessl::loss
+
+#endif  // JESSL_DEFINITIONS

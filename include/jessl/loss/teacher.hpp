@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/loss/progress.hpp>
 
@@ -41,13 +42,7 @@ struct Teacher {
     return final_momentum - (final_momentum - momentum) * (std::cos(std::numbers::pi * progress.share()) + 1) / 2;
   }
 
-  void check(std::string_view loss) const {
-    const auto require = [&](std::string_view setting, double value) {
-      jessl::detail::check_setting(value >= 0 && value <= 1, "loss", loss, setting, value, "a number in [0, 1]");
-    };
-    require("teacher.momentum", momentum);
-    require("teacher.final_momentum", final_momentum);
-  }
+  void check(std::string_view loss) const;
 };
 
 }  // namespace jessl::loss
@@ -59,3 +54,19 @@ struct jessl::EnumNames<jessl::loss::TeacherStatistics> {
 };
 
 JESSL_OPTIONS(jessl::loss::Teacher, momentum, final_momentum, statistics);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss {
+
+JESSL_INLINE void Teacher::check(std::string_view loss) const {
+  const auto require = [&](std::string_view setting, double value) {
+    jessl::detail::check_setting(value >= 0 && value <= 1, "loss", loss, setting, value, "a number in [0, 1]");
+  };
+  require("teacher.momentum", momentum);
+  require("teacher.final_momentum", final_momentum);
+}
+
+}  // namespace jessl::loss
+
+#endif  // JESSL_DEFINITIONS

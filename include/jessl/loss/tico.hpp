@@ -9,6 +9,7 @@
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/shape.hpp>
@@ -29,7 +30,7 @@ namespace jessl::loss {
 /// Source     none
 class TiCoStateImpl : public torch::nn::Cloneable<TiCoStateImpl> {
  public:
-  explicit TiCoStateImpl(std::int64_t width) : width_(width) { reset(); }
+  explicit TiCoStateImpl(std::int64_t width);
 
   void reset() override { covariance = register_buffer("covariance", torch::zeros({width_, width_})); }
 
@@ -74,10 +75,7 @@ struct TiCo {
   Teacher teacher{};  ///< which makes the targets
 
   /// The state for embeddings of a width.
-  [[nodiscard]] TiCoState make(std::int64_t width) const {
-    JESSL_CHECK(width >= 1, ConfigError, "jessl::loss::TiCo.make: width is ", width, ", expected >= 1");
-    return TiCoState(width);
-  }
+  [[nodiscard]] TiCoState make(std::int64_t width) const;
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views,
@@ -117,19 +115,10 @@ struct TiCo {
     return (*this)(z1, z2, state, group);
   }
 
-  void check() const {
-    jessl::detail::check_setting(beta >= 0 && beta <= 1, "loss", name, "beta", beta, "a number in [0, 1]");
-    jessl::detail::check_setting(rho >= 0, "loss", name, "rho", rho, "a finite number >= 0");
-    teacher.check(name);
-  }
+  void check() const;
 
  private:
-  static void check_state(const TiCoState& state, const torch::Tensor& view) {
-    detail::check_state(name, state, view);
-    const torch::Tensor& covariance = state->covariance;
-    JESSL_CHECK(covariance.size(0) == view.size(1), ShapeError, "jessl::loss::TiCo: the state's covariance is ",
-                shape_of(covariance), ", expected [D, D] with D = ", view.size(1), ", the width of views[0]");
-  }
+  static void check_state(const TiCoState& state, const torch::Tensor& view);
 
   /// The mean of y^T C y over the unit rows y [M, D], with the gradient of a constant C, which moves on before.
   template <class Group>
@@ -155,3 +144,31 @@ static_assert(StatefulLoss<TiCo> && TaughtLoss<TiCo>);
 }  // namespace jessl::loss
 
 JESSL_OPTIONS(jessl::loss::TiCo, beta, rho, teacher);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss {
+
+JESSL_INLINE TiCoStateImpl::TiCoStateImpl(std::int64_t width) : width_(width) { reset(); }
+
+JESSL_INLINE TiCoState TiCo::make(std::int64_t width) const {
+  JESSL_CHECK(width >= 1, ConfigError, "jessl::loss::TiCo.make: width is ", width, ", expected >= 1");
+  return TiCoState(width);
+}
+
+JESSL_INLINE void TiCo::check() const {
+  jessl::detail::check_setting(beta >= 0 && beta <= 1, "loss", name, "beta", beta, "a number in [0, 1]");
+  jessl::detail::check_setting(rho >= 0, "loss", name, "rho", rho, "a finite number >= 0");
+  teacher.check(name);
+}
+
+JESSL_INLINE void TiCo::check_state(const TiCoState& state, const torch::Tensor& view) {
+  detail::check_state(name, state, view);
+  const torch::Tensor& covariance = state->covariance;
+  JESSL_CHECK(covariance.size(0) == view.size(1), ShapeError, "jessl::loss::TiCo: the state's covariance is ",
+              shape_of(covariance), ", expected [D, D] with D = ", view.size(1), ", the width of views[0]");
+}
+
+}  // namespace jessl::loss
+
+#endif  // JESSL_DEFINITIONS

@@ -9,6 +9,7 @@
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/algebra.hpp>
@@ -71,23 +72,35 @@ struct VIbCReg {
     return (*this)({z1, z2}, group);
   }
 
-  void check() const {
-    jessl::detail::check_setting(invariance >= 0, "loss", name, "invariance", invariance, "a finite number >= 0");
-    jessl::detail::check_setting(variance >= 0, "loss", name, "variance", variance, "a finite number >= 0");
-    jessl::detail::check_setting(covariance >= 0, "loss", name, "covariance", covariance, "a finite number >= 0");
-    jessl::detail::check_setting(epsilon > 0, "loss", name, "epsilon", epsilon, "a finite number > 0");
-  }
+  void check() const;
 
  private:
   /// c(Z): the squared correlations of different dimensions, per pair of dimensions.
-  [[nodiscard]] torch::Tensor correlation(const torch::Tensor& all) const {
-    const auto columns = detail::unit_rows((all - all.mean(0)).t()).t();  // [W*N, D]
-    const auto width = static_cast<double>(all.size(1));
-    return detail::split_product(columns, columns, detail::by_gram(algebra, columns, columns)).off_squares /
-           (width * width);
-  }
+  [[nodiscard]] torch::Tensor correlation(const torch::Tensor& all) const;
 };
 
 }  // namespace jessl::loss
 
 JESSL_OPTIONS(jessl::loss::VIbCReg, invariance, variance, covariance, epsilon, algebra);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss {
+
+JESSL_INLINE void VIbCReg::check() const {
+  jessl::detail::check_setting(invariance >= 0, "loss", name, "invariance", invariance, "a finite number >= 0");
+  jessl::detail::check_setting(variance >= 0, "loss", name, "variance", variance, "a finite number >= 0");
+  jessl::detail::check_setting(covariance >= 0, "loss", name, "covariance", covariance, "a finite number >= 0");
+  jessl::detail::check_setting(epsilon > 0, "loss", name, "epsilon", epsilon, "a finite number > 0");
+}
+
+JESSL_INLINE torch::Tensor VIbCReg::correlation(const torch::Tensor& all) const {
+  const auto columns = detail::unit_rows((all - all.mean(0)).t()).t();  // [W*N, D]
+  const auto width = static_cast<double>(all.size(1));
+  return detail::split_product(columns, columns, detail::by_gram(algebra, columns, columns)).off_squares /
+         (width * width);
+}
+
+}  // namespace jessl::loss
+
+#endif  // JESSL_DEFINITIONS

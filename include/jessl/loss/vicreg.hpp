@@ -9,6 +9,7 @@
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/algebra.hpp>
@@ -80,14 +81,24 @@ struct VICReg {
     return (*this)({z1, z2}, group);
   }
 
-  void check() const {
-    jessl::detail::check_setting(invariance >= 0, "loss", name, "invariance", invariance, "a finite number >= 0");
-    jessl::detail::check_setting(variance >= 0, "loss", name, "variance", variance, "a finite number >= 0");
-    jessl::detail::check_setting(covariance >= 0, "loss", name, "covariance", covariance, "a finite number >= 0");
-    jessl::detail::check_setting(epsilon > 0, "loss", name, "epsilon", epsilon, "a finite number > 0");
-  }
+  void check() const;
 };
 
 }  // namespace jessl::loss
 
 JESSL_OPTIONS(jessl::loss::VICReg, invariance, variance, covariance, epsilon, algebra);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss {
+
+JESSL_INLINE void VICReg::check() const {
+  jessl::detail::check_setting(invariance >= 0, "loss", name, "invariance", invariance, "a finite number >= 0");
+  jessl::detail::check_setting(variance >= 0, "loss", name, "variance", variance, "a finite number >= 0");
+  jessl::detail::check_setting(covariance >= 0, "loss", name, "covariance", covariance, "a finite number >= 0");
+  jessl::detail::check_setting(epsilon > 0, "loss", name, "epsilon", epsilon, "a finite number > 0");
+}
+
+}  // namespace jessl::loss
+
+#endif  // JESSL_DEFINITIONS

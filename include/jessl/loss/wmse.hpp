@@ -11,6 +11,7 @@
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
@@ -69,19 +70,9 @@ struct WMSE {
   }
 
   /// Checks that there are more images in each sub-batch than dimensions.
-  void check_batch(const BatchShape& batch) const {
-    const std::int64_t smallest = batch.images / parts_of(batch.images);
-    JESSL_CHECK(smallest > batch.width, ConfigError, "jessl::loss::WMSE: sub_batch is ", sub_batch, " and a batch ",
-                batch.images, " images, so that ", smallest, " are whitened together, expected more than the ",
-                batch.width, " dimensions of the embeddings; take a larger sub_batch or batch, or let the projector ",
-                "end in fewer");
-  }
+  void check_batch(const BatchShape& batch) const;
 
-  void check() const {
-    jessl::detail::check_setting(sub_batch >= 2, "loss", name, "sub_batch", static_cast<double>(sub_batch),
-                                 "an integer >= 2");
-    jessl::detail::check_setting(epsilon >= 0 && epsilon <= 1, "loss", name, "epsilon", epsilon, "a number in [0, 1]");
-  }
+  void check() const;
 
  private:
   /// Into how many sub-batches so many images are cut.
@@ -91,35 +82,63 @@ struct WMSE {
 
   /// Checks that every covariance had its inverse, all at once, for that waits for the device. Where a view is not finite there
   /// is nothing to be said of covariances: the loss is not finite.
-  void check_whitened(const std::vector<torch::Tensor>& failed, const std::vector<torch::Tensor>& views) const {
-    const auto failures =
-        torch::stack(failed).ne(0).view({static_cast<std::int64_t>(views.size()), -1}).any(1).to(torch::kCPU);
-    for (std::size_t v = 0; v < views.size(); ++v) {
-      const auto view = static_cast<std::int64_t>(v);
-      JESSL_CHECK(!failures[view].item<bool>() || !views[v].isfinite().all().item<bool>(), ConfigError,
-                  "jessl::loss::WMSE: epsilon is ", epsilon, ", and the covariance of views[", v,
-                  "] has no inverse; expected epsilon > 0, or embeddings that vary in every dimension");
-    }
-  }
+  void check_whitened(const std::vector<torch::Tensor>& failed, const std::vector<torch::Tensor>& views) const;
 
   /// L^-1 (z - mean) of the rows of one sub-batch of view `view`; appends to `failed` whether there is none.
   [[nodiscard]] torch::Tensor whiten(const torch::Tensor& z, std::size_t view,
-                                     std::vector<torch::Tensor>& failed) const {
-    const auto rows = z.size(0), width = z.size(1);
-    JESSL_CHECK(rows > width, ShapeError, "jessl::loss::WMSE: a sub-batch of views[", view, "] is ", shape_of(z),
-                ", expected [N, D] with N > D; take a larger batch or sub_batch, or a narrower embedding");
-    // In float64: the factor of a covariance of small eigenvalues, and the gradient through it, lose the digits of float32.
-    const auto wide = z.to(torch::kFloat64);
-    const auto centred = wide - wide.mean(0);
-    const auto identity = torch::eye(width, wide.options().requires_grad(false));
-    const auto covariance =
-        centred.t().mm(centred) * ((1 - epsilon) / static_cast<double>(rows - 1)) + epsilon * identity;
-    const auto [factor, failure] = at::linalg_cholesky_ex(covariance);
-    failed.push_back(failure);
-    return at::linalg_solve_triangular(factor, centred.t(), /*upper=*/false).t().to(z.scalar_type());
-  }
+                                     std::vector<torch::Tensor>& failed) const;
 };
 
 }  // namespace jessl::loss
 
 JESSL_OPTIONS(jessl::loss::WMSE, sub_batch, epsilon);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss {
+
+JESSL_INLINE void WMSE::check_batch(const BatchShape& batch) const {
+  const std::int64_t smallest = batch.images / parts_of(batch.images);
+  JESSL_CHECK(smallest > batch.width, ConfigError, "jessl::loss::WMSE: sub_batch is ", sub_batch, " and a batch ",
+              batch.images, " images, so that ", smallest, " are whitened together, expected more than the ",
+              batch.width, " dimensions of the embeddings; take a larger sub_batch or batch, or let the projector ",
+              "end in fewer");
+}
+
+JESSL_INLINE void WMSE::check() const {
+  jessl::detail::check_setting(sub_batch >= 2, "loss", name, "sub_batch", static_cast<double>(sub_batch),
+                               "an integer >= 2");
+  jessl::detail::check_setting(epsilon >= 0 && epsilon <= 1, "loss", name, "epsilon", epsilon, "a number in [0, 1]");
+}
+
+JESSL_INLINE void WMSE::check_whitened(const std::vector<torch::Tensor>& failed,
+                                       const std::vector<torch::Tensor>& views) const {
+  const auto failures =
+      torch::stack(failed).ne(0).view({static_cast<std::int64_t>(views.size()), -1}).any(1).to(torch::kCPU);
+  for (std::size_t v = 0; v < views.size(); ++v) {
+    const auto view = static_cast<std::int64_t>(v);
+    JESSL_CHECK(!failures[view].item<bool>() || !views[v].isfinite().all().item<bool>(), ConfigError,
+                "jessl::loss::WMSE: epsilon is ", epsilon, ", and the covariance of views[", v,
+                "] has no inverse; expected epsilon > 0, or embeddings that vary in every dimension");
+  }
+}
+
+JESSL_INLINE torch::Tensor WMSE::whiten(const torch::Tensor& z, std::size_t view,
+                                        std::vector<torch::Tensor>& failed) const {
+  const auto rows = z.size(0), width = z.size(1);
+  JESSL_CHECK(rows > width, ShapeError, "jessl::loss::WMSE: a sub-batch of views[", view, "] is ", shape_of(z),
+              ", expected [N, D] with N > D; take a larger batch or sub_batch, or a narrower embedding");
+  // In float64: the factor of a covariance of small eigenvalues, and the gradient through it, lose the digits of float32.
+  const auto wide = z.to(torch::kFloat64);
+  const auto centred = wide - wide.mean(0);
+  const auto identity = torch::eye(width, wide.options().requires_grad(false));
+  const auto covariance =
+      centred.t().mm(centred) * ((1 - epsilon) / static_cast<double>(rows - 1)) + epsilon * identity;
+  const auto [factor, failure] = at::linalg_cholesky_ex(covariance);
+  failed.push_back(failure);
+  return at::linalg_solve_triangular(factor, centred.t(), /*upper=*/false).t().to(z.scalar_type());
+}
+
+}  // namespace jessl::loss
+
+#endif  // JESSL_DEFINITIONS

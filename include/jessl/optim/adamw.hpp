@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/optim/attached.hpp>
@@ -46,24 +47,41 @@ struct AdamW {
     return optim::attach(*this, parameters);
   }
 
-  void update(const Batch& batch, double rate) const {
-    at::_foreach_add_(batch.slots[2], 1);
-    at::_fused_adamw_(batch.parameters, batch.gradients, batch.slots[0], batch.slots[1], /*max_exp_avg_sqs=*/{},
-                      batch.slots[2], rate, beta1, beta2, batch.regularised ? weight_decay : 0.0, epsilon,
-                      /*amsgrad=*/false,
-                      /*maximize=*/false);
-  }
+  void update(const Batch& batch, double rate) const;
 
-  void check() const {
-    jessl::detail::check_setting(lr >= 0, "optim", name, "lr", lr, "a finite number >= 0");
-    jessl::detail::check_setting(beta1 >= 0 && beta1 < 1, "optim", name, "beta1", beta1, "a number in [0, 1)");
-    jessl::detail::check_setting(beta2 >= 0 && beta2 < 1, "optim", name, "beta2", beta2, "a number in [0, 1)");
-    jessl::detail::check_setting(epsilon > 0, "optim", name, "epsilon", epsilon, "a finite number > 0");
-    jessl::detail::check_setting(weight_decay >= 0, "optim", name, "weight_decay", weight_decay,
-                                 "a finite number >= 0");
-  }
+  void check() const;
 };
 
 }  // namespace jessl::optim
 
 JESSL_OPTIONS(jessl::optim::AdamW, lr, beta1, beta2, epsilon, weight_decay, decay_norm_and_bias);
+
+namespace jessl::optim {
+
+JESSL_INSTANTIATE(class Attached<AdamW>);
+
+}  // namespace jessl::optim
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::optim {
+
+JESSL_INLINE void AdamW::update(const Batch& batch, double rate) const {
+  at::_foreach_add_(batch.slots[2], 1);
+  at::_fused_adamw_(batch.parameters, batch.gradients, batch.slots[0], batch.slots[1], /*max_exp_avg_sqs=*/{},
+                    batch.slots[2], rate, beta1, beta2, batch.regularised ? weight_decay : 0.0, epsilon,
+                    /*amsgrad=*/false,
+                    /*maximize=*/false);
+}
+
+JESSL_INLINE void AdamW::check() const {
+  jessl::detail::check_setting(lr >= 0, "optim", name, "lr", lr, "a finite number >= 0");
+  jessl::detail::check_setting(beta1 >= 0 && beta1 < 1, "optim", name, "beta1", beta1, "a number in [0, 1)");
+  jessl::detail::check_setting(beta2 >= 0 && beta2 < 1, "optim", name, "beta2", beta2, "a number in [0, 1)");
+  jessl::detail::check_setting(epsilon > 0, "optim", name, "epsilon", epsilon, "a finite number > 0");
+  jessl::detail::check_setting(weight_decay >= 0, "optim", name, "weight_decay", weight_decay, "a finite number >= 0");
+}
+
+}  // namespace jessl::optim
+
+#endif  // JESSL_DEFINITIONS

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/tensor.hpp>
 
 namespace jessl {
@@ -18,11 +19,7 @@ namespace optim {
 using NamedParameters = std::vector<std::pair<std::string, torch::Tensor>>;
 
 /// The parameters of a module, each name after `prefix`.
-[[nodiscard]] inline NamedParameters named_parameters(const torch::nn::Module& module, const std::string& prefix = "") {
-  NamedParameters parameters;
-  for (const auto& item : module.named_parameters()) parameters.emplace_back(prefix + item.key(), item.value());
-  return parameters;
-}
+[[nodiscard]] NamedParameters named_parameters(const torch::nn::Module& module, const std::string& prefix = "");
 
 /// What `attach` of the policy `O` returns.
 template <class O>
@@ -84,3 +81,21 @@ static_assert(Optimizer<OptimizerArchetype>);
 // [/archetype]
 
 }  // namespace jessl
+
+#if JESSL_DEFINITIONS
+
+namespace jessl {
+
+namespace optim {
+
+JESSL_INLINE NamedParameters named_parameters(const torch::nn::Module& module, const std::string& prefix) {
+  NamedParameters parameters;
+  for (const auto& item : module.named_parameters()) parameters.emplace_back(prefix + item.key(), item.value());
+  return parameters;
+}
+
+}  // namespace optim
+
+}  // namespace jessl
+
+#endif  // JESSL_DEFINITIONS

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/optim/attached.hpp>
@@ -49,34 +50,52 @@ struct LARS {
     return optim::attach(*this, parameters);
   }
 
-  void update(const Batch& batch, double rate) const {
-    detail::momentum_step(batch, batch.regularised ? adapted(batch) : batch.gradients, /*weight_decay=*/0.0, momentum,
-                          rate,
-                          /*nesterov=*/false);
-  }
+  void update(const Batch& batch, double rate) const;
 
-  void check() const {
-    jessl::detail::check_setting(lr >= 0, "optim", name, "lr", lr, "a finite number >= 0");
-    jessl::detail::check_setting(momentum >= 0 && momentum < 1, "optim", name, "momentum", momentum,
-                                 "a number in [0, 1)");
-    jessl::detail::check_setting(weight_decay >= 0, "optim", name, "weight_decay", weight_decay,
-                                 "a finite number >= 0");
-    jessl::detail::check_setting(eta > 0, "optim", name, "eta", eta, "a finite number > 0");
-  }
+  void check() const;
 
  private:
   /// The decayed gradients, each rescaled to eta times its parameter's norm.
-  [[nodiscard]] std::vector<torch::Tensor> adapted(const Batch& batch) const {
-    auto directions = at::_foreach_add(batch.gradients, batch.parameters, weight_decay);
-    const auto weight = torch::stack(at::_foreach_norm(batch.parameters));  // [P]
-    const auto gradient = torch::stack(at::_foreach_norm(directions));      // [P]
-    const auto ratio =
-        torch::where((weight > 0) & (gradient > 0), eta * weight / gradient, 1.0).to(weight.scalar_type());
-    at::_foreach_mul_(directions, ratio.unbind());
-    return directions;
-  }
+  [[nodiscard]] std::vector<torch::Tensor> adapted(const Batch& batch) const;
 };
 
 }  // namespace jessl::optim
 
 JESSL_OPTIONS(jessl::optim::LARS, lr, momentum, weight_decay, eta, decay_norm_and_bias);
+
+namespace jessl::optim {
+
+JESSL_INSTANTIATE(class Attached<LARS>);
+
+}  // namespace jessl::optim
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::optim {
+
+JESSL_INLINE void LARS::update(const Batch& batch, double rate) const {
+  detail::momentum_step(batch, batch.regularised ? adapted(batch) : batch.gradients, /*weight_decay=*/0.0, momentum,
+                        rate,
+                        /*nesterov=*/false);
+}
+
+JESSL_INLINE void LARS::check() const {
+  jessl::detail::check_setting(lr >= 0, "optim", name, "lr", lr, "a finite number >= 0");
+  jessl::detail::check_setting(momentum >= 0 && momentum < 1, "optim", name, "momentum", momentum,
+                               "a number in [0, 1)");
+  jessl::detail::check_setting(weight_decay >= 0, "optim", name, "weight_decay", weight_decay, "a finite number >= 0");
+  jessl::detail::check_setting(eta > 0, "optim", name, "eta", eta, "a finite number > 0");
+}
+
+JESSL_INLINE std::vector<torch::Tensor> LARS::adapted(const Batch& batch) const {
+  auto directions = at::_foreach_add(batch.gradients, batch.parameters, weight_decay);
+  const auto weight = torch::stack(at::_foreach_norm(batch.parameters));  // [P]
+  const auto gradient = torch::stack(at::_foreach_norm(directions));      // [P]
+  const auto ratio = torch::where((weight > 0) & (gradient > 0), eta * weight / gradient, 1.0).to(weight.scalar_type());
+  at::_foreach_mul_(directions, ratio.unbind());
+  return directions;
+}
+
+}  // namespace jessl::optim
+
+#endif  // JESSL_DEFINITIONS

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/optim/attached.hpp>
@@ -44,21 +45,38 @@ struct SGD {
     return optim::attach(*this, parameters);
   }
 
-  void update(const Batch& batch, double rate) const {
-    detail::momentum_step(batch, batch.gradients, batch.regularised ? weight_decay : 0.0, momentum, rate, nesterov);
-  }
+  void update(const Batch& batch, double rate) const;
 
-  void check() const {
-    jessl::detail::check_setting(lr >= 0, "optim", name, "lr", lr, "a finite number >= 0");
-    jessl::detail::check_setting(momentum >= 0 && momentum < 1, "optim", name, "momentum", momentum,
-                                 "a number in [0, 1)");
-    jessl::detail::check_setting(weight_decay >= 0, "optim", name, "weight_decay", weight_decay,
-                                 "a finite number >= 0");
-    JESSL_CHECK(!nesterov || momentum > 0, ConfigError,
-                "jessl::optim::SGD: nesterov is set but momentum is 0, expected momentum > 0");
-  }
+  void check() const;
 };
 
 }  // namespace jessl::optim
 
 JESSL_OPTIONS(jessl::optim::SGD, lr, momentum, weight_decay, nesterov, decay_norm_and_bias);
+
+namespace jessl::optim {
+
+JESSL_INSTANTIATE(class Attached<SGD>);
+
+}  // namespace jessl::optim
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::optim {
+
+JESSL_INLINE void SGD::update(const Batch& batch, double rate) const {
+  detail::momentum_step(batch, batch.gradients, batch.regularised ? weight_decay : 0.0, momentum, rate, nesterov);
+}
+
+JESSL_INLINE void SGD::check() const {
+  jessl::detail::check_setting(lr >= 0, "optim", name, "lr", lr, "a finite number >= 0");
+  jessl::detail::check_setting(momentum >= 0 && momentum < 1, "optim", name, "momentum", momentum,
+                               "a number in [0, 1)");
+  jessl::detail::check_setting(weight_decay >= 0, "optim", name, "weight_decay", weight_decay, "a finite number >= 0");
+  JESSL_CHECK(!nesterov || momentum > 0, ConfigError,
+              "jessl::optim::SGD: nesterov is set but momentum is 0, expected momentum > 0");
+}
+
+}  // namespace jessl::optim
+
+#endif  // JESSL_DEFINITIONS

@@ -7,6 +7,7 @@
 #include <numbers>
 #include <string_view>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 
@@ -39,29 +40,41 @@ struct WarmupCosine {
   double end_ratio = 0.001;       ///< last learning rate over base_lr, in [0, 1]
 
   /// The learning rate of step `step`.
-  [[nodiscard]] double at(std::int64_t step) const {
-    check();
-    JESSL_CHECK(step >= 0, ConfigError, "jessl::optim::WarmupCosine: step is ", step, ", expected >= 0");
-    if (step < warmup_steps) return base_lr * static_cast<double>(step + 1) / static_cast<double>(warmup_steps);
-    if (step >= total_steps - 1) return base_lr * end_ratio;
-    const double progress =
-        static_cast<double>(step - warmup_steps) / static_cast<double>(total_steps - 1 - warmup_steps);
-    return base_lr * (end_ratio + (1 - end_ratio) * 0.5 * (1 + std::cos(std::numbers::pi * progress)));
-  }
+  [[nodiscard]] double at(std::int64_t step) const;
 
-  void check() const {
-    JESSL_CHECK(std::isfinite(base_lr) && base_lr >= 0, ConfigError, "jessl::optim::WarmupCosine: base_lr is ", base_lr,
-                ", expected a finite number >= 0");
-    JESSL_CHECK(total_steps >= 1, ConfigError, "jessl::optim::WarmupCosine: total_steps is ", total_steps,
-                ", expected >= 1");
-    JESSL_CHECK(warmup_steps >= 0 && warmup_steps <= total_steps, ConfigError,
-                "jessl::optim::WarmupCosine: warmup_steps is ", warmup_steps, ", expected in [0, total_steps] = [0, ",
-                total_steps, ']');
-    JESSL_CHECK(end_ratio >= 0 && end_ratio <= 1, ConfigError, "jessl::optim::WarmupCosine: end_ratio is ", end_ratio,
-                ", expected in [0, 1]");
-  }
+  void check() const;
 };
 
 }  // namespace jessl::optim
 
 JESSL_OPTIONS(jessl::optim::WarmupCosine, base_lr, warmup_steps, total_steps, end_ratio);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::optim {
+
+JESSL_INLINE double WarmupCosine::at(std::int64_t step) const {
+  check();
+  JESSL_CHECK(step >= 0, ConfigError, "jessl::optim::WarmupCosine: step is ", step, ", expected >= 0");
+  if (step < warmup_steps) return base_lr * static_cast<double>(step + 1) / static_cast<double>(warmup_steps);
+  if (step >= total_steps - 1) return base_lr * end_ratio;
+  const double progress =
+      static_cast<double>(step - warmup_steps) / static_cast<double>(total_steps - 1 - warmup_steps);
+  return base_lr * (end_ratio + (1 - end_ratio) * 0.5 * (1 + std::cos(std::numbers::pi * progress)));
+}
+
+JESSL_INLINE void WarmupCosine::check() const {
+  JESSL_CHECK(std::isfinite(base_lr) && base_lr >= 0, ConfigError, "jessl::optim::WarmupCosine: base_lr is ", base_lr,
+              ", expected a finite number >= 0");
+  JESSL_CHECK(total_steps >= 1, ConfigError, "jessl::optim::WarmupCosine: total_steps is ", total_steps,
+              ", expected >= 1");
+  JESSL_CHECK(warmup_steps >= 0 && warmup_steps <= total_steps, ConfigError,
+              "jessl::optim::WarmupCosine: warmup_steps is ", warmup_steps, ", expected in [0, total_steps] = [0, ",
+              total_steps, ']');
+  JESSL_CHECK(end_ratio >= 0 && end_ratio <= 1, ConfigError, "jessl::optim::WarmupCosine: end_ratio is ", end_ratio,
+              ", expected in [0, 1]");
+}
+
+}  // namespace jessl::optim
+
+#endif  // JESSL_DEFINITIONS

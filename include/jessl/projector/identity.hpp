@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
@@ -22,7 +23,7 @@ namespace jessl::projector {
 /// Source     none
 class IdentityHeadImpl : public torch::nn::Cloneable<IdentityHeadImpl> {
  public:
-  explicit IdentityHeadImpl(std::int64_t in_features) : out_features(in_features) {}
+  explicit IdentityHeadImpl(std::int64_t in_features);
 
   void reset() override {}
   void initialise(std::uint64_t /*seed*/) {}
@@ -50,13 +51,25 @@ TORCH_MODULE(IdentityHead);
 struct Identity {
   static constexpr std::string_view name = "Identity";
 
-  [[nodiscard]] IdentityHead make(std::int64_t in_features) const {
-    JESSL_CHECK(in_features >= 1, ConfigError, "jessl::projector::Identity.make: in_features is ", in_features,
-                ", expected >= 1");
-    return IdentityHead(std::make_shared<IdentityHeadImpl>(in_features));
-  }
+  [[nodiscard]] IdentityHead make(std::int64_t in_features) const;
 };
 
 }  // namespace jessl::projector
 
 JESSL_OPTIONS(jessl::projector::Identity);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::projector {
+
+JESSL_INLINE IdentityHeadImpl::IdentityHeadImpl(std::int64_t in_features) : out_features(in_features) {}
+
+JESSL_INLINE IdentityHead Identity::make(std::int64_t in_features) const {
+  JESSL_CHECK(in_features >= 1, ConfigError, "jessl::projector::Identity.make: in_features is ", in_features,
+              ", expected >= 1");
+  return IdentityHead(std::make_shared<IdentityHeadImpl>(in_features));
+}
+
+}  // namespace jessl::projector
+
+#endif  // JESSL_DEFINITIONS

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
@@ -96,22 +97,7 @@ struct MLP {
   [[nodiscard]] MLPHead make(std::int64_t in_features) const;
 
   /// The widths as numbers.
-  [[nodiscard]] std::vector<std::int64_t> parse() const {
-    std::vector<std::int64_t> numbers;
-    const char* position = widths.data();
-    const char* const end = position + widths.size();
-    while (true) {
-      std::int64_t width = 0;
-      const auto [stop, error] = std::from_chars(position, end, width);
-      JESSL_CHECK(error == std::errc{} && width >= 1 && (stop == end || *stop == '-'), ConfigError,
-                  "jessl::projector::MLP: widths is \"", widths,
-                  "\", expected whole numbers >= 1 joined by \"-\", like ",
-                  "\"2048-2048-128\"; the fault is at character ", position - widths.data() + 1);
-      numbers.push_back(width);
-      if (stop == end) return numbers;
-      position = stop + 1;
-    }
-  }
+  [[nodiscard]] std::vector<std::int64_t> parse() const;
 };
 
 /// The head that MLP makes. Its parameters are called "0.0.weight" (layer, then linear or norm) to "2.weight" (last), those
@@ -123,88 +109,24 @@ struct MLP {
 /// Source     none
 class MLPHeadImpl : public torch::nn::Cloneable<MLPHeadImpl> {
  public:
-  MLPHeadImpl(std::int64_t in_features, const MLP& settings)
-      : out_features(settings.parse().back()), in_features_(in_features), settings_(settings) {
-    reset();
-  }
+  MLPHeadImpl(std::int64_t in_features, const MLP& settings);
 
-  void reset() override {
-    hidden_.clear();
-    const std::vector<std::int64_t> widths = settings_.parse();
-    std::int64_t width = in_features_;
-    for (std::size_t layer = 0; layer + 1 < widths.size(); ++layer) {
-      torch::nn::Sequential parts;
-      parts->push_back(torch::nn::Linear(width, widths[layer]));
-      if (settings_.hidden_norm) parts->push_back(torch::nn::BatchNorm1d(widths[layer]));
-      if (settings_.activation == Activation::gelu) {
-        parts->push_back(torch::nn::GELU());
-      } else {
-        parts->push_back(torch::nn::ReLU(torch::nn::ReLUOptions().inplace(true)));
-      }
-      hidden_.push_back(register_module(std::to_string(layer), parts));
-      width = widths[layer];
-    }
-    last_ =
-        register_module(std::to_string(hidden_.size()),
-                        torch::nn::Linear(torch::nn::LinearOptions(width, out_features).bias(settings_.output_bias)));
-    if (settings_.output_norm != OutputNorm::none) {
-      const bool affine = settings_.output_norm == OutputNorm::affine;
-      norm_ = register_module(std::to_string(hidden_.size() + 1),
-                              torch::nn::BatchNorm1d(torch::nn::BatchNorm1dOptions(out_features).affine(affine)));
-    }
-    initialise(0);
-  }
+  void reset() override { build(); }
 
   /// Linear layers as settings say; norms 1 and 0; statistics 0 and 1.
-  void initialise(std::uint64_t seed) {
-    const torch::NoGradGuard no_grad;
-    const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-    const auto linear = [&](torch::nn::LinearImpl& layer) {
-      const double bound = 1.0 / std::sqrt(static_cast<double>(layer.options.in_features()));
-      for (torch::Tensor* target : {&layer.weight, &layer.bias}) {
-        if (!target->defined()) continue;
-        // Drawn on the CPU in row order, so that device, type and layout of the target change nothing.
-        const auto drawn = torch::empty(target->sizes(), torch::kFloat32);
-        if (settings_.start == LinearStart::uniform) {
-          target->copy_(drawn.uniform_(-bound, bound, generator));
-        } else if (target == &layer.weight) {
-          target->copy_(drawn.normal_(0, 0.02, generator));
-        } else {
-          target->zero_();
-        }
-      }
-    };
-    const auto norm = [](torch::nn::BatchNorm1dImpl& layer) {
-      layer.reset_running_stats();
-      if (!layer.options.affine()) return;
-      layer.weight.fill_(1);
-      layer.bias.zero_();
-    };
-    for (torch::nn::Sequential& layer : hidden_) {
-      linear(layer->at<torch::nn::LinearImpl>(0));
-      if (settings_.hidden_norm) norm(*layer[1]->as<torch::nn::BatchNorm1dImpl>());
-    }
-    linear(*last_);
-    if (norm_) norm(*norm_);
-  }
+  void initialise(std::uint64_t seed);
 
-  [[nodiscard]] torch::Tensor forward(const torch::Tensor& x) { return layers(x).back(); }
+  [[nodiscard]] torch::Tensor forward(const torch::Tensor& x);
 
   /// The output of every layer: after each activation, and the embedding.
-  [[nodiscard]] std::vector<torch::Tensor> layers(const torch::Tensor& x) {
-    JESSL_CHECK(x.dim() == 2 && x.size(1) == in_features_, ShapeError, "jessl::projector::MLP: the input is ",
-                shape_of(x), ", expected [N, ", in_features_, ']');
-    std::vector<torch::Tensor> outputs;
-    for (torch::nn::Sequential& layer : hidden_)
-      outputs.push_back(layer->forward(outputs.empty() ? x : outputs.back()));
-    const auto last = last_->forward(outputs.empty() ? x : outputs.back());
-    outputs.push_back(norm_ ? norm_->forward(last) : last);
-    return outputs;
-  }
+  [[nodiscard]] std::vector<torch::Tensor> layers(const torch::Tensor& x);
 
   std::int64_t out_features;
 
  private:
+  /// Makes and registers the layers.
+  void build();
+
   std::int64_t in_features_;
   MLP settings_;
   std::vector<torch::nn::Sequential> hidden_;
@@ -213,7 +135,106 @@ class MLPHeadImpl : public torch::nn::Cloneable<MLPHeadImpl> {
 };
 TORCH_MODULE(MLPHead);
 
-inline MLPHead MLP::make(std::int64_t in_features) const {
+}  // namespace jessl::projector
+
+JESSL_OPTIONS(jessl::projector::MLP, widths, hidden_norm, activation, output_bias, output_norm, start);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::projector {
+
+JESSL_INLINE std::vector<std::int64_t> MLP::parse() const {
+  std::vector<std::int64_t> numbers;
+  const char* position = widths.data();
+  const char* const end = position + widths.size();
+  while (true) {
+    std::int64_t width = 0;
+    const auto [stop, error] = std::from_chars(position, end, width);
+    JESSL_CHECK(error == std::errc{} && width >= 1 && (stop == end || *stop == '-'), ConfigError,
+                "jessl::projector::MLP: widths is \"", widths, "\", expected whole numbers >= 1 joined by \"-\", like ",
+                "\"2048-2048-128\"; the fault is at character ", position - widths.data() + 1);
+    numbers.push_back(width);
+    if (stop == end) return numbers;
+    position = stop + 1;
+  }
+}
+
+JESSL_INLINE MLPHeadImpl::MLPHeadImpl(std::int64_t in_features, const MLP& settings)
+    : out_features(settings.parse().back()), in_features_(in_features), settings_(settings) {
+  reset();
+}
+
+JESSL_INLINE void MLPHeadImpl::initialise(std::uint64_t seed) {
+  const torch::NoGradGuard no_grad;
+  const auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  const auto linear = [&](torch::nn::LinearImpl& layer) {
+    const double bound = 1.0 / std::sqrt(static_cast<double>(layer.options.in_features()));
+    for (torch::Tensor* target : {&layer.weight, &layer.bias}) {
+      if (!target->defined()) continue;
+      // Drawn on the CPU in row order, so that device, type and layout of the target change nothing.
+      const auto drawn = torch::empty(target->sizes(), torch::kFloat32);
+      if (settings_.start == LinearStart::uniform) {
+        target->copy_(drawn.uniform_(-bound, bound, generator));
+      } else if (target == &layer.weight) {
+        target->copy_(drawn.normal_(0, 0.02, generator));
+      } else {
+        target->zero_();
+      }
+    }
+  };
+  const auto norm = [](torch::nn::BatchNorm1dImpl& layer) {
+    layer.reset_running_stats();
+    if (!layer.options.affine()) return;
+    layer.weight.fill_(1);
+    layer.bias.zero_();
+  };
+  for (torch::nn::Sequential& layer : hidden_) {
+    linear(layer->at<torch::nn::LinearImpl>(0));
+    if (settings_.hidden_norm) norm(*layer[1]->as<torch::nn::BatchNorm1dImpl>());
+  }
+  linear(*last_);
+  if (norm_) norm(*norm_);
+}
+
+JESSL_INLINE torch::Tensor MLPHeadImpl::forward(const torch::Tensor& x) { return layers(x).back(); }
+
+JESSL_INLINE std::vector<torch::Tensor> MLPHeadImpl::layers(const torch::Tensor& x) {
+  JESSL_CHECK(x.dim() == 2 && x.size(1) == in_features_, ShapeError, "jessl::projector::MLP: the input is ",
+              shape_of(x), ", expected [N, ", in_features_, ']');
+  std::vector<torch::Tensor> outputs;
+  for (torch::nn::Sequential& layer : hidden_) outputs.push_back(layer->forward(outputs.empty() ? x : outputs.back()));
+  const auto last = last_->forward(outputs.empty() ? x : outputs.back());
+  outputs.push_back(norm_ ? norm_->forward(last) : last);
+  return outputs;
+}
+
+JESSL_INLINE void MLPHeadImpl::build() {
+  hidden_.clear();
+  const std::vector<std::int64_t> widths = settings_.parse();
+  std::int64_t width = in_features_;
+  for (std::size_t layer = 0; layer + 1 < widths.size(); ++layer) {
+    torch::nn::Sequential parts;
+    parts->push_back(torch::nn::Linear(width, widths[layer]));
+    if (settings_.hidden_norm) parts->push_back(torch::nn::BatchNorm1d(widths[layer]));
+    if (settings_.activation == Activation::gelu) {
+      parts->push_back(torch::nn::GELU());
+    } else {
+      parts->push_back(torch::nn::ReLU(torch::nn::ReLUOptions().inplace(true)));
+    }
+    hidden_.push_back(register_module(std::to_string(layer), parts));
+    width = widths[layer];
+  }
+  last_ = register_module(std::to_string(hidden_.size()),
+                          torch::nn::Linear(torch::nn::LinearOptions(width, out_features).bias(settings_.output_bias)));
+  if (settings_.output_norm != OutputNorm::none) {
+    const bool affine = settings_.output_norm == OutputNorm::affine;
+    norm_ = register_module(std::to_string(hidden_.size() + 1),
+                            torch::nn::BatchNorm1d(torch::nn::BatchNorm1dOptions(out_features).affine(affine)));
+  }
+  initialise(0);
+}
+
+JESSL_INLINE MLPHead MLP::make(std::int64_t in_features) const {
   JESSL_CHECK(in_features >= 1, ConfigError, "jessl::projector::MLP.make: in_features is ", in_features,
               ", expected >= 1");
   return MLPHead(std::make_shared<MLPHeadImpl>(in_features, *this));
@@ -221,4 +242,4 @@ inline MLPHead MLP::make(std::int64_t in_features) const {
 
 }  // namespace jessl::projector
 
-JESSL_OPTIONS(jessl::projector::MLP, widths, hidden_norm, activation, output_bias, output_norm, start);
+#endif  // JESSL_DEFINITIONS

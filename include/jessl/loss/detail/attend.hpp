@@ -8,6 +8,7 @@
 #include <optional>
 #include <string_view>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/shape.hpp>
 #include <jessl/core/tensor.hpp>
@@ -17,15 +18,7 @@
 namespace jessl::loss::detail {
 
 /// Checks rows [M, D], M >= 1, with which a view [N, D] is compared: of its width, type and device.
-inline void check_rows(std::string_view loss, const torch::Tensor& rows, const torch::Tensor& view) {
-  JESSL_CHECK(rows.defined(), ConfigError, "jessl::loss::", loss, ": the negatives are undefined");
-  JESSL_CHECK(rows.dim() == 2 && rows.size(0) >= 1 && rows.size(1) == view.size(1), ShapeError, "jessl::loss::", loss,
-              ": the negatives are ", shape_of(rows), ", expected [M, D] with M >= 1 and D = ", view.size(1),
-              " as views[0]");
-  JESSL_CHECK(rows.device() == view.device() && rows.scalar_type() == view.scalar_type(), ConfigError,
-              "jessl::loss::", loss, ": the negatives hold ", rows.dtype().name(), " on ", rows.device(), ", expected ",
-              view.dtype().name(), " on ", view.device(), " as views[0]");
-}
+void check_rows(std::string_view loss, const torch::Tensor& rows, const torch::Tensor& view);
 
 /// A softmax over rows, seen from queries.
 struct Attention {
@@ -46,8 +39,40 @@ void for_each_tile(const torch::Tensor& queries, std::int64_t rows, const Visit&
 
 /// The softmax over [M, D] rows seen from [N, D] queries, in one pass with a running maximum: O(N D) memory. M >= 1. Without
 /// `with_mean` half of the products and no mean.
-[[nodiscard]] inline Attention attend(const torch::Tensor& queries, const torch::Tensor& rows, double scale,
-                                      bool with_mean = true) {
+[[nodiscard]] Attention attend(const torch::Tensor& queries, const torch::Tensor& rows, double scale,
+                               bool with_mean = true);
+
+/// log sum_j exp(scale <query_i, row_j>) with a gradient for the queries alone, which is known after the first pass: nothing
+/// but [N, D] numbers is kept, and the rows may change before backward().
+class LogSumExpOfRows : public torch::autograd::Function<LogSumExpOfRows> {
+ public:
+  static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& queries,
+                               const torch::Tensor& rows, double scale);
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients);
+};
+
+/// log sum_j exp(scale <query_i, row_j>), [N], of [N, D] queries and [M, D] rows, M >= 1.
+[[nodiscard]] torch::Tensor log_sum_exp_of(const torch::Tensor& queries, const torch::Tensor& rows, double scale);
+
+}  // namespace jessl::loss::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss::detail {
+
+JESSL_INLINE void check_rows(std::string_view loss, const torch::Tensor& rows, const torch::Tensor& view) {
+  JESSL_CHECK(rows.defined(), ConfigError, "jessl::loss::", loss, ": the negatives are undefined");
+  JESSL_CHECK(rows.dim() == 2 && rows.size(0) >= 1 && rows.size(1) == view.size(1), ShapeError, "jessl::loss::", loss,
+              ": the negatives are ", shape_of(rows), ", expected [M, D] with M >= 1 and D = ", view.size(1),
+              " as views[0]");
+  JESSL_CHECK(rows.device() == view.device() && rows.scalar_type() == view.scalar_type(), ConfigError,
+              "jessl::loss::", loss, ": the negatives hold ", rows.dtype().name(), " on ", rows.device(), ", expected ",
+              view.dtype().name(), " on ", view.device(), " as views[0]");
+}
+
+JESSL_INLINE Attention attend(const torch::Tensor& queries, const torch::Tensor& rows, double scale, bool with_mean) {
   const torch::NoGradGuard no_gradient;
   const auto scaled = queries.detach() * scale;
   const auto n = queries.size(0);
@@ -69,27 +94,21 @@ void for_each_tile(const torch::Tensor& queries, std::int64_t rows, const Visit&
   return {(largest + sum.log()).squeeze(1), with_mean ? mean.div_(sum) : mean};
 }
 
-/// log sum_j exp(scale <query_i, row_j>) with a gradient for the queries alone, which is known after the first pass: nothing
-/// but [N, D] numbers is kept, and the rows may change before backward().
-class LogSumExpOfRows : public torch::autograd::Function<LogSumExpOfRows> {
- public:
-  static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& queries,
-                               const torch::Tensor& rows, double scale) {
-    auto [log_sum_exp, mean] = attend(queries, rows, scale, queries.requires_grad());
-    context->save_for_backward({mean.defined() ? mean.mul_(scale) : mean});
-    return log_sum_exp;
-  }
+JESSL_INLINE torch::Tensor LogSumExpOfRows::forward(torch::autograd::AutogradContext* context,
+                                                    const torch::Tensor& queries, const torch::Tensor& rows,
+                                                    double scale) {
+  auto [log_sum_exp, mean] = attend(queries, rows, scale, queries.requires_grad());
+  context->save_for_backward({mean.defined() ? mean.mul_(scale) : mean});
+  return log_sum_exp;
+}
 
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
-                                                 const torch::autograd::variable_list& gradients) {
-    check_first_order();
-    return {gradients[0].unsqueeze(1) * context->get_saved_variables()[0], {}, {}};
-  }
-};
+JESSL_INLINE torch::autograd::variable_list LogSumExpOfRows::backward(torch::autograd::AutogradContext* context,
+                                                                      const torch::autograd::variable_list& gradients) {
+  check_first_order();
+  return {gradients[0].unsqueeze(1) * context->get_saved_variables()[0], {}, {}};
+}
 
-/// log sum_j exp(scale <query_i, row_j>), [N], of [N, D] queries and [M, D] rows, M >= 1.
-[[nodiscard]] inline torch::Tensor log_sum_exp_of(const torch::Tensor& queries, const torch::Tensor& rows,
-                                                  double scale) {
+JESSL_INLINE torch::Tensor log_sum_exp_of(const torch::Tensor& queries, const torch::Tensor& rows, double scale) {
   if (!rows.requires_grad()) return LogSumExpOfRows::apply(queries, rows, scale);
   return LogSumExp::apply(queries.unsqueeze(0), rows.unsqueeze(0), scale, /*first=*/0, Excluded::nothing,
                           std::optional<torch::Tensor>())
@@ -97,3 +116,5 @@ class LogSumExpOfRows : public torch::autograd::Function<LogSumExpOfRows> {
 }
 
 }  // namespace jessl::loss::detail
+
+#endif  // JESSL_DEFINITIONS

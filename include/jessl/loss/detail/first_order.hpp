@@ -2,6 +2,7 @@
 // What autograd functions with a gradient of their own say when they are to be differentiated twice.
 #pragma once
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/tensor.hpp>
 
@@ -9,7 +10,15 @@ namespace jessl::loss::detail {
 
 /// Checks, within a backward(), that no graph of the gradient is asked for: what was saved on the way forward is constant to it, and
 /// second derivatives would silently lack parts.
-inline void check_first_order() {
+void check_first_order();
+
+}  // namespace jessl::loss::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss::detail {
+
+JESSL_INLINE void check_first_order() {
   JESSL_CHECK(!torch::GradMode::is_enabled(), ConfigError,
               "jessl::loss: the gradient's own gradient is asked for (create_graph), expected first derivatives alone; "
               "write the ",
@@ -17,3 +26,5 @@ inline void check_first_order() {
 }
 
 }  // namespace jessl::loss::detail
+
+#endif  // JESSL_DEFINITIONS

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/shape.hpp>
 #include <jessl/core/tensor.hpp>
@@ -12,7 +13,15 @@
 namespace jessl::loss::detail {
 
 /// Checks that there is one integer for each of the N images of `view` [N, D], on its device.
-inline void check_labels(std::string_view loss, const torch::Tensor& labels, const torch::Tensor& view) {
+void check_labels(std::string_view loss, const torch::Tensor& labels, const torch::Tensor& view);
+
+}  // namespace jessl::loss::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss::detail {
+
+JESSL_INLINE void check_labels(std::string_view loss, const torch::Tensor& labels, const torch::Tensor& view) {
   JESSL_CHECK(labels.defined(), ConfigError, "jessl::loss::", loss, ": labels are undefined");
   JESSL_CHECK(labels.dim() == 1 && labels.size(0) == view.size(0), ShapeError, "jessl::loss::", loss, ": labels are ",
               shape_of(labels), ", expected [N] = [", view.size(0), "]");
@@ -23,3 +32,5 @@ inline void check_labels(std::string_view loss, const torch::Tensor& labels, con
 }
 
 }  // namespace jessl::loss::detail
+
+#endif  // JESSL_DEFINITIONS

@@ -6,6 +6,7 @@
 #include <limits>
 #include <optional>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/detail/attend.hpp>
 
@@ -13,8 +14,20 @@ namespace jessl::loss::detail {
 
 /// For each of [N, D] queries which row of [M, D] has the largest inner product with it, the first of several: [N]. Row `own` + i, if
 /// there is such a one, is not compared with query i.
-[[nodiscard]] inline torch::Tensor nearest(const torch::Tensor& queries, const torch::Tensor& rows,
-                                           std::optional<std::int64_t> own = {}) {
+[[nodiscard]] torch::Tensor nearest(const torch::Tensor& queries, const torch::Tensor& rows,
+                                    std::optional<std::int64_t> own = {});
+
+/// The nearest rows themselves: [N, D], without gradient.
+[[nodiscard]] torch::Tensor nearest_rows(const torch::Tensor& queries, const torch::Tensor& rows);
+
+}  // namespace jessl::loss::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss::detail {
+
+JESSL_INLINE torch::Tensor nearest(const torch::Tensor& queries, const torch::Tensor& rows,
+                                   std::optional<std::int64_t> own) {
   const torch::NoGradGuard no_gradient;
   const auto n = queries.size(0);
   auto best = torch::full({n}, -std::numeric_limits<double>::infinity(), queries.options());
@@ -34,10 +47,11 @@ namespace jessl::loss::detail {
   return which;
 }
 
-/// The nearest rows themselves: [N, D], without gradient.
-[[nodiscard]] inline torch::Tensor nearest_rows(const torch::Tensor& queries, const torch::Tensor& rows) {
+JESSL_INLINE torch::Tensor nearest_rows(const torch::Tensor& queries, const torch::Tensor& rows) {
   const torch::NoGradGuard no_gradient;
   return rows.index_select(0, nearest(queries, rows));
 }
 
 }  // namespace jessl::loss::detail
+
+#endif  // JESSL_DEFINITIONS

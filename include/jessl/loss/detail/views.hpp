@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/shape.hpp>
 #include <jessl/core/tensor.hpp>
@@ -16,34 +17,13 @@ namespace jessl::loss::detail {
 
 /// Checks that each of `given`, which messages call `what`, is [N, D], floating, and of the shape, device and type of
 /// `first`, views[0].
-inline void check_embeddings(std::string_view loss, std::string_view what, const std::vector<torch::Tensor>& given,
-                             const torch::Tensor& first) {
-  for (std::size_t v = 0; v < given.size(); ++v) {
-    const torch::Tensor& view = given[v];
-    JESSL_CHECK(view.defined(), ConfigError, "jessl::loss::", loss, ": ", what, "[", v, "] is undefined");
-    JESSL_CHECK(view.dim() == 2 && view.size(1) >= 1, ShapeError, "jessl::loss::", loss, ": ", what, "[", v, "] is ",
-                shape_of(view), ", expected [N, D]");
-    JESSL_CHECK(view.is_floating_point(), ConfigError, "jessl::loss::", loss, ": ", what, "[", v, "] holds ",
-                view.dtype().name(), ", expected a floating type");
-    JESSL_CHECK(shape_of(view) == shape_of(first), ShapeError, "jessl::loss::", loss, ": ", what, "[", v, "] is ",
-                shape_of(view), ", expected [N, D] = ", shape_of(first));
-    JESSL_CHECK(view.device() == first.device(), ConfigError, "jessl::loss::", loss, ": ", what, "[", v, "] is on ",
-                view.device(), ", expected ", first.device(), " as views[0]");
-    JESSL_CHECK(view.scalar_type() == first.scalar_type(), ConfigError, "jessl::loss::", loss, ": ", what, "[", v,
-                "] holds ", view.dtype().name(), ", expected ", first.dtype().name(), " as views[0]");
-  }
-}
+void check_embeddings(std::string_view loss, std::string_view what, const std::vector<torch::Tensor>& given,
+                      const torch::Tensor& first);
 
 /// Checks V x [N, D]: at least `least_views` views, floating, of one shape, one device and one type, with at least
 /// `least_images` rows.
-inline void check_views(std::string_view loss, const std::vector<torch::Tensor>& views, std::int64_t least_images,
-                        std::size_t least_views = 2) {
-  JESSL_CHECK(views.size() >= least_views, ConfigError, "jessl::loss::", loss, ": there are ", views.size(),
-              " views, expected at least ", least_views);
-  check_embeddings(loss, "views", views, views[0]);
-  JESSL_CHECK(views[0].size(0) >= least_images, ShapeError, "jessl::loss::", loss, ": views[0] is ", shape_of(views[0]),
-              ", expected [N, D] with N >= ", least_images);
-}
+void check_views(std::string_view loss, const std::vector<torch::Tensor>& views, std::int64_t least_images,
+                 std::size_t least_views = 2);
 
 /// Checks V x [N, D] as above, with at least two images over all ranks.
 template <class Group>
@@ -52,27 +32,13 @@ void check_views_of_two_images(std::string_view loss, const std::vector<torch::T
 }
 
 /// The type in which a loss is reduced: float64 stays, everything else becomes float32.
-[[nodiscard]] inline std::vector<torch::Tensor> in_full_precision(const std::vector<torch::Tensor>& views) {
-  std::vector<torch::Tensor> full;
-  full.reserve(views.size());
-  for (const torch::Tensor& view : views) {
-    full.push_back(view.scalar_type() == torch::kFloat64 ? view : view.to(torch::kFloat32));
-  }
-  return full;
-}
+[[nodiscard]] std::vector<torch::Tensor> in_full_precision(const std::vector<torch::Tensor>& views);
 
 /// Rows divided by their length; one shorter than 1e-12 becomes zero, without a gradient: it has no direction to be turned.
-[[nodiscard]] inline torch::Tensor unit_rows(const torch::Tensor& z) {
-  const auto length = z.norm(2, /*dim=*/1, /*keepdim=*/true);
-  return z / length.masked_fill(length < 1e-12, std::numeric_limits<double>::infinity());
-}
+[[nodiscard]] torch::Tensor unit_rows(const torch::Tensor& z);
 
 /// The same of every view, in the type in which a loss is reduced.
-[[nodiscard]] inline std::vector<torch::Tensor> unit_rows(const std::vector<torch::Tensor>& views) {
-  std::vector<torch::Tensor> unit = in_full_precision(views);
-  for (torch::Tensor& z : unit) z = unit_rows(z);
-  return unit;
-}
+[[nodiscard]] std::vector<torch::Tensor> unit_rows(const std::vector<torch::Tensor>& views);
 
 /// The rows of all ranks, [N, D] -> [W*N, D], checked to be N of each: losses tell an image's rows by that.
 template <class Group>
@@ -105,3 +71,58 @@ template <class Pair>
 }
 
 }  // namespace jessl::loss::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::loss::detail {
+
+JESSL_INLINE void check_embeddings(std::string_view loss, std::string_view what,
+                                   const std::vector<torch::Tensor>& given, const torch::Tensor& first) {
+  for (std::size_t v = 0; v < given.size(); ++v) {
+    const torch::Tensor& view = given[v];
+    JESSL_CHECK(view.defined(), ConfigError, "jessl::loss::", loss, ": ", what, "[", v, "] is undefined");
+    JESSL_CHECK(view.dim() == 2 && view.size(1) >= 1, ShapeError, "jessl::loss::", loss, ": ", what, "[", v, "] is ",
+                shape_of(view), ", expected [N, D]");
+    JESSL_CHECK(view.is_floating_point(), ConfigError, "jessl::loss::", loss, ": ", what, "[", v, "] holds ",
+                view.dtype().name(), ", expected a floating type");
+    JESSL_CHECK(shape_of(view) == shape_of(first), ShapeError, "jessl::loss::", loss, ": ", what, "[", v, "] is ",
+                shape_of(view), ", expected [N, D] = ", shape_of(first));
+    JESSL_CHECK(view.device() == first.device(), ConfigError, "jessl::loss::", loss, ": ", what, "[", v, "] is on ",
+                view.device(), ", expected ", first.device(), " as views[0]");
+    JESSL_CHECK(view.scalar_type() == first.scalar_type(), ConfigError, "jessl::loss::", loss, ": ", what, "[", v,
+                "] holds ", view.dtype().name(), ", expected ", first.dtype().name(), " as views[0]");
+  }
+}
+
+JESSL_INLINE void check_views(std::string_view loss, const std::vector<torch::Tensor>& views, std::int64_t least_images,
+                              std::size_t least_views) {
+  JESSL_CHECK(views.size() >= least_views, ConfigError, "jessl::loss::", loss, ": there are ", views.size(),
+              " views, expected at least ", least_views);
+  check_embeddings(loss, "views", views, views[0]);
+  JESSL_CHECK(views[0].size(0) >= least_images, ShapeError, "jessl::loss::", loss, ": views[0] is ", shape_of(views[0]),
+              ", expected [N, D] with N >= ", least_images);
+}
+
+JESSL_INLINE std::vector<torch::Tensor> in_full_precision(const std::vector<torch::Tensor>& views) {
+  std::vector<torch::Tensor> full;
+  full.reserve(views.size());
+  for (const torch::Tensor& view : views) {
+    full.push_back(view.scalar_type() == torch::kFloat64 ? view : view.to(torch::kFloat32));
+  }
+  return full;
+}
+
+JESSL_INLINE torch::Tensor unit_rows(const torch::Tensor& z) {
+  const auto length = z.norm(2, /*dim=*/1, /*keepdim=*/true);
+  return z / length.masked_fill(length < 1e-12, std::numeric_limits<double>::infinity());
+}
+
+JESSL_INLINE std::vector<torch::Tensor> unit_rows(const std::vector<torch::Tensor>& views) {
+  std::vector<torch::Tensor> unit = in_full_precision(views);
+  for (torch::Tensor& z : unit) z = unit_rows(z);
+  return unit;
+}
+
+}  // namespace jessl::loss::detail
+
+#endif  // JESSL_DEFINITIONS
