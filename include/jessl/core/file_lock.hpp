@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 
 namespace jessl {
@@ -25,7 +26,58 @@ namespace detail {
 
 /// Opens a file to read and write, makes it where it is missing, and locks it against every other open_locked(). Gives the
 /// descriptor, or -1 and errno; EWOULDBLOCK says that somebody else has the lock.
-[[nodiscard]] inline int open_locked(const std::filesystem::path& path) {
+[[nodiscard]] int open_locked(const std::filesystem::path& path);
+
+}  // namespace detail
+
+/// Holds a path for one writer while it lives: a second holder, of this process or another, is refused.
+///
+/// The lock is on `<path>.lock` beside the file, which goes with the holder. After a `kill -9` that file stays behind and
+/// holds nothing; the next holder takes it over. On file systems without locks nobody is refused.
+///
+/// Shapes     none
+/// Errors     IOError that names the other holder's process; IOError with the operating system's reason when the folder is
+///            absent or can't be written
+/// Models     none
+/// Source     none
+class FileLock {
+ public:
+  /// `who` names the caller in messages: "jessl::train::JSONLines".
+  explicit FileLock(const std::filesystem::path& path, std::string_view who = "jessl::FileLock");
+
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+  FileLock(FileLock&& other) noexcept
+      : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+  FileLock& operator=(FileLock&&) = delete;
+
+  ~FileLock();
+
+ private:
+  [[nodiscard]] static std::string host();
+
+  /// What the holder wrote about itself.
+  [[nodiscard]] std::string holder() const;
+
+  std::filesystem::path path_;
+  int descriptor_;
+};
+
+/// Moves the file at `path`, where there is one, to `<path>.previous`, or `<path>.previous-2` and so on where that is taken.
+/// Returns where it is now.
+///
+/// Errors     IOError with the operating system's reason; the file is then where it was
+/// Source     none
+std::optional<std::filesystem::path> keep_previous(const std::filesystem::path& path,
+                                                   std::string_view who = "jessl::keep_previous");
+
+}  // namespace jessl
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::detail {
+
+JESSL_INLINE int open_locked(const std::filesystem::path& path) {
   for (;;) {
     const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (descriptor < 0) return -1;
@@ -45,71 +97,43 @@ namespace detail {
   }
 }
 
-}  // namespace detail
+}  // namespace jessl::detail
 
-/// Holds a path for one writer while it lives: a second holder, of this process or another, is refused.
-///
-/// The lock is on `<path>.lock` beside the file, which goes with the holder. After a `kill -9` that file stays behind and
-/// holds nothing; the next holder takes it over. On file systems without locks nobody is refused.
-///
-/// Shapes     none
-/// Errors     IOError that names the other holder's process; IOError with the operating system's reason when the folder is
-///            absent or can't be written
-/// Models     none
-/// Source     none
-class FileLock {
- public:
-  /// `who` names the caller in messages: "jessl::train::JSONLines".
-  explicit FileLock(const std::filesystem::path& path, std::string_view who = "jessl::FileLock")
-      : path_(path.string() + ".lock"), descriptor_(detail::open_locked(path_)) {
-    const int reason = errno;
-    JESSL_CHECK(descriptor_ >= 0 || reason != EWOULDBLOCK, IOError, who, ": ", path.string(), " is being written by ",
-                holder(), "; end that one, or write to another folder");
-    JESSL_CHECK(descriptor_ >= 0, IOError, who, ": cannot create ", path_.string(), ": ",
-                std::system_category().message(reason), "; choose a folder that you may write to");
-    const std::string mine = concat("process ", ::getpid(), host());
-    // For people to read; where it can't be written, the lock holds all the same.
-    if (::ftruncate(descriptor_, 0) != 0 || ::pwrite(descriptor_, mine.data(), mine.size(), 0) < 0) errno = 0;
-  }
+namespace jessl {
 
-  FileLock(const FileLock&) = delete;
-  FileLock& operator=(const FileLock&) = delete;
-  FileLock(FileLock&& other) noexcept
-      : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
-  FileLock& operator=(FileLock&&) = delete;
+JESSL_INLINE FileLock::FileLock(const std::filesystem::path& path, std::string_view who)
+    : path_(path.string() + ".lock"), descriptor_(detail::open_locked(path_)) {
+  const int reason = errno;
+  JESSL_CHECK(descriptor_ >= 0 || reason != EWOULDBLOCK, IOError, who, ": ", path.string(), " is being written by ",
+              holder(), "; end that one, or write to another folder");
+  JESSL_CHECK(descriptor_ >= 0, IOError, who, ": cannot create ", path_.string(), ": ",
+              std::system_category().message(reason), "; choose a folder that you may write to");
+  const std::string mine = concat("process ", ::getpid(), host());
+  // For people to read; where it can't be written, the lock holds all the same.
+  if (::ftruncate(descriptor_, 0) != 0 || ::pwrite(descriptor_, mine.data(), mine.size(), 0) < 0) errno = 0;
+}
 
-  ~FileLock() {
-    if (descriptor_ < 0) return;
-    ::unlink(path_.c_str());  // before the lock goes, so that it is never the next holder's
-    ::close(descriptor_);
-  }
+JESSL_INLINE FileLock::~FileLock() {
+  if (descriptor_ < 0) return;
+  ::unlink(path_.c_str());  // before the lock goes, so that it is never the next holder's
+  ::close(descriptor_);
+}
 
- private:
-  [[nodiscard]] static std::string host() {
-    std::array<char, 256> name{};
-    return ::gethostname(name.data(), name.size() - 1) == 0 ? concat(" on ", name.data()) : "";
-  }
+JESSL_INLINE std::string FileLock::host() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? concat(" on ", name.data()) : "";
+}
 
-  /// What the holder wrote about itself.
-  [[nodiscard]] std::string holder() const {
-    std::array<char, 300> text{};
-    const int descriptor = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-    const ::ssize_t length = descriptor < 0 ? 0 : ::read(descriptor, text.data(), text.size());
-    if (descriptor >= 0) ::close(descriptor);
-    return length > 0 ? std::string(text.data(), static_cast<std::size_t>(length)) : "another program";
-  }
+JESSL_INLINE std::string FileLock::holder() const {
+  std::array<char, 300> text{};
+  const int descriptor = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  const ::ssize_t length = descriptor < 0 ? 0 : ::read(descriptor, text.data(), text.size());
+  if (descriptor >= 0) ::close(descriptor);
+  return length > 0 ? std::string(text.data(), static_cast<std::size_t>(length)) : "another program";
+}
 
-  std::filesystem::path path_;
-  int descriptor_;
-};
-
-/// Moves the file at `path`, where there is one, to `<path>.previous`, or `<path>.previous-2` and so on where that is taken.
-/// Returns where it is now.
-///
-/// Errors     IOError with the operating system's reason; the file is then where it was
-/// Source     none
-inline std::optional<std::filesystem::path> keep_previous(const std::filesystem::path& path,
-                                                          std::string_view who = "jessl::keep_previous") {
+JESSL_INLINE std::optional<std::filesystem::path> keep_previous(const std::filesystem::path& path,
+                                                                std::string_view who) {
   const auto is_taken = [&](const std::filesystem::path& name) {
     std::error_code failure;
     const bool taken = std::filesystem::exists(std::filesystem::symlink_status(name, failure));
@@ -129,3 +153,5 @@ inline std::optional<std::filesystem::path> keep_previous(const std::filesystem:
 }
 
 }  // namespace jessl
+
+#endif  // JESSL_DEFINITIONS

@@ -20,12 +20,47 @@
 
 #include <sched.h>
 
+#include <jessl/core/detail/separate.hpp>
+
 namespace jessl {
 
 namespace detail {
 
 /// The number of processors that the calling thread may run on, as taskset, SLURM and container runtimes set it.
-[[nodiscard]] inline std::optional<std::int64_t> processors_allowed() {
+[[nodiscard]] std::optional<std::int64_t> processors_allowed();
+
+/// What `quota` of processor time in each `period` comes to, in whole processors, rounded up. Both are texts as the
+/// kernel writes them; "max" and "-1" are no limit, and so is what cannot be read.
+[[nodiscard]] std::optional<std::int64_t> processors_of_quota(std::string_view quota, std::string_view period);
+
+/// The processors whose time the control groups of this process get: `docker run --cpus`, Kubernetes, SLURM.
+///
+/// A limit may stand at the process's own group or at any above it, in version 2 of the hierarchy (one file, cpu.max:
+/// "quota period") or in version 1 (two files); the least of them all counts. `root` is / but for tests.
+[[nodiscard]] std::optional<std::int64_t> processors_of_cgroup(const std::filesystem::path& root = "/");
+
+}  // namespace detail
+
+/// The number of threads that can run at once here, at least 1.
+///
+/// The least of three: the processors of the machine, those that the calling thread may run on (taskset, SLURM,
+/// `docker run --cpuset-cpus`), and the time that its control group gets (`docker run --cpus`), rounded up to whole
+/// processors. One thread more than that makes the others wait for it, and a training step many times slower.
+///
+/// Shapes     none
+/// Cost       tens of microseconds: a system call, and a few files in /proc and /sys
+/// Errors     none: what the system does not tell is no limit
+/// Models     none
+/// Source     sched_getaffinity(2); Linux's documentation of control groups, versions 1 (sched-bwc) and 2 (cpu.max)
+[[nodiscard]] std::int64_t hardware_threads();
+
+}  // namespace jessl
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::detail {
+
+JESSL_INLINE std::optional<std::int64_t> processors_allowed() {
   struct Free {
     void operator()(cpu_set_t* set) const { CPU_FREE(set); }
   };
@@ -38,9 +73,7 @@ namespace detail {
   return std::nullopt;
 }
 
-/// What `quota` of processor time in each `period` comes to, in whole processors, rounded up. Both are texts as the
-/// kernel writes them; "max" and "-1" are no limit, and so is what cannot be read.
-[[nodiscard]] inline std::optional<std::int64_t> processors_of_quota(std::string_view quota, std::string_view period) {
+JESSL_INLINE std::optional<std::int64_t> processors_of_quota(std::string_view quota, std::string_view period) {
   const auto microseconds = [](std::string_view text) {
     std::int64_t value = 0;
     std::from_chars(text.data(), text.data() + text.size(), value);
@@ -52,11 +85,7 @@ namespace detail {
   return time / interval + (time % interval == 0 ? 0 : 1);
 }
 
-/// The processors whose time the control groups of this process get: `docker run --cpus`, Kubernetes, SLURM.
-///
-/// A limit may stand at the process's own group or at any above it, in version 2 of the hierarchy (one file, cpu.max:
-/// "quota period") or in version 1 (two files); the least of them all counts. `root` is / but for tests.
-[[nodiscard]] inline std::optional<std::int64_t> processors_of_cgroup(const std::filesystem::path& root = "/") {
+JESSL_INLINE std::optional<std::int64_t> processors_of_cgroup(const std::filesystem::path& root) {
   const auto words = [](const std::filesystem::path& path) {
     std::string first;
     std::string second;
@@ -93,23 +122,16 @@ namespace detail {
   return least;
 }
 
-}  // namespace detail
+}  // namespace jessl::detail
 
-/// The number of threads that can run at once here, at least 1.
-///
-/// The least of three: the processors of the machine, those that the calling thread may run on (taskset, SLURM,
-/// `docker run --cpuset-cpus`), and the time that its control group gets (`docker run --cpus`), rounded up to whole
-/// processors. One thread more than that makes the others wait for it, and a training step many times slower.
-///
-/// Shapes     none
-/// Cost       tens of microseconds: a system call, and a few files in /proc and /sys
-/// Errors     none: what the system does not tell is no limit
-/// Models     none
-/// Source     sched_getaffinity(2); Linux's documentation of control groups, versions 1 (sched-bwc) and 2 (cpu.max)
-[[nodiscard]] inline std::int64_t hardware_threads() {
+namespace jessl {
+
+JESSL_INLINE std::int64_t hardware_threads() {
   const std::int64_t present = std::max<std::int64_t>(1, std::int64_t{std::thread::hardware_concurrency()});
   const std::int64_t allowed = detail::processors_allowed().value_or(present);
   return std::max<std::int64_t>(1, std::min({present, allowed, detail::processors_of_cgroup().value_or(present)}));
 }
 
 }  // namespace jessl
+
+#endif  // JESSL_DEFINITIONS

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 
 namespace jessl {
@@ -27,19 +28,12 @@ struct Log {
   };
 };
 
-inline Log& log() {
-  static Log instance;
-  return instance;
-}
+Log& log();
 
 }  // namespace detail
 
 /// Sends all further messages to `sink`; returns the one that had them before.
-inline LogSink set_log_sink(LogSink sink) {
-  detail::Log& log = detail::log();
-  const std::lock_guard lock(log.mutex);
-  return std::exchange(log.sink, std::move(sink));
-}
+LogSink set_log_sink(LogSink sink);
 
 /// Says something the user should know but need not act on.
 template <class... Parts>
@@ -58,3 +52,26 @@ void warn(const Parts&... parts) {
 }
 
 }  // namespace jessl
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::detail {
+
+JESSL_INLINE Log& log() {
+  static Log instance;
+  return instance;
+}
+
+}  // namespace jessl::detail
+
+namespace jessl {
+
+JESSL_INLINE LogSink set_log_sink(LogSink sink) {
+  detail::Log& log = detail::log();
+  const std::lock_guard lock(log.mutex);
+  return std::exchange(log.sink, std::move(sink));
+}
+
+}  // namespace jessl
+
+#endif  // JESSL_DEFINITIONS

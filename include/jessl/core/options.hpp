@@ -31,6 +31,7 @@
 #include <boost/preprocessor/variadic/to_seq.hpp>
 #include <nlohmann/json.hpp>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 
 /// Adapts an aggregate by the names of its settings, at most 64, in the order of their declaration; outside of namespaces,
@@ -104,34 +105,12 @@ concept Sequence = !std::convertible_to<T, std::string_view> && requires(const T
 };
 
 /// Number of single-character edits between two words, for "did you mean".
-[[nodiscard]] inline std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substitution = diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitution});
-    }
-  }
-  return row[b.size()];
-}
+[[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);
 
-[[nodiscard]] inline std::string joined(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
+[[nodiscard]] std::string joined(const std::vector<std::string>& names);
 
-[[noreturn]] inline void fail_unknown(const std::string& where, const std::string& given,
-                                      const std::vector<std::string>& known) {
-  const auto nearest = std::min_element(known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
-    return edit_distance(given, a) < edit_distance(given, b);
-  });
-  if (nearest == known.end()) fail<ConfigError>(where, ": unknown name \"", given, "\"; there is nothing to set here");
-  fail<ConfigError>(where, ": unknown name \"", given, "\"; did you mean \"", *nearest, "\"? Known: ", joined(known));
-}
+[[noreturn]] void fail_unknown(const std::string& where, const std::string& given,
+                               const std::vector<std::string>& known);
 
 }  // namespace detail
 
@@ -357,3 +336,40 @@ template <class T>
 }
 
 }  // namespace jessl
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::detail {
+
+JESSL_INLINE std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t substitution = diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitution});
+    }
+  }
+  return row[b.size()];
+}
+
+JESSL_INLINE std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+JESSL_INLINE void fail_unknown(const std::string& where, const std::string& given,
+                               const std::vector<std::string>& known) {
+  const auto nearest = std::min_element(known.begin(), known.end(), [&](const std::string& a, const std::string& b) {
+    return edit_distance(given, a) < edit_distance(given, b);
+  });
+  if (nearest == known.end()) fail<ConfigError>(where, ": unknown name \"", given, "\"; there is nothing to set here");
+  fail<ConfigError>(where, ": unknown name \"", given, "\"; did you mean \"", *nearest, "\"? Known: ", joined(known));
+}
+
+}  // namespace jessl::detail
+
+#endif  // JESSL_DEFINITIONS

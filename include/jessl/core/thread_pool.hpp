@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/hardware_threads.hpp>
 
@@ -33,20 +34,7 @@ namespace jessl {
 class ThreadPool {
  public:
   /// `threads` counts the calling thread: 1 runs every loop on the caller alone.
-  explicit ThreadPool(std::int64_t threads = hardware_threads()) {
-    JESSL_CHECK(threads >= 1, ConfigError, "jessl::ThreadPool: threads is ", threads, ", expected >= 1");
-    try {
-      workers_.reserve(static_cast<std::size_t>(threads - 1));
-      for (std::int64_t worker = 1; worker < threads; ++worker) {
-        workers_.emplace_back([this, worker] { serve(worker); });
-      }
-    } catch (const std::exception& error) {
-      const std::size_t started = workers_.size() + 1;
-      close();
-      fail<ConfigError>("jessl::ThreadPool: threads is ", threads, ", but the system gave only ", started, " (",
-                        error.what(), "); ask for fewer");
-    }
-  }
+  explicit ThreadPool(std::int64_t threads = hardware_threads());
 
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -87,48 +75,11 @@ class ThreadPool {
     void* target = nullptr;
   };
 
-  void close() {
-    {
-      const std::lock_guard lock(mutex_);
-      closing_ = true;
-    }
-    wake_.notify_all();
-    for (std::thread& worker : workers_) worker.join();
-  }
+  void close();
 
-  void serve(std::int64_t worker) {
-    std::uint64_t seen = 0;
-    for (;;) {
-      {
-        std::unique_lock lock(mutex_);
-        wake_.wait(lock, [&] { return closing_ || loop_ != seen; });
-        if (closing_) return;
-        seen = loop_;
-      }
-      work(worker);
-      const std::lock_guard lock(mutex_);
-      if (--running_ == 0) done_.notify_one();
-    }
-  }
+  void serve(std::int64_t worker);
 
-  void work(std::int64_t worker) {
-    for (;;) {
-      std::int64_t index = 0;
-      {
-        // One lock a call: bodies here work for microseconds and more, and a plain mutex needs no argument.
-        const std::lock_guard lock(mutex_);
-        if (next_ >= count_) return;
-        index = next_++;
-      }
-      try {
-        body_.call(body_.target, index, worker);
-      } catch (...) {
-        const std::lock_guard lock(mutex_);
-        if (!failure_) failure_ = std::current_exception();
-        next_ = count_;
-      }
-    }
-  }
+  void work(std::int64_t worker);
 
   std::mutex loop_mutex_;
   std::mutex mutex_;
@@ -145,3 +96,69 @@ class ThreadPool {
 };
 
 }  // namespace jessl
+
+#if JESSL_DEFINITIONS
+
+namespace jessl {
+
+JESSL_INLINE ThreadPool::ThreadPool(std::int64_t threads) {
+  JESSL_CHECK(threads >= 1, ConfigError, "jessl::ThreadPool: threads is ", threads, ", expected >= 1");
+  try {
+    workers_.reserve(static_cast<std::size_t>(threads - 1));
+    for (std::int64_t worker = 1; worker < threads; ++worker) {
+      workers_.emplace_back([this, worker] { serve(worker); });
+    }
+  } catch (const std::exception& error) {
+    const std::size_t started = workers_.size() + 1;
+    close();
+    fail<ConfigError>("jessl::ThreadPool: threads is ", threads, ", but the system gave only ", started, " (",
+                      error.what(), "); ask for fewer");
+  }
+}
+
+JESSL_INLINE void ThreadPool::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+JESSL_INLINE void ThreadPool::serve(std::int64_t worker) {
+  std::uint64_t seen = 0;
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] { return closing_ || loop_ != seen; });
+      if (closing_) return;
+      seen = loop_;
+    }
+    work(worker);
+    const std::lock_guard lock(mutex_);
+    if (--running_ == 0) done_.notify_one();
+  }
+}
+
+JESSL_INLINE void ThreadPool::work(std::int64_t worker) {
+  for (;;) {
+    std::int64_t index = 0;
+    {
+      // One lock a call: bodies here work for microseconds and more, and a plain mutex needs no argument.
+      const std::lock_guard lock(mutex_);
+      if (next_ >= count_) return;
+      index = next_++;
+    }
+    try {
+      body_.call(body_.target, index, worker);
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      if (!failure_) failure_ = std::current_exception();
+      next_ = count_;
+    }
+  }
+}
+
+}  // namespace jessl
+
+#endif  // JESSL_DEFINITIONS

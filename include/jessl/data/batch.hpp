@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/element.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
@@ -39,11 +40,7 @@ class FloatViews {
 
   [[nodiscard]] std::size_t size() const { return views_.size(); }
   [[nodiscard]] bool empty() const { return views_.empty(); }
-  [[nodiscard]] std::span<float> operator[](std::size_t view) const {
-    JESSL_CHECK(view < size(), ConfigError, "jessl::data::Batch: there is no view ", view, ", it has ", size());
-    require_floats();
-    return views_[view];
-  }
+  [[nodiscard]] std::span<float> operator[](std::size_t view) const;
   [[nodiscard]] auto begin() const {
     require_floats();
     return views_.begin();
@@ -51,10 +48,7 @@ class FloatViews {
   [[nodiscard]] auto end() const { return views_.end(); }
 
  private:
-  void require_floats() const {
-    JESSL_CHECK(element_ == Element::float32, ConfigError, "jessl::data::Batch: the views are ", describe(element_),
-                " and were asked for as float32; use view<T>(v) or bytes(v), or set LoaderOptions::element to float32");
-  }
+  void require_floats() const;
 
   std::span<const std::span<float>> views_{};
   Element element_ = Element::float32;
@@ -80,11 +74,7 @@ class Batch {
     Batch(std::move(other)).swap(*this);
     return *this;
   }
-  ~Batch() {
-    if (!slot_) return;
-    const std::lock_guard lock(ring_->mutex);
-    ring_->give_back(std::move(slot_));
-  }
+  ~Batch();
 
   std::int64_t epoch = 0;   ///< of which epoch
   std::int64_t number = 0;  ///< which batch of the epoch
@@ -125,18 +115,10 @@ class Batch {
   }
 
   /// The names of view v's parameters, the columns of parameters[v].
-  [[nodiscard]] const std::vector<std::string>& parameter_names(std::int64_t view) const {
-    JESSL_CHECK(view >= 0 && view < static_cast<std::int64_t>(parameters.size()), ConfigError,
-                "jessl::data::Batch: there are no parameters of view ", view, ", but of ", parameters.size(),
-                " views; ask for them by augment::with_parameters(maker)");
-    return ring_->format().parameters[static_cast<std::size_t>(view)];
-  }
+  [[nodiscard]] const std::vector<std::string>& parameter_names(std::int64_t view) const;
 
  private:
-  void check(std::int64_t view) const {
-    JESSL_CHECK(view >= 0 && view < static_cast<std::int64_t>(views.size()), ConfigError,
-                "jessl::data::Batch: there is no view ", view, ", it has ", views.size());
-  }
+  void check(std::int64_t view) const;
 
   template <class D, class A>
   friend class detail::LoaderEngine;
@@ -151,19 +133,58 @@ class Batch {
         ring_(std::move(ring)),
         slot_(std::move(slot)) {}
 
-  void swap(Batch& other) noexcept {
-    std::swap(epoch, other.epoch);
-    std::swap(number, other.number);
-    std::swap(views, other.views);
-    std::swap(parameters, other.parameters);
-    std::swap(indices, other.indices);
-    std::swap(labels, other.labels);
-    std::swap(ring_, other.ring_);
-    std::swap(slot_, other.slot_);
-  }
+  void swap(Batch& other) noexcept;
 
   std::shared_ptr<detail::Ring> ring_{};
   std::unique_ptr<detail::Slot> slot_{};
 };
 
 }  // namespace jessl::data
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data {
+
+JESSL_INLINE std::span<float> FloatViews::operator[](std::size_t view) const {
+  JESSL_CHECK(view < size(), ConfigError, "jessl::data::Batch: there is no view ", view, ", it has ", size());
+  require_floats();
+  return views_[view];
+}
+
+JESSL_INLINE void FloatViews::require_floats() const {
+  JESSL_CHECK(element_ == Element::float32, ConfigError, "jessl::data::Batch: the views are ", describe(element_),
+              " and were asked for as float32; use view<T>(v) or bytes(v), or set LoaderOptions::element to float32");
+}
+
+JESSL_INLINE Batch::~Batch() {
+  if (!slot_) return;
+  const std::lock_guard lock(ring_->mutex);
+  ring_->give_back(std::move(slot_));
+}
+
+JESSL_INLINE const std::vector<std::string>& Batch::parameter_names(std::int64_t view) const {
+  JESSL_CHECK(view >= 0 && view < static_cast<std::int64_t>(parameters.size()), ConfigError,
+              "jessl::data::Batch: there are no parameters of view ", view, ", but of ", parameters.size(),
+              " views; ask for them by augment::with_parameters(maker)");
+  return ring_->format().parameters[static_cast<std::size_t>(view)];
+}
+
+JESSL_INLINE void Batch::check(std::int64_t view) const {
+  JESSL_CHECK(view >= 0 && view < static_cast<std::int64_t>(views.size()), ConfigError,
+              "jessl::data::Batch: there is no view ", view, ", it has ", views.size());
+}
+
+JESSL_INLINE void Batch::swap(Batch& other) noexcept {
+  std::swap(epoch, other.epoch);
+  std::swap(number, other.number);
+  std::swap(views, other.views);
+  std::swap(parameters, other.parameters);
+  std::swap(indices, other.indices);
+  std::swap(labels, other.labels);
+  std::swap(ring_, other.ring_);
+  std::swap(slot_, other.slot_);
+}
+
+}  // namespace jessl::data
+
+#endif  // JESSL_DEFINITIONS

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/hardware_threads.hpp>
@@ -93,20 +94,7 @@ void add_channels(const ImageView& image, ChannelSums& sums) {
 /// One channel of all images, each of the same weight whatever its size.
 class ChannelMoments {
  public:
-  void add(std::int64_t pixels, std::int64_t sum, std::int64_t squares) {
-    const auto count = static_cast<double>(pixels);
-    const double image_mean = static_cast<double>(sum) / count;
-    // About the level next to the mean, so that next to nothing is taken away from the squares: their exact sum keeps its
-    // digits, and an image of one colour has no variance at all.
-    const std::int64_t level = (sum + pixels / 2) / pixels;
-    const std::int64_t squares_about_level = squares - 2 * level * sum + level * level * pixels;
-    const double offset = static_cast<double>(sum - level * pixels) / count;
-    within_ += std::max(0.0, static_cast<double>(squares_about_level) / count - offset * offset);
-    ++images_;
-    const double step = image_mean - mean_;
-    mean_ += step / static_cast<double>(images_);
-    between_ += step * (image_mean - mean_);
-  }
+  void add(std::int64_t pixels, std::int64_t sum, std::int64_t squares);
 
   /// As fractions of white.
   [[nodiscard]] double mean() const { return mean_ / white; }
@@ -124,16 +112,7 @@ class ChannelMoments {
 };
 
 /// `count` of the numbers below `size` in rising order, or all of them; fewer of one seed are among more of it.
-[[nodiscard]] inline std::vector<std::int64_t> some_images(std::int64_t size, std::int64_t count, std::uint64_t seed) {
-  std::vector<std::int64_t> indices(static_cast<std::size_t>(size));
-  std::iota(indices.begin(), indices.end(), std::int64_t{0});
-  if (count == 0 || count >= size) return indices;
-  // Operation 0 are the streams of fraction(), which would otherwise choose the same images.
-  Draw({.seed = seed, .operation = 1, .purpose = Purpose::selection}).shuffle(std::span(indices));
-  indices.resize(static_cast<std::size_t>(count));
-  std::sort(indices.begin(), indices.end());
-  return indices;
-}
+[[nodiscard]] std::vector<std::int64_t> some_images(std::int64_t size, std::int64_t count, std::uint64_t seed);
 
 }  // namespace detail
 
@@ -237,3 +216,37 @@ template <Dataset D>
 
 JESSL_OPTIONS(jessl::data::ChannelStatisticsOptions, images, seed, workers, on_corrupt, max_corrupt_share);
 JESSL_OPTIONS(jessl::data::ChannelStatistics, mean, std, images, corrupt);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE void ChannelMoments::add(std::int64_t pixels, std::int64_t sum, std::int64_t squares) {
+  const auto count = static_cast<double>(pixels);
+  const double image_mean = static_cast<double>(sum) / count;
+  // About the level next to the mean, so that next to nothing is taken away from the squares: their exact sum keeps its
+  // digits, and an image of one colour has no variance at all.
+  const std::int64_t level = (sum + pixels / 2) / pixels;
+  const std::int64_t squares_about_level = squares - 2 * level * sum + level * level * pixels;
+  const double offset = static_cast<double>(sum - level * pixels) / count;
+  within_ += std::max(0.0, static_cast<double>(squares_about_level) / count - offset * offset);
+  ++images_;
+  const double step = image_mean - mean_;
+  mean_ += step / static_cast<double>(images_);
+  between_ += step * (image_mean - mean_);
+}
+
+JESSL_INLINE std::vector<std::int64_t> some_images(std::int64_t size, std::int64_t count, std::uint64_t seed) {
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(size));
+  std::iota(indices.begin(), indices.end(), std::int64_t{0});
+  if (count == 0 || count >= size) return indices;
+  // Operation 0 are the streams of fraction(), which would otherwise choose the same images.
+  Draw({.seed = seed, .operation = 1, .purpose = Purpose::selection}).shuffle(std::span(indices));
+  indices.resize(static_cast<std::size_t>(count));
+  std::sort(indices.begin(), indices.end());
+  return indices;
+}
+
+}  // namespace jessl::data::detail
+
+#endif  // JESSL_DEFINITIONS

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <span>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 #include <jessl/data/detail/channels.hpp>
@@ -20,28 +21,8 @@ using Image = jessl::Image;
 
 namespace detail {
 
-/// Into `image`, with 1 or 3 channels as stored.
-inline void decode_file(std::span<const std::byte> bytes, Image& image) {
-  format_of(bytes) == ImageFormat::jpg ? JPEGReader().read(bytes, image) : PNGReader(bytes).read(image);
-}
-
 /// As the public decode, where 0 channels means those that are stored.
-[[nodiscard]] inline ImageView decode(const EncodedImage& image, std::int64_t channels, Image& scratch) {
-  if (image.format == ImageFormat::raw) {
-    const ImageView raw = view_raw(image);
-    if (channels == 0 || channels == raw.channels) return raw;
-    scratch.resize(raw.width, raw.height, raw.channels);
-    std::copy(raw.pixels.begin(), raw.pixels.end(), scratch.pixels.begin());
-  } else {
-    decode_file(image.bytes, scratch);
-    JESSL_CHECK(
-        (image.width == 0 || image.width == scratch.width) && (image.height == 0 || image.height == scratch.height),
-        DataError, "jessl::data::decode: the image has ", scratch.width, " x ", scratch.height, " pixels, expected ",
-        image.width, " x ", image.height, " as the data set says");
-  }
-  if (channels != 0) convert_channels(scratch, channels);
-  return scratch.view();
-}
+[[nodiscard]] ImageView decode(const EncodedImage& image, std::int64_t channels, Image& scratch);
 
 }  // namespace detail
 
@@ -61,16 +42,52 @@ inline void decode_file(std::span<const std::byte> bytes, Image& image) {
 ///            says; ConfigError for channels other than 1 and 3. Safe on several threads, with a `scratch` each
 /// Models     none
 /// Source     none
-[[nodiscard]] inline ImageView decode(const EncodedImage& image, std::int64_t channels, Image& scratch) {
+[[nodiscard]] ImageView decode(const EncodedImage& image, std::int64_t channels, Image& scratch);
+
+/// Decodes a stored image to an image of its own, grey or RGB as it is stored.
+///
+/// Errors     as above
+[[nodiscard]] Image decode(const EncodedImage& image);
+
+}  // namespace jessl::data
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+/// Into `image`, with 1 or 3 channels as stored.
+JESSL_INLINE void decode_file(std::span<const std::byte> bytes, Image& image) {
+  format_of(bytes) == ImageFormat::jpg ? JPEGReader().read(bytes, image) : PNGReader(bytes).read(image);
+}
+
+JESSL_INLINE ImageView decode(const EncodedImage& image, std::int64_t channels, Image& scratch) {
+  if (image.format == ImageFormat::raw) {
+    const ImageView raw = view_raw(image);
+    if (channels == 0 || channels == raw.channels) return raw;
+    scratch.resize(raw.width, raw.height, raw.channels);
+    std::copy(raw.pixels.begin(), raw.pixels.end(), scratch.pixels.begin());
+  } else {
+    decode_file(image.bytes, scratch);
+    JESSL_CHECK(
+        (image.width == 0 || image.width == scratch.width) && (image.height == 0 || image.height == scratch.height),
+        DataError, "jessl::data::decode: the image has ", scratch.width, " x ", scratch.height, " pixels, expected ",
+        image.width, " x ", image.height, " as the data set says");
+  }
+  if (channels != 0) convert_channels(scratch, channels);
+  return scratch.view();
+}
+
+}  // namespace jessl::data::detail
+
+namespace jessl::data {
+
+JESSL_INLINE ImageView decode(const EncodedImage& image, std::int64_t channels, Image& scratch) {
   JESSL_CHECK(channels == 1 || channels == 3, ConfigError, "jessl::data::decode: channels is ", channels,
               ", expected 1 (grey) or 3 (RGB)");
   return detail::decode(image, channels, scratch);
 }
 
-/// Decodes a stored image to an image of its own, grey or RGB as it is stored.
-///
-/// Errors     as above
-[[nodiscard]] inline Image decode(const EncodedImage& image) {
+JESSL_INLINE Image decode(const EncodedImage& image) {
   Image result;
   const ImageView view = detail::decode(image, 0, result);
   if (view.pixels.data() == result.pixels.data()) return result;
@@ -80,3 +97,5 @@ inline void decode_file(std::span<const std::byte> bytes, Image& image) {
 }
 
 }  // namespace jessl::data
+
+#endif  // JESSL_DEFINITIONS

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 #include <jessl/core/options.hpp>
@@ -72,53 +73,6 @@ inline constexpr double png_byte = 0.01;            // a byte of a PNG's pixels 
 inline constexpr std::array shrunk_sample{1.0, 0.56, 0.41, 0.29};  // times a sample, when shrunk by 1, 2, 4, 8
 }  // namespace decode_cost
 
-[[nodiscard]] inline double share(std::int64_t part, std::int64_t whole) {
-  return static_cast<double>(part) / static_cast<double>(whole);
-}
-
-/// What remains of entropy decoding: inverse transform, upsampling, colours of `pixels` pixels of the stored image.
-[[nodiscard]] inline double pixel_cost(const JPEGLayout& layout, double pixels, std::int64_t shrink) {
-  // Samples a pixel: each component's share. The factors of the components are not all known here; that of luma is the
-  // largest, and the others are taken to have the smallest.
-  const double others = layout.subsampled ? share(1, std::int64_t{layout.max_horizontal} * layout.max_vertical) : 1.0;
-  const double samples = 1.0 + others * (layout.components - 1);
-  const std::size_t step = shrink == 1 ? 0U : shrink == 2 ? 1U : shrink == 4 ? 2U : 3U;
-  const double sample = layout.subsampled ? decode_cost::upsampled_sample : decode_cost::sample;
-  return sample * decode_cost::shrunk_sample[step] * pixels * samples;
-}
-
-[[nodiscard]] inline double entropy_cost(const ImageHeader& header) {
-  const double slower = header.jpeg.restart_interval != 0 ? decode_cost::restarts : 1.0;
-  return decode_cost::entropy_byte * slower * static_cast<double>(header.coded_bytes);
-}
-
-/// The pixels that are transformed for `box`: up to the borders of units.
-[[nodiscard]] inline double transformed(const JPEGLayout& layout, const Region& box) {
-  const auto up = [](std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; };
-  const std::int64_t rows =
-      up(box.bottom(), layout.unit_height()) - box.top / layout.unit_height() * layout.unit_height();
-  const std::int64_t columns =
-      up(box.right(), layout.unit_width()) - box.left / layout.unit_width() * layout.unit_width();
-  return static_cast<double>(rows) * static_cast<double>(columns);
-}
-
-[[nodiscard]] inline double part_cost(const ImageHeader& header, const Region& box, std::int64_t shrink) {
-  // The scans of a progressive image are decoded to their ends before the first pixel is known.
-  const bool stops = header.jpeg.sequential && header.jpeg.one_scan;
-  const double rows = stops ? share(box.bottom(), header.height) : 1.0;
-  return decode_cost::start + rows * entropy_cost(header) +
-         pixel_cost(header.jpeg, transformed(header.jpeg, box), shrink);
-}
-
-[[nodiscard]] inline double segments_cost(const ImageHeader& header, const Region& box, std::int64_t shrink) {
-  const SegmentRange range = covering(header.jpeg, box, shrink);
-  const std::int64_t count = header.jpeg.segment_columns() * header.jpeg.unit_rows();
-  return decode_cost::start + decode_cost::search_byte * static_cast<double>(header.coded_bytes) +
-         decode_cost::segment * static_cast<double>(range.count()) +
-         share(range.count(), count) * entropy_cost(header) +
-         pixel_cost(header.jpeg, transformed(header.jpeg, box), shrink);
-}
-
 }  // namespace detail
 
 /// The cheapest way to decode `box` of an image with this header: a pure function of its arguments, so that a run does
@@ -131,26 +85,7 @@ inline constexpr std::array shrunk_sample{1.0, 0.56, 0.41, 0.29};  // times a sa
 /// Errors     none
 /// Models     none
 /// Source     none; the constants were measured, see detail::decode_cost
-[[nodiscard]] inline DecodePlan plan_decode(const ImageHeader& header, const Region& box, std::int64_t shrink = 1) {
-  if (header.format == ImageFormat::raw) return {.way = DecodeWay::part, .cost = 0};
-  if (header.format == ImageFormat::png) {
-    const std::int64_t rows = header.interlaced ? header.height : box.bottom();
-    return {.way = DecodeWay::part,
-            .cost = detail::decode_cost::start +
-                    detail::decode_cost::png_byte * static_cast<double>(rows * header.width * header.channels)};
-  }
-  const double whole_pixels = static_cast<double>(header.region().area());
-  DecodePlan best{.way = DecodeWay::whole,
-                  .cost = detail::decode_cost::start + detail::entropy_cost(header) +
-                          detail::pixel_cost(header.jpeg, whole_pixels, shrink)};
-  if (!header.jpeg.regular || header.jpeg.scan == 0 || box == header.region()) return best;
-  const auto consider = [&best](DecodeWay way, double cost) {
-    if (cost < best.cost) best = {.way = way, .cost = cost};
-  };
-  consider(DecodeWay::part, detail::part_cost(header, box, shrink));
-  if (header.jpeg.segment_columns() != 0) consider(DecodeWay::segments, detail::segments_cost(header, box, shrink));
-  return best;
-}
+[[nodiscard]] DecodePlan plan_decode(const ImageHeader& header, const Region& box, std::int64_t shrink = 1);
 
 /// A part of an image that is to be decoded, and by how much it is or may be shrunk at that.
 ///
@@ -175,7 +110,88 @@ struct DecodePart {
 /// Errors     ShapeError when `decode` is not as long as `wanted`
 /// Models     none
 /// Source     none
-inline void plan_views(const ImageHeader& header, std::span<const DecodePart> wanted, std::span<DecodePart> decode) {
+void plan_views(const ImageHeader& header, std::span<const DecodePart> wanted, std::span<DecodePart> decode);
+
+}  // namespace jessl::data
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE double share(std::int64_t part, std::int64_t whole) {
+  return static_cast<double>(part) / static_cast<double>(whole);
+}
+
+/// What remains of entropy decoding: inverse transform, upsampling, colours of `pixels` pixels of the stored image.
+JESSL_INLINE double pixel_cost(const JPEGLayout& layout, double pixels, std::int64_t shrink) {
+  // Samples a pixel: each component's share. The factors of the components are not all known here; that of luma is the
+  // largest, and the others are taken to have the smallest.
+  const double others = layout.subsampled ? share(1, std::int64_t{layout.max_horizontal} * layout.max_vertical) : 1.0;
+  const double samples = 1.0 + others * (layout.components - 1);
+  const std::size_t step = shrink == 1 ? 0U : shrink == 2 ? 1U : shrink == 4 ? 2U : 3U;
+  const double sample = layout.subsampled ? decode_cost::upsampled_sample : decode_cost::sample;
+  return sample * decode_cost::shrunk_sample[step] * pixels * samples;
+}
+
+JESSL_INLINE double entropy_cost(const ImageHeader& header) {
+  const double slower = header.jpeg.restart_interval != 0 ? decode_cost::restarts : 1.0;
+  return decode_cost::entropy_byte * slower * static_cast<double>(header.coded_bytes);
+}
+
+/// The pixels that are transformed for `box`: up to the borders of units.
+JESSL_INLINE double transformed(const JPEGLayout& layout, const Region& box) {
+  const auto up = [](std::int64_t value, std::int64_t unit) { return (value + unit - 1) / unit * unit; };
+  const std::int64_t rows =
+      up(box.bottom(), layout.unit_height()) - box.top / layout.unit_height() * layout.unit_height();
+  const std::int64_t columns =
+      up(box.right(), layout.unit_width()) - box.left / layout.unit_width() * layout.unit_width();
+  return static_cast<double>(rows) * static_cast<double>(columns);
+}
+
+JESSL_INLINE double part_cost(const ImageHeader& header, const Region& box, std::int64_t shrink) {
+  // The scans of a progressive image are decoded to their ends before the first pixel is known.
+  const bool stops = header.jpeg.sequential && header.jpeg.one_scan;
+  const double rows = stops ? share(box.bottom(), header.height) : 1.0;
+  return decode_cost::start + rows * entropy_cost(header) +
+         pixel_cost(header.jpeg, transformed(header.jpeg, box), shrink);
+}
+
+JESSL_INLINE double segments_cost(const ImageHeader& header, const Region& box, std::int64_t shrink) {
+  const SegmentRange range = covering(header.jpeg, box, shrink);
+  const std::int64_t count = header.jpeg.segment_columns() * header.jpeg.unit_rows();
+  return decode_cost::start + decode_cost::search_byte * static_cast<double>(header.coded_bytes) +
+         decode_cost::segment * static_cast<double>(range.count()) +
+         share(range.count(), count) * entropy_cost(header) +
+         pixel_cost(header.jpeg, transformed(header.jpeg, box), shrink);
+}
+
+}  // namespace jessl::data::detail
+
+namespace jessl::data {
+
+JESSL_INLINE DecodePlan plan_decode(const ImageHeader& header, const Region& box, std::int64_t shrink) {
+  if (header.format == ImageFormat::raw) return {.way = DecodeWay::part, .cost = 0};
+  if (header.format == ImageFormat::png) {
+    const std::int64_t rows = header.interlaced ? header.height : box.bottom();
+    return {.way = DecodeWay::part,
+            .cost = detail::decode_cost::start +
+                    detail::decode_cost::png_byte * static_cast<double>(rows * header.width * header.channels)};
+  }
+  const double whole_pixels = static_cast<double>(header.region().area());
+  DecodePlan best{.way = DecodeWay::whole,
+                  .cost = detail::decode_cost::start + detail::entropy_cost(header) +
+                          detail::pixel_cost(header.jpeg, whole_pixels, shrink)};
+  if (!header.jpeg.regular || header.jpeg.scan == 0 || box == header.region()) return best;
+  const auto consider = [&best](DecodeWay way, double cost) {
+    if (cost < best.cost) best = {.way = way, .cost = cost};
+  };
+  consider(DecodeWay::part, detail::part_cost(header, box, shrink));
+  if (header.jpeg.segment_columns() != 0) consider(DecodeWay::segments, detail::segments_cost(header, box, shrink));
+  return best;
+}
+
+JESSL_INLINE void plan_views(const ImageHeader& header, std::span<const DecodePart> wanted,
+                             std::span<DecodePart> decode) {
   JESSL_CHECK(decode.size() == wanted.size(), ShapeError, "jessl::data::plan_views: decode has ", decode.size(),
               " parts, expected one for each of the ", wanted.size(), " that are wanted");
   std::copy(wanted.begin(), wanted.end(), decode.begin());
@@ -206,3 +222,5 @@ inline void plan_views(const ImageHeader& header, std::span<const DecodePart> wa
 }
 
 }  // namespace jessl::data
+
+#endif  // JESSL_DEFINITIONS

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 #include <jessl/data/decode.hpp>
@@ -36,8 +37,46 @@ struct Decoder {
 
 namespace detail {
 
+/// As the public decode_region, by a given way.
+[[nodiscard]] RegionView decode_region(const EncodedImage& image, const ImageHeader& header, const Region& box,
+                                       std::int64_t channels, Decoder& decoder, std::int64_t shrink, DecodeWay way);
+
+}  // namespace detail
+
+/// Decodes a part of a stored image: as data::decode, but no more of it than `box` needs.
+///
+/// With shrink = 1 every pixel is that of the whole image decoded, to the bit, whatever the way (plan_decode). With 2, 4
+/// or 8 the inverse transform of a JPEG gives pixels that stand for squares of so many: cheaper, and good for a box that
+/// will be shrunk that much anyway (largest_shrink); other images come in full size, and the result says so.
+///
+/// Raw pixels that have the wanted channels already are not copied. Of a JPEG, what lies below the box is not read at
+/// all, and where there are restart segments (add_restart_markers) only those under it are: damage elsewhere may go
+/// unnoticed. Damage in the box is an error, as in decode.
+///
+/// Shapes     box in [H, W] -> box.height x box.width x channels (shrunk: what the box touches)
+/// Cost       plan_decode() says it. Nothing is allocated once `decoder` has held the largest image, apart from what
+///            libjpeg and libpng take and return inside
+/// Errors     ShapeError for an empty box or one that is not inside the image; ConfigError for channels other than 1 and
+///            3 or a shrink other than 1, 2, 4 and 8; DataError as decode. Safe on several threads, with a `decoder` each
+/// Models     none
+/// Source     none
+[[nodiscard]] RegionView decode_region(const EncodedImage& image, const ImageHeader& header, const Region& box,
+                                       std::int64_t channels, Decoder& decoder, std::int64_t shrink = 1);
+
+/// As above, where the header has not been read before.
+[[nodiscard]] inline RegionView decode_region(const EncodedImage& image, const Region& box, std::int64_t channels,
+                                              Decoder& decoder, std::int64_t shrink = 1) {
+  return decode_region(image, peek(image), box, channels, decoder, shrink);
+}
+
+}  // namespace jessl::data
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
 /// `box` of an image of which `held` lies in `image`, without a copy.
-[[nodiscard]] inline RegionView cut(const ImageView& image, const Region& held, const Region& box) {
+JESSL_INLINE RegionView cut(const ImageView& image, const Region& held, const Region& box) {
   JESSL_CHECK(held.contains(box), DataError, "jessl::data::decode_region: the box ends at row ", box.bottom(),
               " and column ", box.right(), ", but the image has ", held.bottom(), " rows and ", held.right(),
               " columns there: the header is not that of this image");
@@ -50,8 +89,8 @@ namespace detail {
           .pixels = image.pixels.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(size))};
 }
 
-[[nodiscard]] inline RegionView raw_region(const EncodedImage& image, const Region& box, std::int64_t channels,
-                                           Decoder& decoder) {
+JESSL_INLINE RegionView raw_region(const EncodedImage& image, const Region& box, std::int64_t channels,
+                                   Decoder& decoder) {
   const ImageView raw = view_raw(image);
   const RegionView stored = cut(raw, {.height = raw.height, .width = raw.width}, box);
   if (channels == raw.channels) return stored;
@@ -66,8 +105,8 @@ namespace detail {
 }
 
 /// Reads `box` of a JPEG into decoder.image; returns what of the shrunk image is there.
-[[nodiscard]] inline Region read_jpeg(std::span<const std::byte> bytes, const ImageHeader& header, const Region& box,
-                                      std::int64_t shrink, DecodeWay way, Decoder& decoder) {
+JESSL_INLINE Region read_jpeg(std::span<const std::byte> bytes, const ImageHeader& header, const Region& box,
+                              std::int64_t shrink, DecodeWay way, Decoder& decoder) {
   const JPEGLayout& layout = header.jpeg;
   if (way == DecodeWay::segments && find_segments(bytes, layout, decoder.markers)) {
     const SegmentRange range = covering(layout, box, shrink);
@@ -86,10 +125,8 @@ namespace detail {
   return JPEGReader().read(bytes, layout, box, shrink, decoder.image);
 }
 
-/// As the public decode_region, by a given way.
-[[nodiscard]] inline RegionView decode_region(const EncodedImage& image, const ImageHeader& header, const Region& box,
-                                              std::int64_t channels, Decoder& decoder, std::int64_t shrink,
-                                              DecodeWay way) {
+JESSL_INLINE RegionView decode_region(const EncodedImage& image, const ImageHeader& header, const Region& box,
+                                      std::int64_t channels, Decoder& decoder, std::int64_t shrink, DecodeWay way) {
   RegionView result;
   if (header.format == ImageFormat::raw) {
     result = raw_region(image, box, channels, decoder);
@@ -111,27 +148,12 @@ namespace detail {
   return result;
 }
 
-}  // namespace detail
+}  // namespace jessl::data::detail
 
-/// Decodes a part of a stored image: as data::decode, but no more of it than `box` needs.
-///
-/// With shrink = 1 every pixel is that of the whole image decoded, to the bit, whatever the way (plan_decode). With 2, 4
-/// or 8 the inverse transform of a JPEG gives pixels that stand for squares of so many: cheaper, and good for a box that
-/// will be shrunk that much anyway (largest_shrink); other images come in full size, and the result says so.
-///
-/// Raw pixels that have the wanted channels already are not copied. Of a JPEG, what lies below the box is not read at
-/// all, and where there are restart segments (add_restart_markers) only those under it are: damage elsewhere may go
-/// unnoticed. Damage in the box is an error, as in decode.
-///
-/// Shapes     box in [H, W] -> box.height x box.width x channels (shrunk: what the box touches)
-/// Cost       plan_decode() says it. Nothing is allocated once `decoder` has held the largest image, apart from what
-///            libjpeg and libpng take and return inside
-/// Errors     ShapeError for an empty box or one that is not inside the image; ConfigError for channels other than 1 and
-///            3 or a shrink other than 1, 2, 4 and 8; DataError as decode. Safe on several threads, with a `decoder` each
-/// Models     none
-/// Source     none
-[[nodiscard]] inline RegionView decode_region(const EncodedImage& image, const ImageHeader& header, const Region& box,
-                                              std::int64_t channels, Decoder& decoder, std::int64_t shrink = 1) {
+namespace jessl::data {
+
+JESSL_INLINE RegionView decode_region(const EncodedImage& image, const ImageHeader& header, const Region& box,
+                                      std::int64_t channels, Decoder& decoder, std::int64_t shrink) {
   JESSL_CHECK(channels == 1 || channels == 3, ConfigError, "jessl::data::decode_region: channels is ", channels,
               ", expected 1 (grey) or 3 (RGB)");
   JESSL_CHECK(shrink == 1 || shrink == 2 || shrink == 4 || shrink == 8, ConfigError,
@@ -146,10 +168,6 @@ namespace detail {
   return detail::decode_region(image, header, box, channels, decoder, shrink, plan_decode(header, box, shrink).way);
 }
 
-/// As above, where the header has not been read before.
-[[nodiscard]] inline RegionView decode_region(const EncodedImage& image, const Region& box, std::int64_t channels,
-                                              Decoder& decoder, std::int64_t shrink = 1) {
-  return decode_region(image, peek(image), box, channels, decoder, shrink);
-}
-
 }  // namespace jessl::data
+
+#endif  // JESSL_DEFINITIONS

@@ -14,6 +14,7 @@
 #include <boost/hana/tuple.hpp>
 #include <boost/hana/type.hpp>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
@@ -128,31 +129,7 @@ struct QuasiRandom {
     /// The number of pages, before any is opened.
     [[nodiscard]] std::int64_t unopened() const { return static_cast<std::int64_t>(pages_.size()); }
 
-    void traverse(Draw draw, std::int64_t window, std::span<std::int64_t> indices) {
-      draw.shuffle(std::span(pages_));
-      std::size_t unopened = 0;
-      const auto open = [&] {
-        Page& page = pages_[unopened++];
-        draw.shuffle(std::span(images_).subspan(page.next, page.end - page.next));
-        return page;
-      };
-      std::vector<Page> opened;
-      for (std::int64_t place = 0; place < window; ++place) opened.push_back(open());
-
-      std::size_t position = 0;
-      while (unopened < pages_.size()) {
-        std::int64_t place = draw.below(window);  // of weight 1/2 + place / window: the greater of two, or one
-        if ((draw.bits() & 1U) != 0) place = std::max(place, draw.below(window));
-        Page& page = opened[static_cast<std::size_t>(place)];
-        indices[position++] = images_[page.next++].second;
-        if (page.next == page.end) page = open();
-      }
-      const std::span<std::int64_t> rest = indices.subspan(position);
-      for (Page& page : opened) {
-        while (page.next < page.end) indices[position++] = images_[page.next++].second;
-      }
-      draw.shuffle(rest);
-    }
+    void traverse(Draw draw, std::int64_t window, std::span<std::int64_t> indices);
 
    private:
     std::vector<std::pair<std::int64_t, std::int64_t>> images_{};  // page and index, sorted by page
@@ -168,3 +145,37 @@ inline constexpr auto All = boost::hana::tuple_t<QuasiRandom, Sequential, Shuffl
 JESSL_OPTIONS(jessl::data::order::Sequential);
 JESSL_OPTIONS(jessl::data::order::Shuffled);
 JESSL_OPTIONS(jessl::data::order::QuasiRandom, window);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::order {
+
+JESSL_INLINE void QuasiRandom::Pages::traverse(Draw draw, std::int64_t window, std::span<std::int64_t> indices) {
+  draw.shuffle(std::span(pages_));
+  std::size_t unopened = 0;
+  const auto open = [&] {
+    Page& page = pages_[unopened++];
+    draw.shuffle(std::span(images_).subspan(page.next, page.end - page.next));
+    return page;
+  };
+  std::vector<Page> opened;
+  for (std::int64_t place = 0; place < window; ++place) opened.push_back(open());
+
+  std::size_t position = 0;
+  while (unopened < pages_.size()) {
+    std::int64_t place = draw.below(window);  // of weight 1/2 + place / window: the greater of two, or one
+    if ((draw.bits() & 1U) != 0) place = std::max(place, draw.below(window));
+    Page& page = opened[static_cast<std::size_t>(place)];
+    indices[position++] = images_[page.next++].second;
+    if (page.next == page.end) page = open();
+  }
+  const std::span<std::int64_t> rest = indices.subspan(position);
+  for (Page& page : opened) {
+    while (page.next < page.end) indices[position++] = images_[page.next++].second;
+  }
+  draw.shuffle(rest);
+}
+
+}  // namespace jessl::data::order
+
+#endif  // JESSL_DEFINITIONS

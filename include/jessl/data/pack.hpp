@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
@@ -164,18 +165,7 @@ class Packer {
   /// The file of the source, with its coefficients and so its pixels as they are. A damaged one should be found now:
   /// rewriting finds what decoding would, but for files of a kind that can't be decoded, which one pixel shows.
   void keep(const EncodedImage& source, const Extent& extent, std::int64_t channels, const PackOptions& options,
-            PackedImage& out) {
-    if (options.restart_markers) {
-      add_restart_markers(source.bytes, {}, segmenter_, out.bytes);
-      describe(ImageFormat::jpg, extent, out);
-      static_cast<void>(decode_region(out.image, {.height = 1, .width = 1}, channels, decoder_));
-    } else {
-      static_cast<void>(data::decode(source, channels, decoded_));
-      out.bytes.assign(source.bytes.begin(), source.bytes.end());
-      describe(ImageFormat::jpg, extent, out);
-    }
-    out.kept = true;
-  }
+            PackedImage& out);
 
   /// As add_restart_markers' default, for a JPEG that is yet to be made.
   [[nodiscard]] static std::int64_t restart_interval(const ImageView& pixels, bool full_chroma) {
@@ -184,16 +174,7 @@ class Packer {
   }
 
   /// As RGB, which is all that a .beton file knows.
-  void store_raw(const ImageView& pixels, PackedImage& out) {
-    const auto bytes = std::as_bytes(pixels.pixels);
-    if (pixels.channels == 3) {
-      out.bytes.assign(bytes.begin(), bytes.end());
-    } else {
-      out.bytes.resize(3 * bytes.size());
-      for (std::size_t i = 0; i < bytes.size(); ++i) std::fill_n(&out.bytes[3 * i], 3, bytes[i]);
-    }
-    describe(ImageFormat::raw, extent_of(pixels), out);
-  }
+  void store_raw(const ImageView& pixels, PackedImage& out);
 
   [[nodiscard]] static Extent extent_of(const ImageView& pixels) { return {pixels.height, pixels.width}; }
 
@@ -202,32 +183,9 @@ class Packer {
   }
 
   /// Makes `pixels` a smaller image where its longest side is above `most`.
-  void shrink(ImageView& pixels, std::int64_t most) {
-    if (fits(extent_of(pixels), most)) return;
-    const std::int64_t longest = std::max(pixels.width, pixels.height);
-    const double ratio = static_cast<double>(most) / static_cast<double>(longest);
-    const auto shrunk = [ratio](std::int64_t side) {
-      return std::max<std::int64_t>(1, static_cast<std::int64_t>(ratio * static_cast<double>(side)));
-    };
-    shrunk_.resize(shrunk(pixels.width), shrunk(pixels.height), pixels.channels);
-    resize_(pixels, shrunk_);
-    pixels = shrunk_.view();
-  }
+  void shrink(ImageView& pixels, std::int64_t most);
 
-  [[nodiscard]] static bool as_jpeg(const Extent& extent, std::int64_t i, const PackOptions& options) {
-    switch (options.mode) {
-      case PackMode::raw:
-        return false;
-      case PackMode::jpg:
-        return true;
-      case PackMode::smart:
-        return options.smart_threshold && 3 * extent.width * extent.height > *options.smart_threshold;
-      case PackMode::proportion:
-        return Draw({.seed = options.seed, .sample = static_cast<std::uint64_t>(i), .purpose = Purpose::packing})
-            .bernoulli(options.compress_probability);
-    }
-    fail<ConfigError>("jessl::data::pack: mode is ", static_cast<int>(options.mode), ", expected a PackMode");
-  }
+  [[nodiscard]] static bool as_jpeg(const Extent& extent, std::int64_t i, const PackOptions& options);
 
   std::vector<std::byte> storage_{};
   Image decoded_{};
@@ -238,42 +196,11 @@ class Packer {
   JPEGSegmenter segmenter_{};
 };
 
-inline void check_pack_options(const PackOptions& options, std::int64_t size) {
-  constexpr std::string_view who = "jessl::data::pack";
-  JESSL_CHECK(size >= 1, ConfigError, who, ": the data set has ", size, " images, expected at least 1");
-  JESSL_CHECK(options.quality >= 1 && options.quality <= 100, ConfigError, who, ": quality is ", options.quality,
-              ", expected 1 to 100");
-  JESSL_CHECK(options.max_resolution >= 0, ConfigError, who, ": max_resolution is ", options.max_resolution,
-              ", expected >= 1, or 0 for none");
-  JESSL_CHECK(!options.smart_threshold || *options.smart_threshold >= 0, ConfigError, who, ": smart_threshold is ",
-              options.smart_threshold.value_or(0), ", expected >= 0");
-  JESSL_CHECK(options.compress_probability >= 0 && options.compress_probability <= 1, ConfigError, who,
-              ": compress_probability is ", options.compress_probability, ", expected a share in [0, 1]");
-  JESSL_CHECK(options.threads >= 1, ConfigError, who, ": threads is ", options.threads, ", expected >= 1");
-}
+void check_pack_options(const PackOptions& options, std::int64_t size);
 
 /// Adds an image to the file, or reports why there is none.
-inline void append_packed(BetonWriter& writer, const PackedImage& packed, const std::string& place, bool labels,
-                          const PackOptions& options, PackReport& report) {
-  constexpr std::string_view who = "jessl::data::pack";
-  if (packed.failure) std::rethrow_exception(packed.failure);
-  if (!packed.damage.empty()) {
-    JESSL_CHECK(options.on_damaged == OnDamaged::skip, DataError, who, ": ", place, " is damaged: ", packed.damage,
-                ". Repair or remove it, or set on_damaged to skip");
-    warn(who, ": ", place, " is damaged and left out: ", packed.damage);
-    ++report.skipped;
-    return;
-  }
-  try {
-    const std::array<BetonValue, 2> values{packed.image, packed.label};
-    writer.append(std::span(values).first(labels ? 2 : 1));
-  } catch (const DataError& error) {
-    fail<DataError>(who, ": ", place, " cannot be stored: ", error.what());
-  }
-  ++report.samples;
-  ++(packed.image.format == ImageFormat::raw ? report.raw : packed.kept ? report.kept : report.made);
-  report.bytes += static_cast<std::int64_t>(packed.image.bytes.size());
-}
+void append_packed(BetonWriter& writer, const PackedImage& packed, const std::string& place, bool labels,
+                   const PackOptions& options, PackReport& report);
 
 }  // namespace detail
 
@@ -349,3 +276,99 @@ PackReport pack(const D& dataset, const std::filesystem::path& path, const PackO
 JESSL_OPTIONS(jessl::data::PackOptions, mode, quality, chroma, recompress, restart_markers, max_resolution,
               smart_threshold, compress_probability, seed, page_size, threads, on_damaged, progress);
 JESSL_OPTIONS(jessl::data::PackReport, samples, raw, kept, made, skipped, bytes);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE void Packer::keep(const EncodedImage& source, const Extent& extent, std::int64_t channels,
+                               const PackOptions& options, PackedImage& out) {
+  if (options.restart_markers) {
+    add_restart_markers(source.bytes, {}, segmenter_, out.bytes);
+    describe(ImageFormat::jpg, extent, out);
+    static_cast<void>(decode_region(out.image, {.height = 1, .width = 1}, channels, decoder_));
+  } else {
+    static_cast<void>(data::decode(source, channels, decoded_));
+    out.bytes.assign(source.bytes.begin(), source.bytes.end());
+    describe(ImageFormat::jpg, extent, out);
+  }
+  out.kept = true;
+}
+
+JESSL_INLINE void Packer::store_raw(const ImageView& pixels, PackedImage& out) {
+  const auto bytes = std::as_bytes(pixels.pixels);
+  if (pixels.channels == 3) {
+    out.bytes.assign(bytes.begin(), bytes.end());
+  } else {
+    out.bytes.resize(3 * bytes.size());
+    for (std::size_t i = 0; i < bytes.size(); ++i) std::fill_n(&out.bytes[3 * i], 3, bytes[i]);
+  }
+  describe(ImageFormat::raw, extent_of(pixels), out);
+}
+
+JESSL_INLINE void Packer::shrink(ImageView& pixels, std::int64_t most) {
+  if (fits(extent_of(pixels), most)) return;
+  const std::int64_t longest = std::max(pixels.width, pixels.height);
+  const double ratio = static_cast<double>(most) / static_cast<double>(longest);
+  const auto shrunk = [ratio](std::int64_t side) {
+    return std::max<std::int64_t>(1, static_cast<std::int64_t>(ratio * static_cast<double>(side)));
+  };
+  shrunk_.resize(shrunk(pixels.width), shrunk(pixels.height), pixels.channels);
+  resize_(pixels, shrunk_);
+  pixels = shrunk_.view();
+}
+
+JESSL_INLINE bool Packer::as_jpeg(const Extent& extent, std::int64_t i, const PackOptions& options) {
+  switch (options.mode) {
+    case PackMode::raw:
+      return false;
+    case PackMode::jpg:
+      return true;
+    case PackMode::smart:
+      return options.smart_threshold && 3 * extent.width * extent.height > *options.smart_threshold;
+    case PackMode::proportion:
+      return Draw({.seed = options.seed, .sample = static_cast<std::uint64_t>(i), .purpose = Purpose::packing})
+          .bernoulli(options.compress_probability);
+  }
+  fail<ConfigError>("jessl::data::pack: mode is ", static_cast<int>(options.mode), ", expected a PackMode");
+}
+
+JESSL_INLINE void check_pack_options(const PackOptions& options, std::int64_t size) {
+  constexpr std::string_view who = "jessl::data::pack";
+  JESSL_CHECK(size >= 1, ConfigError, who, ": the data set has ", size, " images, expected at least 1");
+  JESSL_CHECK(options.quality >= 1 && options.quality <= 100, ConfigError, who, ": quality is ", options.quality,
+              ", expected 1 to 100");
+  JESSL_CHECK(options.max_resolution >= 0, ConfigError, who, ": max_resolution is ", options.max_resolution,
+              ", expected >= 1, or 0 for none");
+  JESSL_CHECK(!options.smart_threshold || *options.smart_threshold >= 0, ConfigError, who, ": smart_threshold is ",
+              options.smart_threshold.value_or(0), ", expected >= 0");
+  JESSL_CHECK(options.compress_probability >= 0 && options.compress_probability <= 1, ConfigError, who,
+              ": compress_probability is ", options.compress_probability, ", expected a share in [0, 1]");
+  JESSL_CHECK(options.threads >= 1, ConfigError, who, ": threads is ", options.threads, ", expected >= 1");
+}
+
+JESSL_INLINE void append_packed(BetonWriter& writer, const PackedImage& packed, const std::string& place, bool labels,
+                                const PackOptions& options, PackReport& report) {
+  constexpr std::string_view who = "jessl::data::pack";
+  if (packed.failure) std::rethrow_exception(packed.failure);
+  if (!packed.damage.empty()) {
+    JESSL_CHECK(options.on_damaged == OnDamaged::skip, DataError, who, ": ", place, " is damaged: ", packed.damage,
+                ". Repair or remove it, or set on_damaged to skip");
+    warn(who, ": ", place, " is damaged and left out: ", packed.damage);
+    ++report.skipped;
+    return;
+  }
+  try {
+    const std::array<BetonValue, 2> values{packed.image, packed.label};
+    writer.append(std::span(values).first(labels ? 2 : 1));
+  } catch (const DataError& error) {
+    fail<DataError>(who, ": ", place, " cannot be stored: ", error.what());
+  }
+  ++report.samples;
+  ++(packed.image.format == ImageFormat::raw ? report.raw : packed.kept ? report.kept : report.made);
+  report.bytes += static_cast<std::int64_t>(packed.image.bytes.size());
+}
+
+}  // namespace jessl::data::detail
+
+#endif  // JESSL_DEFINITIONS

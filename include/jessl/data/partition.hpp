@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 
@@ -42,15 +43,7 @@ struct Partition {
   std::int64_t rank = 0;   ///< of this process, in [0, ranks)
   std::int64_t ranks = 1;  ///< processes that share each batch, >= 1
 
-  void check(std::string_view who, std::int64_t batch_size) const {
-    JESSL_CHECK(ranks >= 1, ConfigError, who, ": partition.ranks is ", ranks, ", expected >= 1");
-    JESSL_CHECK(rank >= 0 && rank < ranks, ConfigError, who, ": partition.rank is ", rank, ", expected 0 to ",
-                ranks - 1, ", as there are ", ranks, " ranks");
-    const std::int64_t below = batch_size - batch_size % ranks;
-    JESSL_CHECK(batch_size == below, ConfigError, who, ": batch_size is ", batch_size,
-                ", which is that of all ranks together, and ", ranks, " ranks cannot share it equally; set it to ",
-                below == 0 ? "" : concat(below, " or "), below + ranks);
-  }
+  void check(std::string_view who, std::int64_t batch_size) const;
 
   /// The most rows that this rank has in a batch, for orders of `size` images.
   [[nodiscard]] std::int64_t most_rows(std::int64_t batch_size, std::int64_t size) const {
@@ -58,14 +51,34 @@ struct Partition {
   }
 
   /// The rows of this rank in joint batch `number` of an order of `size` images.
-  [[nodiscard]] Rows rows(std::int64_t number, std::int64_t batch_size, std::int64_t size) const {
-    const std::int64_t first = number * batch_size;
-    const std::int64_t joint = batch_size < size - first ? batch_size : size - first;
-    const std::int64_t begin = joint * rank / ranks;
-    return {first + begin, joint * (rank + 1) / ranks - begin};
-  }
+  [[nodiscard]] Rows rows(std::int64_t number, std::int64_t batch_size, std::int64_t size) const;
 };
 
 }  // namespace jessl::data
 
 JESSL_OPTIONS(jessl::data::Partition, rank, ranks);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data {
+
+JESSL_INLINE void Partition::check(std::string_view who, std::int64_t batch_size) const {
+  JESSL_CHECK(ranks >= 1, ConfigError, who, ": partition.ranks is ", ranks, ", expected >= 1");
+  JESSL_CHECK(rank >= 0 && rank < ranks, ConfigError, who, ": partition.rank is ", rank, ", expected 0 to ", ranks - 1,
+              ", as there are ", ranks, " ranks");
+  const std::int64_t below = batch_size - batch_size % ranks;
+  JESSL_CHECK(batch_size == below, ConfigError, who, ": batch_size is ", batch_size,
+              ", which is that of all ranks together, and ", ranks, " ranks cannot share it equally; set it to ",
+              below == 0 ? "" : concat(below, " or "), below + ranks);
+}
+
+JESSL_INLINE Rows Partition::rows(std::int64_t number, std::int64_t batch_size, std::int64_t size) const {
+  const std::int64_t first = number * batch_size;
+  const std::int64_t joint = batch_size < size - first ? batch_size : size - first;
+  const std::int64_t begin = joint * rank / ranks;
+  return {first + begin, joint * (rank + 1) / ranks - begin};
+}
+
+}  // namespace jessl::data
+
+#endif  // JESSL_DEFINITIONS

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 #include <jessl/data/detail/format.hpp>
@@ -32,9 +33,26 @@ struct ImageHeader {
   [[nodiscard]] Region region() const { return {.height = height, .width = width}; }
 };
 
-namespace detail {
+/// Reads the header of a stored image: its size, its channels, and what the ways to decode it depend on.
+///
+/// For who must know the size first: a loader asks the augmentation for the boxes that its views will need of an image
+/// of that size, and decodes only these (decode_region).
+///
+/// Shapes     none
+/// Cost       below 1 us; of a JPEG the markers before the first scan are read, of a PNG the first 29 bytes
+/// Errors     DataError for bytes that are neither a JPEG nor a PNG, a header that is cut off or gives no size, more
+///            than max_image_pixels pixels, a size other than the data set says
+/// Models     none
+/// Source     none
+[[nodiscard]] ImageHeader peek(const EncodedImage& image);
 
-[[nodiscard]] inline ImageHeader peek_jpeg(std::span<const std::byte> bytes) {
+}  // namespace jessl::data
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE ImageHeader peek_jpeg(std::span<const std::byte> bytes) {
   ImageHeader header{.format = ImageFormat::jpg, .jpeg = read_jpeg_layout(bytes)};
   header.width = header.jpeg.width;
   header.height = header.jpeg.height;
@@ -43,7 +61,7 @@ namespace detail {
   return header;
 }
 
-[[nodiscard]] inline ImageHeader peek_png(std::span<const std::byte> bytes) {
+JESSL_INLINE ImageHeader peek_png(std::span<const std::byte> bytes) {
   constexpr std::size_t size = 29;  // magic, then the length, name and values of IHDR
   JESSL_CHECK(bytes.size() >= size && starts_with(bytes.subspan(12), "IHDR"), DataError, "jessl::data::peek: a PNG of ",
               bytes.size(), " bytes without IHDR at byte 12; it is damaged or cut off");
@@ -59,20 +77,11 @@ namespace detail {
           .interlaced = byte_at(bytes, 28) != 0};
 }
 
-}  // namespace detail
+}  // namespace jessl::data::detail
 
-/// Reads the header of a stored image: its size, its channels, and what the ways to decode it depend on.
-///
-/// For who must know the size first: a loader asks the augmentation for the boxes that its views will need of an image
-/// of that size, and decodes only these (decode_region).
-///
-/// Shapes     none
-/// Cost       below 1 us; of a JPEG the markers before the first scan are read, of a PNG the first 29 bytes
-/// Errors     DataError for bytes that are neither a JPEG nor a PNG, a header that is cut off or gives no size, more
-///            than max_image_pixels pixels, a size other than the data set says
-/// Models     none
-/// Source     none
-[[nodiscard]] inline ImageHeader peek(const EncodedImage& image) {
+namespace jessl::data {
+
+JESSL_INLINE ImageHeader peek(const EncodedImage& image) {
   if (image.format == ImageFormat::raw) {
     const ImageView raw = detail::view_raw(image);
     return {.format = ImageFormat::raw,
@@ -91,3 +100,5 @@ namespace detail {
 }
 
 }  // namespace jessl::data
+
+#endif  // JESSL_DEFINITIONS

@@ -23,6 +23,7 @@
 #include <zlib.h>
 
 #include <jessl/core/atomic_file.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
@@ -58,39 +59,57 @@ struct Checkpoint {
   [[nodiscard]] static Checkpoint load(const std::filesystem::path& path);
 
   /// The tensors of a group; DataError when the checkpoint has no such group.
-  [[nodiscard]] const StateDict& group(const std::string& group_name) const {
-    const auto found = groups.find(group_name);
-    if (found == groups.end()) {
-      std::string names;
-      for (const auto& [name, tensors] : groups) names += (names.empty() ? "\"" : ", \"") + name + '"';
-      fail<DataError>("jessl::io::Checkpoint: ", loaded_from.empty() ? "there is" : loaded_from.string() + " has",
-                      " no group \"", group_name, "\", only ", names.empty() ? "a record" : names,
-                      "; is it the right file?");
-    }
-    return found->second;
-  }
+  [[nodiscard]] const StateDict& group(const std::string& group_name) const;
 };
 
 namespace detail {
 
+/// CRC-32 of a tensor's values in row-major order. LibTorch's own reader does not look at the sums of the archive.
+[[nodiscard]] std::int64_t checksum(const torch::Tensor& tensor);
+
+[[nodiscard]] std::int64_t checksum(const std::string& text);
+
+}  // namespace detail
+
+}  // namespace jessl::io
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::io {
+
+JESSL_INLINE const StateDict& Checkpoint::group(const std::string& group_name) const {
+  const auto found = groups.find(group_name);
+  if (found == groups.end()) {
+    std::string names;
+    for (const auto& [name, tensors] : groups) names += (names.empty() ? "\"" : ", \"") + name + '"';
+    fail<DataError>("jessl::io::Checkpoint: ", loaded_from.empty() ? "there is" : loaded_from.string() + " has",
+                    " no group \"", group_name, "\", only ", names.empty() ? "a record" : names,
+                    "; is it the right file?");
+  }
+  return found->second;
+}
+
+}  // namespace jessl::io
+
+namespace jessl::io::detail {
+
 /// Values of any kind by name; it becomes a Python dict.
-[[nodiscard]] inline c10::impl::GenericDict empty_dictionary() {
+JESSL_INLINE c10::impl::GenericDict empty_dictionary() {
   return c10::impl::GenericDict(c10::StringType::get(), c10::AnyType::get());
 }
 
-/// CRC-32 of a tensor's values in row-major order. LibTorch's own reader does not look at the sums of the archive.
-[[nodiscard]] inline std::int64_t checksum(const torch::Tensor& tensor) {
+JESSL_INLINE std::int64_t checksum(const torch::Tensor& tensor) {
   const torch::Tensor values = tensor.detach().cpu().contiguous();
   return static_cast<std::int64_t>(::crc32_z(0, static_cast<const Bytef*>(values.const_data_ptr()), values.nbytes()));
 }
 
-[[nodiscard]] inline std::int64_t checksum(const std::string& text) {
+JESSL_INLINE std::int64_t checksum(const std::string& text) {
   return static_cast<std::int64_t>(::crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()));
 }
 
 /// Pickles `value` and the tensors below it as torch.save does. The tensors' storages follow as records of their own,
 /// each once, however many tensors share it.
-inline void write_archive(const c10::IValue& value, AtomicFile& file) {
+JESSL_INLINE void write_archive(const c10::IValue& value, AtomicFile& file) {
   // The archive ends itself in its destructor, where an exception would end the program: after a failure it is let
   // believe that all is well, and the failure is thrown when the archive is gone.
   std::exception_ptr failure;
@@ -130,9 +149,11 @@ inline void write_archive(const c10::IValue& value, AtomicFile& file) {
   if (failure) std::rethrow_exception(failure);
 }
 
-}  // namespace detail
+}  // namespace jessl::io::detail
 
-inline void Checkpoint::save(const std::filesystem::path& path) const {
+namespace jessl::io {
+
+JESSL_INLINE void Checkpoint::save(const std::filesystem::path& path) const {
   const std::string text = detail::dump_json(record, -1, "jessl::io::Checkpoint: the record for " + path.string());
   auto about = detail::empty_dictionary();
   about.insert("format", format);
@@ -160,7 +181,7 @@ inline void Checkpoint::save(const std::filesystem::path& path) const {
   file.commit();
 }
 
-inline Checkpoint Checkpoint::load(const std::filesystem::path& path) {
+JESSL_INLINE Checkpoint Checkpoint::load(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   JESSL_CHECK(file.is_open() && !std::filesystem::is_directory(path), DataError, "jessl::io::Checkpoint: cannot open ",
               path, "; is the path right?");
@@ -215,3 +236,5 @@ inline Checkpoint Checkpoint::load(const std::filesystem::path& path) {
 }
 
 }  // namespace jessl::io
+
+#endif  // JESSL_DEFINITIONS

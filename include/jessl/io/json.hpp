@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include <jessl/core/atomic_file.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/io/detail/parse_json.hpp>
@@ -20,16 +21,32 @@ namespace jessl::io {
 ///
 /// Errors     ConfigError for text that is not UTF-8, which JSON can't hold; IOError as AtomicFile
 /// Source     none
-inline void save_json(const std::filesystem::path& path, const Json& document) {
-  const std::string text = detail::dump_json(document, 2, "jessl::io::save_json: the document for " + path.string());
-  write_file(path, text + '\n', "jessl::io::save_json");
-}
+void save_json(const std::filesystem::path& path, const Json& document);
 
 /// Reads a JSON document.
 ///
 /// Errors     DataError when the file is absent, not JSON or nested deeper than 64 levels, with the place
 /// Source     none
-[[nodiscard]] inline Json load_json(const std::filesystem::path& path) {
+[[nodiscard]] Json load_json(const std::filesystem::path& path);
+
+/// Makes a folder and those above it, where they are missing.
+///
+/// Errors     IOError with the operating system's reason
+/// Source     none
+void make_folder(const std::filesystem::path& folder);
+
+}  // namespace jessl::io
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::io {
+
+JESSL_INLINE void save_json(const std::filesystem::path& path, const Json& document) {
+  const std::string text = detail::dump_json(document, 2, "jessl::io::save_json: the document for " + path.string());
+  write_file(path, text + '\n', "jessl::io::save_json");
+}
+
+JESSL_INLINE Json load_json(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   JESSL_CHECK(file.is_open(), DataError, "jessl::io::load_json: cannot open ", path, "; is the path right?");
   const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
@@ -39,11 +56,7 @@ inline void save_json(const std::filesystem::path& path, const Json& document) {
   });
 }
 
-/// Makes a folder and those above it, where they are missing.
-///
-/// Errors     IOError with the operating system's reason
-/// Source     none
-inline void make_folder(const std::filesystem::path& folder) {
+JESSL_INLINE void make_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   JESSL_CHECK(!error && std::filesystem::is_directory(folder), IOError, "jessl::io::make_folder: cannot create ",
@@ -52,3 +65,5 @@ inline void make_folder(const std::filesystem::path& folder) {
 }
 
 }  // namespace jessl::io
+
+#endif  // JESSL_DEFINITIONS

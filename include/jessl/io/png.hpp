@@ -12,6 +12,7 @@
 #include <png.h>
 
 #include <jessl/core/atomic_file.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 
@@ -22,7 +23,15 @@ namespace jessl::io {
 /// Shapes     image: [height, width, 1 or 3]
 /// Errors     ShapeError for an empty image, another number of channels or of pixels than its extents say; IOError as AtomicFile
 /// Source     none
-inline void save_png(const std::filesystem::path& path, const ImageView& image) {
+void save_png(const std::filesystem::path& path, const ImageView& image);
+
+}  // namespace jessl::io
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::io {
+
+JESSL_INLINE void save_png(const std::filesystem::path& path, const ImageView& image) {
   JESSL_CHECK(image.width > 0 && image.height > 0 && (image.channels == 1 || image.channels == 3), ShapeError,
               "jessl::io::save_png: the image is ", image.width, " x ", image.height, " with ", image.channels,
               " channels, expected a grey (1) or RGB (3) image that is not empty");
@@ -47,3 +56,5 @@ inline void save_png(const std::filesystem::path& path, const ImageView& image) 
 }
 
 }  // namespace jessl::io
+
+#endif  // JESSL_DEFINITIONS

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <jessl/core/atomic_file.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/io/detail/safetensors_header.hpp>
@@ -43,26 +44,11 @@ static_assert(scalar_types.size() == dtypes.size());
 /// An open file.
 class InputFile {
  public:
-  explicit InputFile(std::filesystem::path path) : path_(std::move(path)), file_(path_, std::ios::binary) {
-    JESSL_CHECK(file_.is_open(), DataError, who, ": cannot open ", path_.string(),
-                "; is the path right, and may you read it?");
-  }
+  explicit InputFile(std::filesystem::path path);
 
-  [[nodiscard]] Header header() {
-    std::error_code error;
-    const std::uint64_t size = std::filesystem::file_size(path_, error);
-    JESSL_CHECK(!error, DataError, place(who, path_.string(), 0), "cannot be read: ", error.message());
-    return HeaderReader(who, path_.string()).read(size, [this](void* target, std::size_t count, std::uint64_t offset) {
-      read_bytes(target, count, offset);
-    });
-  }
+  [[nodiscard]] Header header();
 
-  void read_bytes(void* target, std::size_t count, std::uint64_t offset) {
-    file_.seekg(static_cast<std::streamoff>(offset));
-    file_.read(static_cast<char*>(target), static_cast<std::streamsize>(count));
-    JESSL_CHECK(static_cast<bool>(file_), DataError, place(who, path_.string(), offset), "ended while ", count,
-                " bytes were being read; was it changed meanwhile?");
-  }
+  void read_bytes(void* target, std::size_t count, std::uint64_t offset);
 
  private:
   std::filesystem::path path_;
@@ -82,7 +68,59 @@ class InputFile {
 ///            that is "__metadata__" or not UTF-8; IOError as AtomicFile
 /// Models     none
 /// Source     https://github.com/huggingface/safetensors (format description)
-inline void save(const std::filesystem::path& path, const StateDict& tensors, const Metadata& metadata = {}) {
+void save(const std::filesystem::path& path, const StateDict& tensors, const Metadata& metadata = {});
+
+/// Reads the named tensors of a file, on the CPU.
+///
+/// Shapes     as saved
+/// Cost       one pass over the file; no memory is taken before the header has been checked against the file's size
+/// Errors     DataError, naming the file and the offset: absent, truncated or with bytes after the last tensor; a
+///            header that is too long, no JSON object, nested too deep or of another form; an unknown dtype; a shape that overflows or
+///            does not fit its offsets; tensors that overlap or leave holes
+/// Models     none
+/// Source     as save
+[[nodiscard]] StateDict load(const std::filesystem::path& path);
+
+/// Reads the texts that were saved beside the tensors; none is an empty map.
+///
+/// Shapes     none
+/// Errors     as load
+/// Models     none
+/// Source     as save
+[[nodiscard]] Metadata metadata(const std::filesystem::path& path);
+
+}  // namespace jessl::io::safetensors
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::io::safetensors::detail {
+
+JESSL_INLINE InputFile::InputFile(std::filesystem::path path) : path_(std::move(path)), file_(path_, std::ios::binary) {
+  JESSL_CHECK(file_.is_open(), DataError, who, ": cannot open ", path_.string(),
+              "; is the path right, and may you read it?");
+}
+
+JESSL_INLINE Header InputFile::header() {
+  std::error_code error;
+  const std::uint64_t size = std::filesystem::file_size(path_, error);
+  JESSL_CHECK(!error, DataError, place(who, path_.string(), 0), "cannot be read: ", error.message());
+  return HeaderReader(who, path_.string()).read(size, [this](void* target, std::size_t count, std::uint64_t offset) {
+    read_bytes(target, count, offset);
+  });
+}
+
+JESSL_INLINE void InputFile::read_bytes(void* target, std::size_t count, std::uint64_t offset) {
+  file_.seekg(static_cast<std::streamoff>(offset));
+  file_.read(static_cast<char*>(target), static_cast<std::streamsize>(count));
+  JESSL_CHECK(static_cast<bool>(file_), DataError, place(who, path_.string(), offset), "ended while ", count,
+              " bytes were being read; was it changed meanwhile?");
+}
+
+}  // namespace jessl::io::safetensors::detail
+
+namespace jessl::io::safetensors {
+
+JESSL_INLINE void save(const std::filesystem::path& path, const StateDict& tensors, const Metadata& metadata) {
   using namespace detail;
   std::vector<std::pair<std::string, torch::Tensor>> ordered(tensors.begin(), tensors.end());
   for (const auto& [name, tensor] : ordered) {
@@ -117,16 +155,7 @@ inline void save(const std::filesystem::path& path, const StateDict& tensors, co
   file.commit();
 }
 
-/// Reads the named tensors of a file, on the CPU.
-///
-/// Shapes     as saved
-/// Cost       one pass over the file; no memory is taken before the header has been checked against the file's size
-/// Errors     DataError, naming the file and the offset: absent, truncated or with bytes after the last tensor; a
-///            header that is too long, no JSON object, nested too deep or of another form; an unknown dtype; a shape that overflows or
-///            does not fit its offsets; tensors that overlap or leave holes
-/// Models     none
-/// Source     as save
-[[nodiscard]] inline StateDict load(const std::filesystem::path& path) {
+JESSL_INLINE StateDict load(const std::filesystem::path& path) {
   detail::InputFile file(path);
   const detail::Header header = file.header();
   StateDict tensors;
@@ -141,14 +170,8 @@ inline void save(const std::filesystem::path& path, const StateDict& tensors, co
   return tensors;
 }
 
-/// Reads the texts that were saved beside the tensors; none is an empty map.
-///
-/// Shapes     none
-/// Errors     as load
-/// Models     none
-/// Source     as save
-[[nodiscard]] inline Metadata metadata(const std::filesystem::path& path) {
-  return detail::InputFile(path).header().metadata;
-}
+JESSL_INLINE Metadata metadata(const std::filesystem::path& path) { return detail::InputFile(path).header().metadata; }
 
 }  // namespace jessl::io::safetensors
+
+#endif  // JESSL_DEFINITIONS

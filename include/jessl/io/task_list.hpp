@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/matrix.hpp>
 #include <jessl/core/options.hpp>
@@ -40,12 +41,52 @@ struct TaskPair {
   std::string layer;
 };
 
-[[nodiscard]] inline std::string layer_of(const FeatureFile& file) {
+}  // namespace detail
+
+/// Reads a list of tasks, of any number, from a JSON file:
+///
+///     [{"name": "birds", "train": "birds_train.safetensors", "test": "birds_test.safetensors"},
+///      {"name": "attributes", "kind": "several_labels", "train": "a_train.safetensors", "test": "a_test.safetensors"}]
+///
+/// `kind` is "classes" where it is left out, or "several_labels" or "quantities". Paths are relative to the list's
+/// folder and come back as they can be opened. The headers of all files are read, so that a wrong path or kind is told
+/// before the first evaluation. Features of several layers are several entries of one name.
+///
+/// Shapes     none
+/// Cost       the headers of the files
+/// Errors     each names the list and the entry. ConfigError for an entry with an unknown key (with the nearest known
+///            one), a value of the wrong kind, nothing for a name or a path, a layer of a task twice and a task of two kinds; DataError for
+///            a list that is no JSON, and for a file that is absent, damaged, or without labels or targets as `kind`
+///            says; ShapeError for files of a task that differ in width, in their number of targets or in their text
+///            "layer"
+/// Models     none
+/// Source     none
+[[nodiscard]] std::vector<TaskFiles> load_task_list(const std::filesystem::path& path);
+
+/// Reads the features and answers of a task into memory.
+///
+/// The layer is what the files' text "layer" says, as Trainer::embed_to writes it, or "features" without it.
+///
+/// Shapes     train: one layer [N, D], test: [M, D]; labels [N] and [M], or targets [N, T] and [M, T]
+/// Errors     as load_task_list(), naming the task
+/// Models     none
+/// Source     none
+[[nodiscard]] Task load_task(const TaskFiles& files);
+
+}  // namespace jessl::io
+
+JESSL_OPTIONS(jessl::io::TaskFiles, name, kind, train, test);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::io::detail {
+
+JESSL_INLINE std::string layer_of(const FeatureFile& file) {
   const auto found = file.metadata().find("layer");
   return found == file.metadata().end() ? std::string(features_name) : found->second;
 }
 
-[[nodiscard]] inline TaskPair open_task(const std::string& who, const TaskFiles& files) {
+JESSL_INLINE TaskPair open_task(const std::string& who, const TaskFiles& files) {
   const auto check_text = [&](std::string_view key, const std::string& value, std::string_view expected) {
     JESSL_CHECK(!value.empty(), ConfigError, who, '.', key, " is \"\", expected ", expected);
   };
@@ -81,27 +122,11 @@ struct TaskPair {
   return pair;
 }
 
-}  // namespace detail
+}  // namespace jessl::io::detail
 
-/// Reads a list of tasks, of any number, from a JSON file:
-///
-///     [{"name": "birds", "train": "birds_train.safetensors", "test": "birds_test.safetensors"},
-///      {"name": "attributes", "kind": "several_labels", "train": "a_train.safetensors", "test": "a_test.safetensors"}]
-///
-/// `kind` is "classes" where it is left out, or "several_labels" or "quantities". Paths are relative to the list's
-/// folder and come back as they can be opened. The headers of all files are read, so that a wrong path or kind is told
-/// before the first evaluation. Features of several layers are several entries of one name.
-///
-/// Shapes     none
-/// Cost       the headers of the files
-/// Errors     each names the list and the entry. ConfigError for an entry with an unknown key (with the nearest known
-///            one), a value of the wrong kind, nothing for a name or a path, a layer of a task twice and a task of two kinds; DataError for
-///            a list that is no JSON, and for a file that is absent, damaged, or without labels or targets as `kind`
-///            says; ShapeError for files of a task that differ in width, in their number of targets or in their text
-///            "layer"
-/// Models     none
-/// Source     none
-[[nodiscard]] inline std::vector<TaskFiles> load_task_list(const std::filesystem::path& path) {
+namespace jessl::io {
+
+JESSL_INLINE std::vector<TaskFiles> load_task_list(const std::filesystem::path& path) {
   const std::string who = "jessl::io::load_task_list: " + path.string();
   auto list = from_json<std::vector<TaskFiles>>(load_json(path), who);
   std::vector<std::string> layers;
@@ -122,15 +147,7 @@ struct TaskPair {
   return list;
 }
 
-/// Reads the features and answers of a task into memory.
-///
-/// The layer is what the files' text "layer" says, as Trainer::embed_to writes it, or "features" without it.
-///
-/// Shapes     train: one layer [N, D], test: [M, D]; labels [N] and [M], or targets [N, T] and [M, T]
-/// Errors     as load_task_list(), naming the task
-/// Models     none
-/// Source     none
-[[nodiscard]] inline Task load_task(const TaskFiles& files) {
+JESSL_INLINE Task load_task(const TaskFiles& files) {
   const detail::TaskPair pair = detail::open_task("jessl::io::load_task: " + files.name, files);
   const auto embedding = [&](const FeatureFile& file) {
     LayerEmbedding loaded;
@@ -148,4 +165,4 @@ struct TaskPair {
 
 }  // namespace jessl::io
 
-JESSL_OPTIONS(jessl::io::TaskFiles, name, kind, train, test);
+#endif  // JESSL_DEFINITIONS

@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
+
 namespace jessl::detail {
 
 /// What a loop may use: the sets that make a difference to one over floats, each containing those before it.
@@ -30,19 +32,7 @@ inline constexpr InstructionSet least_instruction_set =
 #endif
 
 /// Those that the program has and the processor can do, from the least to the best.
-[[nodiscard]] inline std::vector<InstructionSet> available_instruction_sets() {
-  std::vector<InstructionSet> sets{least_instruction_set};
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                      __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
-                      __builtin_cpu_supports("avx512vl");
-  if (avx2 && sets.back() < InstructionSet::avx2) sets.push_back(InstructionSet::avx2);
-  if (avx512 && sets.back() < InstructionSet::avx512) sets.push_back(InstructionSet::avx512);
-#endif
-  return sets;
-}
+[[nodiscard]] std::vector<InstructionSet> available_instruction_sets();
 
 /// The set that loops are run with: the best one. Before it is initialised it is the least, which is right as well.
 /// Only a test sets it, to one of the available ones.
@@ -96,3 +86,25 @@ void run_vectorised(const Kernel& kernel) {
 }
 
 }  // namespace jessl::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::detail {
+
+JESSL_INLINE std::vector<InstructionSet> available_instruction_sets() {
+  std::vector<InstructionSet> sets{least_instruction_set};
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512vl");
+  if (avx2 && sets.back() < InstructionSet::avx2) sets.push_back(InstructionSet::avx2);
+  if (avx512 && sets.back() < InstructionSet::avx512) sets.push_back(InstructionSet::avx512);
+#endif
+  return sets;
+}
+
+}  // namespace jessl::detail
+
+#endif  // JESSL_DEFINITIONS

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 
@@ -30,18 +31,7 @@ namespace jessl::data::detail {
 class AreaResize {
  public:
   /// Into `target`, whose size tells how far; it has the channels of `source`.
-  void operator()(const ImageView& source, Image& target) {
-    JESSL_ASSERT(target.width >= 1 && target.width <= source.width && target.height >= 1 &&
-                     target.height <= source.height && target.channels == source.channels,
-                 "a resize from ", source.width, " x ", source.height, " to ", target.width, " x ", target.height);
-    const double across = ratio(source.width, target.width);
-    const double down = ratio(source.height, target.height);
-    if (is_whole(across) && is_whole(down)) {
-      blocks(source, target, std::lround(across), std::lround(down));
-    } else {
-      areas(source, target, across, down);
-    }
-  }
+  void operator()(const ImageView& source, Image& target);
 
  private:
   struct Tap {
@@ -61,24 +51,7 @@ class AreaResize {
     return std::abs(number - std::round(number)) < std::numeric_limits<double>::epsilon();
   }
 
-  static void blocks(const ImageView& source, Image& target, std::int64_t across, std::int64_t down) {
-    const std::int64_t channels = source.channels;
-    const float share = 1.0F / static_cast<float>(across * down);
-    std::uint8_t* out = target.pixels.data();
-    for (std::int64_t y = 0; y < target.height; ++y) {
-      for (std::int64_t x = 0; x < target.width; ++x) {
-        for (std::int64_t c = 0; c < channels; ++c) {
-          std::int64_t sum = 0;
-          for (std::int64_t row = y * down; row < (y + 1) * down; ++row) {
-            const std::uint8_t* from = source.pixels.data() + (row * source.width + x * across) * channels + c;
-            for (std::int64_t i = 0; i < across; ++i) sum += from[i * channels];
-          }
-          *out++ = across == 2 && down == 2 ? static_cast<std::uint8_t>((sum + 2) / 4)
-                                            : rounded(static_cast<float>(sum) * share);
-        }
-      }
-    }
-  }
+  static void blocks(const ImageView& source, Image& target, std::int64_t across, std::int64_t down);
 
   [[nodiscard]] static std::uint8_t rounded(float value) {
     return static_cast<std::uint8_t>(std::clamp(std::lrint(value), 0L, 255L));  // half to even
@@ -133,28 +106,7 @@ class AreaResize {
     }
   }
 
-  void areas(const ImageView& source, Image& target, double across, double down) {
-    weigh(across_, source.width, target.width, across);
-    weigh(down_, source.height, target.height, down);
-    const auto channels = static_cast<std::size_t>(source.channels);
-    const std::size_t width = static_cast<std::size_t>(target.width) * channels;
-    row_.resize(width);
-    std::uint8_t* out = target.pixels.data();
-    std::int64_t averaged = -1;  // the source row that row_ holds: the next target row may share it
-    std::size_t tap = 0;
-    for (const std::size_t end : down_.ends) {
-      sum_.assign(width, 0.0F);
-      for (; tap < end; ++tap) {
-        const Tap& share = down_.taps[tap];
-        if (share.source != averaged) {
-          averaged = share.source;
-          average_row(source.pixels.data() + averaged * source.width * source.channels, channels);
-        }
-        add_row(share.weight);
-      }
-      for (const float value : sum_) *out++ = rounded(value);
-    }
-  }
+  void areas(const ImageView& source, Image& target, double across, double down);
 
   Axis across_{};
   Axis down_{};
@@ -165,3 +117,66 @@ class AreaResize {
 }  // namespace jessl::data::detail
 
 #undef JESSL_DETAIL_UNFUSED
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE void AreaResize::operator()(const ImageView& source, Image& target) {
+  JESSL_ASSERT(target.width >= 1 && target.width <= source.width && target.height >= 1 &&
+                   target.height <= source.height && target.channels == source.channels,
+               "a resize from ", source.width, " x ", source.height, " to ", target.width, " x ", target.height);
+  const double across = ratio(source.width, target.width);
+  const double down = ratio(source.height, target.height);
+  if (is_whole(across) && is_whole(down)) {
+    blocks(source, target, std::lround(across), std::lround(down));
+  } else {
+    areas(source, target, across, down);
+  }
+}
+
+JESSL_INLINE void AreaResize::blocks(const ImageView& source, Image& target, std::int64_t across, std::int64_t down) {
+  const std::int64_t channels = source.channels;
+  const float share = 1.0F / static_cast<float>(across * down);
+  std::uint8_t* out = target.pixels.data();
+  for (std::int64_t y = 0; y < target.height; ++y) {
+    for (std::int64_t x = 0; x < target.width; ++x) {
+      for (std::int64_t c = 0; c < channels; ++c) {
+        std::int64_t sum = 0;
+        for (std::int64_t row = y * down; row < (y + 1) * down; ++row) {
+          const std::uint8_t* from = source.pixels.data() + (row * source.width + x * across) * channels + c;
+          for (std::int64_t i = 0; i < across; ++i) sum += from[i * channels];
+        }
+        *out++ = across == 2 && down == 2 ? static_cast<std::uint8_t>((sum + 2) / 4)
+                                          : rounded(static_cast<float>(sum) * share);
+      }
+    }
+  }
+}
+
+JESSL_INLINE void AreaResize::areas(const ImageView& source, Image& target, double across, double down) {
+  weigh(across_, source.width, target.width, across);
+  weigh(down_, source.height, target.height, down);
+  const auto channels = static_cast<std::size_t>(source.channels);
+  const std::size_t width = static_cast<std::size_t>(target.width) * channels;
+  row_.resize(width);
+  std::uint8_t* out = target.pixels.data();
+  std::int64_t averaged = -1;  // the source row that row_ holds: the next target row may share it
+  std::size_t tap = 0;
+  for (const std::size_t end : down_.ends) {
+    sum_.assign(width, 0.0F);
+    for (; tap < end; ++tap) {
+      const Tap& share = down_.taps[tap];
+      if (share.source != averaged) {
+        averaged = share.source;
+        average_row(source.pixels.data() + averaged * source.width * source.channels, channels);
+      }
+      add_row(share.weight);
+    }
+    for (const float value : sum_) *out++ = rounded(value);
+  }
+}
+
+}  // namespace jessl::data::detail
+
+#endif  // JESSL_DEFINITIONS

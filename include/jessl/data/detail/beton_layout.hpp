@@ -14,6 +14,7 @@
 #include <system_error>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/data/beton_field.hpp>
 
 namespace jessl::data::detail {
@@ -75,7 +76,22 @@ struct BetonColumn {
 }
 
 /// Gives the columns their offsets, as a C struct has its members; returns the size of a record.
-[[nodiscard]] inline std::uint64_t lay_out(std::span<BetonColumn> columns) {
+[[nodiscard]] std::uint64_t lay_out(std::span<BetonColumn> columns);
+
+/// The bytes of an element of numpy's type `dtype` ("<f4", "|S5", ">i2"); nothing where it is not understood.
+[[nodiscard]] std::optional<std::uint64_t> dtype_bytes(std::string_view dtype);
+
+/// The bytes of an array; nothing where an extent is below 1 or they would be more than `most`.
+[[nodiscard]] std::optional<std::uint64_t> array_bytes(std::span<const std::uint64_t> shape, std::uint64_t item,
+                                                       std::uint64_t most);
+
+}  // namespace jessl::data::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE std::uint64_t lay_out(std::span<BetonColumn> columns) {
   std::uint64_t end = 0;
   std::uint64_t alignment = 1;
   for (BetonColumn& column : columns) {
@@ -87,8 +103,7 @@ struct BetonColumn {
   return round_up(end, alignment);
 }
 
-/// The bytes of an element of numpy's type `dtype` ("<f4", "|S5", ">i2"); nothing where it is not understood.
-[[nodiscard]] inline std::optional<std::uint64_t> dtype_bytes(std::string_view dtype) {
+JESSL_INLINE std::optional<std::uint64_t> dtype_bytes(std::string_view dtype) {
   if (dtype.size() < 3 || std::string_view("<>|").find(dtype[0]) == std::string_view::npos) return std::nullopt;
   std::uint64_t size = 0;
   const char* const end = dtype.data() + dtype.size();
@@ -116,9 +131,8 @@ struct BetonColumn {
   }
 }
 
-/// The bytes of an array; nothing where an extent is below 1 or they would be more than `most`.
-[[nodiscard]] inline std::optional<std::uint64_t> array_bytes(std::span<const std::uint64_t> shape, std::uint64_t item,
-                                                              std::uint64_t most) {
+JESSL_INLINE std::optional<std::uint64_t> array_bytes(std::span<const std::uint64_t> shape, std::uint64_t item,
+                                                      std::uint64_t most) {
   std::uint64_t total = item;
   for (const std::uint64_t extent : shape) {
     if (extent == 0 || total > most / extent) return std::nullopt;
@@ -128,3 +142,5 @@ struct BetonColumn {
 }
 
 }  // namespace jessl::data::detail
+
+#endif  // JESSL_DEFINITIONS

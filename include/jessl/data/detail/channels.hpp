@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 
@@ -19,26 +20,47 @@ inline constexpr std::int64_t max_image_pixels = std::int64_t{1} << 27U;
 
 namespace jessl::data::detail {
 
-inline void check_image_size(std::int64_t width, std::int64_t height, std::string_view format) {
-  // Division, so that no claim of a damaged header overflows.
-  JESSL_CHECK(width >= 1 && height >= 1 && height <= max_image_pixels / width, DataError, "jessl::data::decode: the ",
-              format, " image claims to have ", width, " x ", height, " pixels; from 1 to ", max_image_pixels,
-              " are decoded");
-}
+void check_image_size(std::int64_t width, std::int64_t height, std::string_view format);
 
 /// ITU-R 601 luma, rounded as PIL's convert("L") does.
 [[nodiscard]] inline std::uint8_t luma(unsigned red, unsigned green, unsigned blue) {
   return static_cast<std::uint8_t>((red * 19595U + green * 38470U + blue * 7471U + 0x8000U) >> 16U);
 }
 
-inline void rgb_to_grey(Image& image) {
+void rgb_to_grey(Image& image);
+
+void grey_to_rgb(Image& image);
+
+/// CMYK as Adobe's programs store it in JPEG files, inverted (255 is no ink), to RGB as PIL's convert("RGB") does.
+void inverted_cmyk_to_rgb(Image& image);
+
+/// To 1 (grey) or 3 (RGB) channels, in place.
+inline void convert_channels(Image& image, std::int64_t channels) {
+  if (image.channels == channels) return;
+  channels == 1 ? rgb_to_grey(image) : grey_to_rgb(image);
+}
+
+}  // namespace jessl::data::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE void check_image_size(std::int64_t width, std::int64_t height, std::string_view format) {
+  // Division, so that no claim of a damaged header overflows.
+  JESSL_CHECK(width >= 1 && height >= 1 && height <= max_image_pixels / width, DataError, "jessl::data::decode: the ",
+              format, " image claims to have ", width, " x ", height, " pixels; from 1 to ", max_image_pixels,
+              " are decoded");
+}
+
+JESSL_INLINE void rgb_to_grey(Image& image) {
   std::uint8_t* pixels = image.pixels.data();
   const auto count = static_cast<std::size_t>(image.width * image.height);
   for (std::size_t i = 0; i < count; ++i) pixels[i] = luma(pixels[3 * i], pixels[3 * i + 1], pixels[3 * i + 2]);
   image.resize(image.width, image.height, 1);
 }
 
-inline void grey_to_rgb(Image& image) {
+JESSL_INLINE void grey_to_rgb(Image& image) {
   image.resize(image.width, image.height, 3);
   std::uint8_t* pixels = image.pixels.data();
   // From the back: the grey values lie in the first third.
@@ -48,8 +70,7 @@ inline void grey_to_rgb(Image& image) {
   }
 }
 
-/// CMYK as Adobe's programs store it in JPEG files, inverted (255 is no ink), to RGB as PIL's convert("RGB") does.
-inline void inverted_cmyk_to_rgb(Image& image) {
+JESSL_INLINE void inverted_cmyk_to_rgb(Image& image) {
   std::uint8_t* pixels = image.pixels.data();
   const auto count = static_cast<std::size_t>(image.width * image.height);
   for (std::size_t i = 0; i < count; ++i) {
@@ -63,10 +84,6 @@ inline void inverted_cmyk_to_rgb(Image& image) {
   image.resize(image.width, image.height, 3);
 }
 
-/// To 1 (grey) or 3 (RGB) channels, in place.
-inline void convert_channels(Image& image, std::int64_t channels) {
-  if (image.channels == channels) return;
-  channels == 1 ? rgb_to_grey(image) : grey_to_rgb(image);
-}
-
 }  // namespace jessl::data::detail
+
+#endif  // JESSL_DEFINITIONS

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <jessl/core/detail/instruction_set.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/detail/vectors.hpp>
 #include <jessl/core/element.hpp>
 #include <jessl/core/shape.hpp>
@@ -112,8 +113,16 @@ void encode_view(std::span<const float> view, const ViewShape& shape, Layout lay
   encode_pixels<Value>(view.data(), pixels, shape.channels, to);
 }
 
-inline void encode_view(std::span<const float> view, const ViewShape& shape, Element element, Layout layout,
-                        std::byte* to) {
+void encode_view(std::span<const float> view, const ViewShape& shape, Element element, Layout layout, std::byte* to);
+
+}  // namespace jessl::data::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE void encode_view(std::span<const float> view, const ViewShape& shape, Element element, Layout layout,
+                              std::byte* to) {
   switch (element) {
     case Element::float32:
       return encode_view<float>(view, shape, layout, to);
@@ -125,3 +134,5 @@ inline void encode_view(std::span<const float> view, const ViewShape& shape, Ele
 }
 
 }  // namespace jessl::data::detail
+
+#endif  // JESSL_DEFINITIONS

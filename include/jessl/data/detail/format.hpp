@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 #include <jessl/data/detail/channels.hpp>
@@ -21,7 +22,21 @@ namespace jessl::data::detail {
 }
 
 /// The first bytes in hexadecimal, for messages.
-[[nodiscard]] inline std::string first_bytes(std::span<const std::byte> bytes) {
+[[nodiscard]] std::string first_bytes(std::span<const std::byte> bytes);
+
+/// Whether a file is a JPEG or a PNG. The bytes decide, not what it is called: ImageNet has a PNG named .JPEG.
+[[nodiscard]] ImageFormat format_of(std::span<const std::byte> bytes);
+
+/// Raw pixels where they lie.
+[[nodiscard]] ImageView view_raw(const EncodedImage& image);
+
+}  // namespace jessl::data::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE std::string first_bytes(std::span<const std::byte> bytes) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::string text;
   for (const std::byte byte : bytes.first(std::min<std::size_t>(bytes.size(), 8))) {
@@ -31,8 +46,7 @@ namespace jessl::data::detail {
   return text.empty() ? text : text.substr(1);
 }
 
-/// Whether a file is a JPEG or a PNG. The bytes decide, not what it is called: ImageNet has a PNG named .JPEG.
-[[nodiscard]] inline ImageFormat format_of(std::span<const std::byte> bytes) {
+JESSL_INLINE ImageFormat format_of(std::span<const std::byte> bytes) {
   if (starts_with(bytes, "\xFF\xD8")) return ImageFormat::jpg;
   if (starts_with(bytes, "\x89PNG\r\n\x1A\n")) return ImageFormat::png;
   JESSL_CHECK(!bytes.empty(), DataError, "jessl::data::decode: the file is empty; expected a JPEG or PNG image");
@@ -40,8 +54,7 @@ namespace jessl::data::detail {
                   ", expected ff d8 or 89 50 4e 47");
 }
 
-/// Raw pixels where they lie.
-[[nodiscard]] inline ImageView view_raw(const EncodedImage& image) {
+JESSL_INLINE ImageView view_raw(const EncodedImage& image) {
   check_image_size(image.width, image.height, "raw");
   const std::int64_t area = image.width * image.height;
   const auto size = static_cast<std::int64_t>(image.bytes.size());
@@ -57,3 +70,5 @@ namespace jessl::data::detail {
 }
 
 }  // namespace jessl::data::detail
+
+#endif  // JESSL_DEFINITIONS

@@ -10,6 +10,8 @@
 
 #include <jpeglib.h>
 
+#include <jessl/core/detail/separate.hpp>
+
 namespace jessl::data::detail {
 
 /// A Huffman code of a JPEG file. Bits are taken from the top of a word of 64.
@@ -25,26 +27,7 @@ class JPEGCode {
   };
 
   /// False for a table that is no code of symbols up to `largest`; libjpeg shall judge of it.
-  [[nodiscard]] bool assign(const JHUFF_TBL& table, std::uint8_t largest) {
-    by_symbol_.fill({});
-    auto end = by_bits_.begin();
-    unsigned code = 0;
-    unsigned rank = 0;
-    for (unsigned length = 1; length <= 16; ++length) {
-      first_[length] = rank - code;
-      for (unsigned left = table.bits[length]; left > 0; --left, ++code, ++rank) {
-        if (rank == by_rank_.size() || code + 1 >= 1U << length) return false;  // no code is all ones
-        if (table.huffval[rank] > largest) return false;
-        const Word word{static_cast<std::uint16_t>(code), static_cast<std::uint8_t>(length), table.huffval[rank]};
-        by_rank_[rank] = by_symbol_[word.symbol] = word;
-        if (length <= window) end = std::fill_n(end, std::size_t{1} << (window - length), word);
-      }
-      end_[length] = code << (16 - length);
-      code <<= 1U;
-    }
-    std::fill(end, by_bits_.end(), Word{});
-    return true;
-  }
+  [[nodiscard]] bool assign(const JHUFF_TBL& table, std::uint8_t largest);
 
   /// The word that `bits` begin with, if it is no longer than the window.
   [[nodiscard]] Word find_short(std::uint64_t bits) const { return by_bits_[bits >> (64 - window)]; }
@@ -73,21 +56,7 @@ class JPEGCode {
 /// The way over the AC coefficients of a block, several at a step where the next bits hold several.
 class JPEGSteps {
  public:
-  [[nodiscard]] bool assign(const JHUFF_TBL& table) {
-    if (!code_.assign(table, 255)) return false;
-    for (std::size_t index = 0; index < steps_.size(); ++index) {
-      const std::uint64_t known = std::uint64_t{index} << (64 - JPEGCode::window);
-      Step& all = steps_[index] = over(code_.find_short(known));
-      while (all.bits != 0 && !all.ends && all.bits < JPEGCode::window) {
-        const JPEGCode::Word word = code_.find_short(known << all.bits);
-        const Step step = over(word);
-        if (step.bits == 0 || all.bits + word.length > JPEGCode::window || all.bits + step.bits > most_bits) break;
-        all = {static_cast<std::uint8_t>(all.bits + step.bits),
-               static_cast<std::uint8_t>(all.coefficients + step.coefficients), step.ends};
-      }
-    }
-    return true;
-  }
+  [[nodiscard]] bool assign(const JHUFF_TBL& table);
 
   /// Where the coefficients from `place` on end; 0 where they are none. `bits_at(place)` gives 57 bits, at the top.
   template <class BitsAt>
@@ -130,3 +99,48 @@ class JPEGSteps {
 };
 
 }  // namespace jessl::data::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE bool JPEGCode::assign(const JHUFF_TBL& table, std::uint8_t largest) {
+  by_symbol_.fill({});
+  auto end = by_bits_.begin();
+  unsigned code = 0;
+  unsigned rank = 0;
+  for (unsigned length = 1; length <= 16; ++length) {
+    first_[length] = rank - code;
+    for (unsigned left = table.bits[length]; left > 0; --left, ++code, ++rank) {
+      if (rank == by_rank_.size() || code + 1 >= 1U << length) return false;  // no code is all ones
+      if (table.huffval[rank] > largest) return false;
+      const Word word{static_cast<std::uint16_t>(code), static_cast<std::uint8_t>(length), table.huffval[rank]};
+      by_rank_[rank] = by_symbol_[word.symbol] = word;
+      if (length <= window) end = std::fill_n(end, std::size_t{1} << (window - length), word);
+    }
+    end_[length] = code << (16 - length);
+    code <<= 1U;
+  }
+  std::fill(end, by_bits_.end(), Word{});
+  return true;
+}
+
+JESSL_INLINE bool JPEGSteps::assign(const JHUFF_TBL& table) {
+  if (!code_.assign(table, 255)) return false;
+  for (std::size_t index = 0; index < steps_.size(); ++index) {
+    const std::uint64_t known = std::uint64_t{index} << (64 - JPEGCode::window);
+    Step& all = steps_[index] = over(code_.find_short(known));
+    while (all.bits != 0 && !all.ends && all.bits < JPEGCode::window) {
+      const JPEGCode::Word word = code_.find_short(known << all.bits);
+      const Step step = over(word);
+      if (step.bits == 0 || all.bits + word.length > JPEGCode::window || all.bits + step.bits > most_bits) break;
+      all = {static_cast<std::uint8_t>(all.bits + step.bits),
+             static_cast<std::uint8_t>(all.coefficients + step.coefficients), step.ends};
+    }
+  }
+  return true;
+}
+
+}  // namespace jessl::data::detail
+
+#endif  // JESSL_DEFINITIONS

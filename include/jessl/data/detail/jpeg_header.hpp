@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/data/detail/jpeg_layout.hpp>
 
 namespace jessl::data::detail {
@@ -21,7 +22,21 @@ struct JPEGHeader {
 };
 
 /// The frame header, found by walking the segments; nothing where there is none.
-[[nodiscard]] inline std::optional<JPEGHeader> read_jpeg_header(std::span<const std::byte> bytes) {
+[[nodiscard]] std::optional<JPEGHeader> read_jpeg_header(std::span<const std::byte> bytes);
+
+/// Whether ffcv decodes such a file to the right pixels; of CMYK it silently makes wrong ones.
+[[nodiscard]] inline bool ffcv_decodes(const JPEGHeader& header) {
+  return (header.components == 1 || header.components == 3) && header.bits == 8 &&
+         header.process <= jpeg_code::progressive;
+}
+
+}  // namespace jessl::data::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE std::optional<JPEGHeader> read_jpeg_header(std::span<const std::byte> bytes) {
   if (bytes.size() < 4 || big_endian_16(bytes, 0) != 0xFFD8) return std::nullopt;
   JPEGMarkers markers(bytes);
   JPEGMarker marker;
@@ -39,10 +54,6 @@ struct JPEGHeader {
   return std::nullopt;
 }
 
-/// Whether ffcv decodes such a file to the right pixels; of CMYK it silently makes wrong ones.
-[[nodiscard]] inline bool ffcv_decodes(const JPEGHeader& header) {
-  return (header.components == 1 || header.components == 3) && header.bits == 8 &&
-         header.process <= jpeg_code::progressive;
-}
-
 }  // namespace jessl::data::detail
+
+#endif  // JESSL_DEFINITIONS

@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 
@@ -59,24 +60,7 @@ class JPEGMarkers {
   explicit JPEGMarkers(std::span<const std::byte> bytes) : bytes_(bytes) {}
 
   /// False at the end, and where the file is cut off in the middle of a marker.
-  [[nodiscard]] bool next(JPEGMarker& marker) {
-    for (;;) {
-      while (place_ < bytes_.size() && bytes_[place_] != std::byte{0xFF}) ++place_;
-      while (place_ < bytes_.size() && bytes_[place_] == std::byte{0xFF}) ++place_;
-      if (place_ >= bytes_.size()) return false;
-      const auto code = std::to_integer<std::uint8_t>(bytes_[place_++]);
-      if (code == 0) continue;
-      marker = {.code = code, .begin = place_ - 2, .end = place_};
-      const bool alone = code == 0x01 || (code >= jpeg_code::restart && code <= jpeg_code::end_of_image);
-      if (alone) return true;
-      if (bytes_.size() - place_ < 2) return false;
-      const std::size_t length = big_endian_16(bytes_, place_);
-      if (length < 2 || length > bytes_.size() - place_) return false;
-      marker.payload = bytes_.subspan(place_ + 2, length - 2);
-      marker.end = place_ += length;
-      return true;
-    }
-  }
+  [[nodiscard]] bool next(JPEGMarker& marker);
 
  private:
   std::span<const std::byte> bytes_;
@@ -119,7 +103,76 @@ struct JPEGLayout {
 /// `scan` or `regular` unset, so that libjpeg alone judges the file.
 ///
 /// Errors     DataError where no frame of one pixel or more is found before the first scan or the end
-[[nodiscard]] inline JPEGLayout read_jpeg_layout(std::span<const std::byte> bytes) {
+[[nodiscard]] JPEGLayout read_jpeg_layout(std::span<const std::byte> bytes);
+
+/// The next place in `bytes` from `place` on where FF is followed by a marker's code; bytes.size() where there is none.
+[[nodiscard]] std::size_t find_marker(std::span<const std::byte> bytes, std::size_t place);
+
+/// A place in a file, of which there are many.
+using Offset = std::uint32_t;
+
+/// Finds the segments of the file's only scan: segment i lies in [markers[i] + 2, markers[i + 1]) where markers[0] + 2 is
+/// the scan's beginning. False where their number or their numbering is not what the header promises: bytes are lost or
+/// damaged then, and nobody can say to which part of the image a segment belongs.
+[[nodiscard]] bool find_segments(std::span<const std::byte> bytes, const JPEGLayout& layout,
+                                 std::vector<Offset>& markers);
+
+/// Some segments of an image: columns of segments and rows of units, half open.
+struct SegmentRange {
+  std::int64_t first_row = 0;
+  std::int64_t last_row = 0;
+  std::int64_t first_column = 0;
+  std::int64_t last_column = 0;
+
+  [[nodiscard]] std::int64_t count() const { return (last_row - first_row) * (last_column - first_column); }
+};
+
+/// The pixels that a range of segments holds.
+[[nodiscard]] Region pixels_of(const JPEGLayout& layout, const SegmentRange& range);
+
+/// The fewest pixels along a row with which libjpeg upsamples as it does in a large image (it repeats samples in smaller
+/// ones), so that a part of an image comes out as in the whole.
+[[nodiscard]] inline std::int64_t least_width(const JPEGLayout& layout) {
+  return layout.subsampled ? 2 * std::int64_t{layout.max_horizontal} + 1 : 1;
+}
+
+/// The segments from which the pixels of `box`, in `layout`'s image, come out as from the whole image, also when it is
+/// shrunk.
+[[nodiscard]] SegmentRange covering(const JPEGLayout& layout, const Region& box, std::int64_t shrink);
+
+/// Puts a JPEG file together from a range of the segments that find_segments() found: the header with the size of the
+/// part, without application data that says nothing about the pixels, and the segments with their markers numbered
+/// anew. `file` keeps its memory.
+[[nodiscard]] std::span<const std::byte> assemble(std::span<const std::byte> bytes, const JPEGLayout& layout,
+                                                  std::span<const Offset> markers, const SegmentRange& range,
+                                                  std::vector<std::byte>& file);
+
+}  // namespace jessl::data::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE bool JPEGMarkers::next(JPEGMarker& marker) {
+  for (;;) {
+    while (place_ < bytes_.size() && bytes_[place_] != std::byte{0xFF}) ++place_;
+    while (place_ < bytes_.size() && bytes_[place_] == std::byte{0xFF}) ++place_;
+    if (place_ >= bytes_.size()) return false;
+    const auto code = std::to_integer<std::uint8_t>(bytes_[place_++]);
+    if (code == 0) continue;
+    marker = {.code = code, .begin = place_ - 2, .end = place_};
+    const bool alone = code == 0x01 || (code >= jpeg_code::restart && code <= jpeg_code::end_of_image);
+    if (alone) return true;
+    if (bytes_.size() - place_ < 2) return false;
+    const std::size_t length = big_endian_16(bytes_, place_);
+    if (length < 2 || length > bytes_.size() - place_) return false;
+    marker.payload = bytes_.subspan(place_ + 2, length - 2);
+    marker.end = place_ += length;
+    return true;
+  }
+}
+
+JESSL_INLINE JPEGLayout read_jpeg_layout(std::span<const std::byte> bytes) {
   JPEGLayout layout;
   JPEGMarkers markers(bytes);
   JPEGMarker marker;
@@ -167,8 +220,7 @@ struct JPEGLayout {
   return layout;
 }
 
-/// The next place in `bytes` from `place` on where FF is followed by a marker's code; bytes.size() where there is none.
-[[nodiscard]] inline std::size_t find_marker(std::span<const std::byte> bytes, std::size_t place) {
+JESSL_INLINE std::size_t find_marker(std::span<const std::byte> bytes, std::size_t place) {
   const auto* const data = reinterpret_cast<const std::uint8_t*>(bytes.data());
   for (; place + 1 < bytes.size(); ++place) {
     const void* const next = std::memchr(data + place, 0xFF, bytes.size() - 1 - place);
@@ -179,14 +231,8 @@ struct JPEGLayout {
   return bytes.size();
 }
 
-/// A place in a file, of which there are many.
-using Offset = std::uint32_t;
-
-/// Finds the segments of the file's only scan: segment i lies in [markers[i] + 2, markers[i + 1]) where markers[0] + 2 is
-/// the scan's beginning. False where their number or their numbering is not what the header promises: bytes are lost or
-/// damaged then, and nobody can say to which part of the image a segment belongs.
-[[nodiscard]] inline bool find_segments(std::span<const std::byte> bytes, const JPEGLayout& layout,
-                                        std::vector<Offset>& markers) {
+JESSL_INLINE bool find_segments(std::span<const std::byte> bytes, const JPEGLayout& layout,
+                                std::vector<Offset>& markers) {
   const auto expected = static_cast<std::size_t>(layout.segment_columns() * layout.unit_rows());
   // Each segment has two bytes of marker at least, so that no header makes us reserve more than the file's own size.
   if (bytes.size() >= std::size_t{1} << 32U || expected > bytes.size()) return false;
@@ -204,18 +250,7 @@ using Offset = std::uint32_t;
   }
 }
 
-/// Some segments of an image: columns of segments and rows of units, half open.
-struct SegmentRange {
-  std::int64_t first_row = 0;
-  std::int64_t last_row = 0;
-  std::int64_t first_column = 0;
-  std::int64_t last_column = 0;
-
-  [[nodiscard]] std::int64_t count() const { return (last_row - first_row) * (last_column - first_column); }
-};
-
-/// The pixels that a range of segments holds.
-[[nodiscard]] inline Region pixels_of(const JPEGLayout& layout, const SegmentRange& range) {
+JESSL_INLINE Region pixels_of(const JPEGLayout& layout, const SegmentRange& range) {
   const std::int64_t columns = layout.restart_interval * layout.unit_width();
   const std::int64_t top = range.first_row * layout.unit_height();
   const std::int64_t left = range.first_column * columns;
@@ -223,15 +258,7 @@ struct SegmentRange {
           std::min(layout.width, range.last_column * columns) - left};
 }
 
-/// The fewest pixels along a row with which libjpeg upsamples as it does in a large image (it repeats samples in smaller
-/// ones), so that a part of an image comes out as in the whole.
-[[nodiscard]] inline std::int64_t least_width(const JPEGLayout& layout) {
-  return layout.subsampled ? 2 * std::int64_t{layout.max_horizontal} + 1 : 1;
-}
-
-/// The segments from which the pixels of `box`, in `layout`'s image, come out as from the whole image, also when it is
-/// shrunk.
-[[nodiscard]] inline SegmentRange covering(const JPEGLayout& layout, const Region& box, std::int64_t shrink) {
+JESSL_INLINE SegmentRange covering(const JPEGLayout& layout, const Region& box, std::int64_t shrink) {
   // Upsampling mixes in the neighbours, and knows none beyond the border of what it is given. A pixel of the shrunk image
   // that the box touches is needed whole.
   const std::int64_t margin = layout.subsampled ? shrink : 0;
@@ -249,12 +276,9 @@ struct SegmentRange {
   return range;
 }
 
-/// Puts a JPEG file together from a range of the segments that find_segments() found: the header with the size of the
-/// part, without application data that says nothing about the pixels, and the segments with their markers numbered
-/// anew. `file` keeps its memory.
-[[nodiscard]] inline std::span<const std::byte> assemble(std::span<const std::byte> bytes, const JPEGLayout& layout,
-                                                         std::span<const Offset> markers, const SegmentRange& range,
-                                                         std::vector<std::byte>& file) {
+JESSL_INLINE std::span<const std::byte> assemble(std::span<const std::byte> bytes, const JPEGLayout& layout,
+                                                 std::span<const Offset> markers, const SegmentRange& range,
+                                                 std::vector<std::byte>& file) {
   constexpr std::size_t added = 2 + 6 + 2;  // FF D8, restart interval, FF D9
   if (file.size() < bytes.size() + added) file.resize(bytes.size() + added);
   std::size_t size = 0;
@@ -309,3 +333,5 @@ struct SegmentRange {
 }
 
 }  // namespace jessl::data::detail
+
+#endif  // JESSL_DEFINITIONS

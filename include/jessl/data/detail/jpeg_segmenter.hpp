@@ -17,6 +17,7 @@
 
 #include <jpeglib.h>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/data/detail/jpeg_code.hpp>
 #include <jessl/data/detail/jpeg_layout.hpp>
@@ -113,15 +114,7 @@ class JPEGBits {
 /// behind it. Whatever else is left to libjpeg, to rewrite it or to say what is wrong.
 class JPEGSegmenter {
  public:
-  JPEGSegmenter() {
-    for (std::size_t kind = 0; kind < standard_.size(); ++kind) {
-      JHUFF_TBL table{};
-      std::copy(lengths[kind].begin(), lengths[kind].end(), std::begin(table.bits) + 1);
-      std::iota(std::begin(table.huffval), std::begin(table.huffval) + differences, std::uint8_t{0});
-      const bool is_code = standard_[kind].assign(table, differences - 1);
-      JESSL_ASSERT(is_code, "the standard's table ", kind);
-    }
-  }
+  JPEGSegmenter();
   JPEGSegmenter(const JPEGSegmenter&) = delete;
   JPEGSegmenter& operator=(const JPEGSegmenter&) = delete;
   ~JPEGSegmenter() = default;
@@ -129,59 +122,7 @@ class JPEGSegmenter {
   /// Appends to `out`, which holds the header, what the marker `start` of the scan in `bytes` begins, in segments of
   /// `interval` units. False where it can't be taken; `out` is then anything. `header` is what libjpeg read before it.
   [[nodiscard]] bool cut(std::span<const std::byte> bytes, const JPEGMarker& start,
-                         const jpeg_decompress_struct& header, std::int64_t interval, std::vector<std::byte>& out) {
-    if (!take_header(header) || !take_scan(bytes.subspan(start.end))) return false;
-    write_header(bytes.subspan(start.begin, start.end - start.begin), interval, out);
-    const std::byte* const scan = scan_.data();
-    const auto bits_at = [scan](std::size_t place) { return JPEGBits::peek(scan, place); };
-    JPEGBits target(out);
-    std::size_t place = 0;   // in bits of the scan
-    std::size_t copied = 0;  // up to where
-    std::size_t segment = 0;
-    unsigned cuts = 0;
-    std::array<int, most_components> read{};     // the last DC coefficient of each component
-    std::array<int, most_components> written{};  // what the next one's difference is taken from
-    for (std::int64_t unit = 0; unit < units_; ++unit) {
-      const bool restarts = restart_interval_ != 0 && unit != 0 && unit % restart_interval_ == 0;
-      const bool cuts_here = unit != 0 && unit % interval == 0;
-      if (restarts || cuts_here) target.copy(scan, copied, place);
-      if (cuts_here) {
-        target.end_segment(static_cast<std::uint8_t>(jpeg_code::restart + cuts++ % 8));
-        written.fill(0);
-      }
-      if (restarts) {
-        place = (place + 7) / 8 * 8;
-        if (place != 8 * ends_[segment++]) return false;
-        read.fill(0);
-      }
-      if (restarts || cuts_here) copied = place;
-      for (const std::uint8_t number : unit_) {
-        const Component& component = components_[number];
-        const std::uint64_t bits = bits_at(place);
-        const JPEGCode::Word word = component.dc->find(bits);
-        if (word.length == 0 || word.symbol >= differences) return false;
-        const int difference = value_of(bits << word.length, word.symbol);
-        const std::size_t coefficients = place + word.length + word.symbol;
-        read[number] += difference;
-        if (std::abs(read[number]) > INT16_MAX) return false;
-        const int wanted = read[number] - written[number];
-        written[number] = read[number];
-        if (wanted != difference || component.dc != component.new_dc) {
-          target.copy(scan, copied, place);
-          if (!put(*component.new_dc, wanted, target)) return false;
-          copied = coefficients;
-        }
-        place = component.ac->pass(coefficients, bits_at);
-        if (place == 0) return false;
-      }
-      if (place > 8 * ends_[segment]) return false;
-    }
-    if ((place + 7) / 8 != ends_.back()) return false;
-    target.copy(scan, copied, place);
-    target.end_segment(jpeg_code::end_of_image);
-    target.finish();
-    return true;
-  }
+                         const jpeg_decompress_struct& header, std::int64_t interval, std::vector<std::byte>& out);
 
  private:
   static constexpr std::size_t most_components = 4;  // of a scan
@@ -200,91 +141,16 @@ class JPEGSegmenter {
   };
 
   /// What the scan is to be read by.
-  [[nodiscard]] bool take_header(const jpeg_decompress_struct& header) {
-    const bool usual = header.progressive_mode == FALSE && header.arith_code == FALSE && header.data_precision == 8 &&
-                       header.comps_in_scan == header.num_components && header.Ss == 0 && header.Se == 63 &&
-                       header.Ah == 0 && header.Al == 0;
-    if (!usual) return false;
-    const auto units = [](JDIMENSION pixels, int factor) {
-      return (std::int64_t{pixels} + 8 * factor - 1) / (8 * factor);
-    };
-    const bool alone = header.num_components == 1;  // then a unit is a block
-    units_ = units(header.image_width, alone ? 1 : header.max_h_samp_factor) *
-             units(header.image_height, alone ? 1 : header.max_v_samp_factor);
-    restart_interval_ = header.restart_interval;
-    unit_.clear();
-    replaced_.fill(nullptr);
-    const int luminance = header.cur_comp_info[0]->dc_tbl_no;
-    for (int i = 0; i < header.comps_in_scan; ++i) {
-      const jpeg_component_info& component = *header.cur_comp_info[i];
-      const auto dc = static_cast<std::size_t>(component.dc_tbl_no);
-      const auto ac = static_cast<std::size_t>(component.ac_tbl_no);
-      const auto steps = static_cast<std::size_t>(component.quant_tbl_no);
-      if (steps >= NUM_QUANT_TBLS || header.quant_tbl_ptrs[steps] == nullptr) return false;
-      if (dc >= dc_.size() || ac >= ac_.size() || header.dc_huff_tbl_ptrs[dc] == nullptr ||
-          header.ac_huff_tbl_ptrs[ac] == nullptr || !dc_[dc].assign(*header.dc_huff_tbl_ptrs[dc], 15) ||
-          !ac_[ac].assign(*header.ac_huff_tbl_ptrs[ac]))
-        return false;
-      if (!is_complete(dc_[dc])) replaced_[dc] = &standard_[component.dc_tbl_no == luminance ? 0 : 1];
-      components_[static_cast<std::size_t>(i)] = {&dc_[dc], replaced_[dc] == nullptr ? &dc_[dc] : replaced_[dc],
-                                                  &ac_[ac]};
-      const int blocks = alone ? 1 : component.h_samp_factor * component.v_samp_factor;
-      unit_.insert(unit_.end(), static_cast<std::size_t>(blocks), static_cast<std::uint8_t>(i));
-    }
-    return unit_.size() <= most_blocks;
-  }
+  [[nodiscard]] bool take_header(const jpeg_decompress_struct& header);
 
   /// Whether it has codes for all differences.
-  [[nodiscard]] static bool is_complete(const JPEGCode& code) {
-    for (std::uint8_t size = 0; size < differences; ++size) {
-      if (code.word_of(size).length == 0) return false;
-    }
-    return true;
-  }
+  [[nodiscard]] static bool is_complete(const JPEGCode& code);
 
   /// Takes the bytes up to the end of the image, without the zeros that follow FF and without restart markers.
-  [[nodiscard]] bool take_scan(std::span<const std::byte> bytes) {
-    scan_.resize(bytes.size() + most_unit);
-    ends_.clear();
-    std::size_t size = 0;
-    for (std::size_t place = 0; place < bytes.size();) {
-      const std::byte* const begin = bytes.data() + place;
-      const auto* const marker = static_cast<const std::byte*>(std::memchr(begin, 0xFF, bytes.size() - place));
-      if (marker == nullptr) return false;
-      const auto plain = static_cast<std::size_t>(marker - begin);
-      std::memcpy(scan_.data() + size, begin, plain);
-      size += plain;
-      place += plain + 2;
-      if (place > bytes.size()) return false;
-      const unsigned code = byte_at(bytes, place - 1);
-      if (code == 0) {
-        scan_[size++] = std::byte{0xFF};
-        continue;
-      }
-      ends_.push_back(size);
-      if (code == jpeg_code::end_of_image) {
-        scan_.resize(size);
-        scan_.resize(size + most_unit);  // zeros
-        const std::int64_t restarts = restart_interval_ == 0 ? 0 : (units_ - 1) / restart_interval_;
-        return std::ssize(ends_) == restarts + 1;
-      }
-      if (code != jpeg_code::restart + (ends_.size() - 1) % 8) return false;
-    }
-    return false;
-  }
+  [[nodiscard]] bool take_scan(std::span<const std::byte> bytes);
 
   /// The tables that are new, the interval, and the start of the scan.
-  void write_header(std::span<const std::byte> start, std::int64_t interval, std::vector<std::byte>& out) const {
-    const auto append = [&out](auto... numbers) { (out.push_back(static_cast<std::byte>(numbers)), ...); };
-    for (std::size_t number = 0; number < replaced_.size(); ++number) {
-      if (replaced_[number] == nullptr) continue;
-      append(0xFF, jpeg_code::huffman_tables, 0, 2 + 17 + differences, number);
-      for (const std::uint8_t count : lengths[replaced_[number] == &standard_[0] ? 0 : 1]) append(count);
-      for (std::uint8_t size = 0; size < differences; ++size) append(size);
-    }
-    append(0xFF, jpeg_code::restart_interval, 0, 4, interval >> 8U, interval & 0xFF);
-    out.insert(out.end(), start.begin(), start.end());
-  }
+  void write_header(std::span<const std::byte> start, std::int64_t interval, std::vector<std::byte>& out) const;
 
   /// The number that is written as the `size` first bits of `bits`.
   [[nodiscard]] static int value_of(std::uint64_t bits, unsigned size) {
@@ -316,3 +182,161 @@ class JPEGSegmenter {
 };
 
 }  // namespace jessl::data::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE JPEGSegmenter::JPEGSegmenter() {
+  for (std::size_t kind = 0; kind < standard_.size(); ++kind) {
+    JHUFF_TBL table{};
+    std::copy(lengths[kind].begin(), lengths[kind].end(), std::begin(table.bits) + 1);
+    std::iota(std::begin(table.huffval), std::begin(table.huffval) + differences, std::uint8_t{0});
+    const bool is_code = standard_[kind].assign(table, differences - 1);
+    JESSL_ASSERT(is_code, "the standard's table ", kind);
+  }
+}
+
+JESSL_INLINE bool JPEGSegmenter::cut(std::span<const std::byte> bytes, const JPEGMarker& start,
+                                     const jpeg_decompress_struct& header, std::int64_t interval,
+                                     std::vector<std::byte>& out) {
+  if (!take_header(header) || !take_scan(bytes.subspan(start.end))) return false;
+  write_header(bytes.subspan(start.begin, start.end - start.begin), interval, out);
+  const std::byte* const scan = scan_.data();
+  const auto bits_at = [scan](std::size_t place) { return JPEGBits::peek(scan, place); };
+  JPEGBits target(out);
+  std::size_t place = 0;   // in bits of the scan
+  std::size_t copied = 0;  // up to where
+  std::size_t segment = 0;
+  unsigned cuts = 0;
+  std::array<int, most_components> read{};     // the last DC coefficient of each component
+  std::array<int, most_components> written{};  // what the next one's difference is taken from
+  for (std::int64_t unit = 0; unit < units_; ++unit) {
+    const bool restarts = restart_interval_ != 0 && unit != 0 && unit % restart_interval_ == 0;
+    const bool cuts_here = unit != 0 && unit % interval == 0;
+    if (restarts || cuts_here) target.copy(scan, copied, place);
+    if (cuts_here) {
+      target.end_segment(static_cast<std::uint8_t>(jpeg_code::restart + cuts++ % 8));
+      written.fill(0);
+    }
+    if (restarts) {
+      place = (place + 7) / 8 * 8;
+      if (place != 8 * ends_[segment++]) return false;
+      read.fill(0);
+    }
+    if (restarts || cuts_here) copied = place;
+    for (const std::uint8_t number : unit_) {
+      const Component& component = components_[number];
+      const std::uint64_t bits = bits_at(place);
+      const JPEGCode::Word word = component.dc->find(bits);
+      if (word.length == 0 || word.symbol >= differences) return false;
+      const int difference = value_of(bits << word.length, word.symbol);
+      const std::size_t coefficients = place + word.length + word.symbol;
+      read[number] += difference;
+      if (std::abs(read[number]) > INT16_MAX) return false;
+      const int wanted = read[number] - written[number];
+      written[number] = read[number];
+      if (wanted != difference || component.dc != component.new_dc) {
+        target.copy(scan, copied, place);
+        if (!put(*component.new_dc, wanted, target)) return false;
+        copied = coefficients;
+      }
+      place = component.ac->pass(coefficients, bits_at);
+      if (place == 0) return false;
+    }
+    if (place > 8 * ends_[segment]) return false;
+  }
+  if ((place + 7) / 8 != ends_.back()) return false;
+  target.copy(scan, copied, place);
+  target.end_segment(jpeg_code::end_of_image);
+  target.finish();
+  return true;
+}
+
+JESSL_INLINE bool JPEGSegmenter::take_header(const jpeg_decompress_struct& header) {
+  const bool usual = header.progressive_mode == FALSE && header.arith_code == FALSE && header.data_precision == 8 &&
+                     header.comps_in_scan == header.num_components && header.Ss == 0 && header.Se == 63 &&
+                     header.Ah == 0 && header.Al == 0;
+  if (!usual) return false;
+  const auto units = [](JDIMENSION pixels, int factor) {
+    return (std::int64_t{pixels} + 8 * factor - 1) / (8 * factor);
+  };
+  const bool alone = header.num_components == 1;  // then a unit is a block
+  units_ = units(header.image_width, alone ? 1 : header.max_h_samp_factor) *
+           units(header.image_height, alone ? 1 : header.max_v_samp_factor);
+  restart_interval_ = header.restart_interval;
+  unit_.clear();
+  replaced_.fill(nullptr);
+  const int luminance = header.cur_comp_info[0]->dc_tbl_no;
+  for (int i = 0; i < header.comps_in_scan; ++i) {
+    const jpeg_component_info& component = *header.cur_comp_info[i];
+    const auto dc = static_cast<std::size_t>(component.dc_tbl_no);
+    const auto ac = static_cast<std::size_t>(component.ac_tbl_no);
+    const auto steps = static_cast<std::size_t>(component.quant_tbl_no);
+    if (steps >= NUM_QUANT_TBLS || header.quant_tbl_ptrs[steps] == nullptr) return false;
+    if (dc >= dc_.size() || ac >= ac_.size() || header.dc_huff_tbl_ptrs[dc] == nullptr ||
+        header.ac_huff_tbl_ptrs[ac] == nullptr || !dc_[dc].assign(*header.dc_huff_tbl_ptrs[dc], 15) ||
+        !ac_[ac].assign(*header.ac_huff_tbl_ptrs[ac]))
+      return false;
+    if (!is_complete(dc_[dc])) replaced_[dc] = &standard_[component.dc_tbl_no == luminance ? 0 : 1];
+    components_[static_cast<std::size_t>(i)] = {&dc_[dc], replaced_[dc] == nullptr ? &dc_[dc] : replaced_[dc],
+                                                &ac_[ac]};
+    const int blocks = alone ? 1 : component.h_samp_factor * component.v_samp_factor;
+    unit_.insert(unit_.end(), static_cast<std::size_t>(blocks), static_cast<std::uint8_t>(i));
+  }
+  return unit_.size() <= most_blocks;
+}
+
+JESSL_INLINE bool JPEGSegmenter::is_complete(const JPEGCode& code) {
+  for (std::uint8_t size = 0; size < differences; ++size) {
+    if (code.word_of(size).length == 0) return false;
+  }
+  return true;
+}
+
+JESSL_INLINE bool JPEGSegmenter::take_scan(std::span<const std::byte> bytes) {
+  scan_.resize(bytes.size() + most_unit);
+  ends_.clear();
+  std::size_t size = 0;
+  for (std::size_t place = 0; place < bytes.size();) {
+    const std::byte* const begin = bytes.data() + place;
+    const auto* const marker = static_cast<const std::byte*>(std::memchr(begin, 0xFF, bytes.size() - place));
+    if (marker == nullptr) return false;
+    const auto plain = static_cast<std::size_t>(marker - begin);
+    std::memcpy(scan_.data() + size, begin, plain);
+    size += plain;
+    place += plain + 2;
+    if (place > bytes.size()) return false;
+    const unsigned code = byte_at(bytes, place - 1);
+    if (code == 0) {
+      scan_[size++] = std::byte{0xFF};
+      continue;
+    }
+    ends_.push_back(size);
+    if (code == jpeg_code::end_of_image) {
+      scan_.resize(size);
+      scan_.resize(size + most_unit);  // zeros
+      const std::int64_t restarts = restart_interval_ == 0 ? 0 : (units_ - 1) / restart_interval_;
+      return std::ssize(ends_) == restarts + 1;
+    }
+    if (code != jpeg_code::restart + (ends_.size() - 1) % 8) return false;
+  }
+  return false;
+}
+
+JESSL_INLINE void JPEGSegmenter::write_header(std::span<const std::byte> start, std::int64_t interval,
+                                              std::vector<std::byte>& out) const {
+  const auto append = [&out](auto... numbers) { (out.push_back(static_cast<std::byte>(numbers)), ...); };
+  for (std::size_t number = 0; number < replaced_.size(); ++number) {
+    if (replaced_[number] == nullptr) continue;
+    append(0xFF, jpeg_code::huffman_tables, 0, 2 + 17 + differences, number);
+    for (const std::uint8_t count : lengths[replaced_[number] == &standard_[0] ? 0 : 1]) append(count);
+    for (std::uint8_t size = 0; size < differences; ++size) append(size);
+  }
+  append(0xFF, jpeg_code::restart_interval, 0, 4, interval >> 8U, interval & 0xFF);
+  out.insert(out.end(), start.begin(), start.end());
+}
+
+}  // namespace jessl::data::detail
+
+#endif  // JESSL_DEFINITIONS

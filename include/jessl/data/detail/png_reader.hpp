@@ -12,6 +12,7 @@
 
 #include <png.h>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 #include <jessl/data/detail/channels.hpp>
@@ -41,46 +42,7 @@ class PNGReader {
   Region read(Image& image, const Region& box) { return read(image, box, /*whole=*/false); }
 
  private:
-  Region read(Image& image, const Region& box, bool whole) {
-    JESSL_CHECK(png_ != nullptr && info_ != nullptr, DataError,
-                "jessl::data::decode: libpng did not start: out of memory, or ",
-                "its version is not the one compiled with, " PNG_LIBPNG_VER_STRING);
-    attempt([&] {
-      png_set_read_fn(png_, this, &take);
-      png_read_info(png_, info_);
-    });
-    check_image_size(png_get_image_width(png_, info_), png_get_image_height(png_, info_), "PNG");
-    int passes = 1;
-    attempt([&] {
-      // As PIL's convert("RGB"): 16 bits keep the upper 8, fewer are stretched to 8, alpha is dropped.
-      png_set_strip_16(png_);
-      png_set_expand_gray_1_2_4_to_8(png_);
-      png_set_palette_to_rgb(png_);
-      png_set_strip_alpha(png_);
-      passes = png_set_interlace_handling(png_);
-      png_read_update_info(png_, info_);
-    });
-    const std::int64_t height = png_get_image_height(png_, info_);
-    const bool all = whole || passes > 1;  // the passes of an interlaced image go over all of its rows
-    const std::int64_t first = all ? 0 : box.top;
-    const std::int64_t last = all ? height : box.bottom();
-    JESSL_CHECK(first >= 0 && first < last && last <= height, DataError, "jessl::data::decode_region: a PNG of ",
-                height, " rows is to give rows ", first, " to ", last, ": the header is not that of this image");
-    image.resize(png_get_image_width(png_, info_), last - first, png_get_channels(png_, info_));
-    const std::size_t stride = png_get_rowbytes(png_, info_);
-    JESSL_ASSERT(stride * static_cast<std::size_t>(image.height) == image.pixels.size(), "a PNG row has ", stride,
-                 " bytes");
-    std::uint8_t* const pixels = image.pixels.data();
-    const auto rows = static_cast<std::size_t>(image.height);
-    attempt([&] {
-      for (std::int64_t y = 0; y < first; ++y) png_read_row(png_, pixels, nullptr);  // overwritten by the next
-      for (int pass = 0; pass < passes; ++pass) {
-        for (std::size_t y = 0; y < rows; ++y) png_read_row(png_, pixels + y * stride, nullptr);
-      }
-      if (last == height) png_read_end(png_, nullptr);
-    });
-    return {first, 0, image.height, image.width};
-  }
+  Region read(Image& image, const Region& box, bool whole);
 
   template <class Step>
   void attempt(const Step& step) {
@@ -100,12 +62,7 @@ class PNGReader {
     std::longjmp(reader->escape_, 1);
   }
 
-  static void take(png_structp png, png_bytep target, std::size_t size) {
-    auto& rest = static_cast<PNGReader*>(png_get_io_ptr(png))->rest_;
-    if (size > rest.size()) png_error(png, "premature end of the file");
-    std::memcpy(target, rest.data(), size);
-    rest = rest.subspan(size);
-  }
+  static void take(png_structp png, png_bytep target, std::size_t size);
 
   std::span<const std::byte> rest_;
   std::jmp_buf escape_{};
@@ -115,3 +72,59 @@ class PNGReader {
 };
 
 }  // namespace jessl::data::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE Region PNGReader::read(Image& image, const Region& box, bool whole) {
+  JESSL_CHECK(png_ != nullptr && info_ != nullptr, DataError,
+              "jessl::data::decode: libpng did not start: out of memory, or ",
+              "its version is not the one compiled with, " PNG_LIBPNG_VER_STRING);
+  attempt([&] {
+    png_set_read_fn(png_, this, &take);
+    png_read_info(png_, info_);
+  });
+  check_image_size(png_get_image_width(png_, info_), png_get_image_height(png_, info_), "PNG");
+  int passes = 1;
+  attempt([&] {
+    // As PIL's convert("RGB"): 16 bits keep the upper 8, fewer are stretched to 8, alpha is dropped.
+    png_set_strip_16(png_);
+    png_set_expand_gray_1_2_4_to_8(png_);
+    png_set_palette_to_rgb(png_);
+    png_set_strip_alpha(png_);
+    passes = png_set_interlace_handling(png_);
+    png_read_update_info(png_, info_);
+  });
+  const std::int64_t height = png_get_image_height(png_, info_);
+  const bool all = whole || passes > 1;  // the passes of an interlaced image go over all of its rows
+  const std::int64_t first = all ? 0 : box.top;
+  const std::int64_t last = all ? height : box.bottom();
+  JESSL_CHECK(first >= 0 && first < last && last <= height, DataError, "jessl::data::decode_region: a PNG of ", height,
+              " rows is to give rows ", first, " to ", last, ": the header is not that of this image");
+  image.resize(png_get_image_width(png_, info_), last - first, png_get_channels(png_, info_));
+  const std::size_t stride = png_get_rowbytes(png_, info_);
+  JESSL_ASSERT(stride * static_cast<std::size_t>(image.height) == image.pixels.size(), "a PNG row has ", stride,
+               " bytes");
+  std::uint8_t* const pixels = image.pixels.data();
+  const auto rows = static_cast<std::size_t>(image.height);
+  attempt([&] {
+    for (std::int64_t y = 0; y < first; ++y) png_read_row(png_, pixels, nullptr);  // overwritten by the next
+    for (int pass = 0; pass < passes; ++pass) {
+      for (std::size_t y = 0; y < rows; ++y) png_read_row(png_, pixels + y * stride, nullptr);
+    }
+    if (last == height) png_read_end(png_, nullptr);
+  });
+  return {first, 0, image.height, image.width};
+}
+
+JESSL_INLINE void PNGReader::take(png_structp png, png_bytep target, std::size_t size) {
+  auto& rest = static_cast<PNGReader*>(png_get_io_ptr(png))->rest_;
+  if (size > rest.size()) png_error(png, "premature end of the file");
+  std::memcpy(target, rest.data(), size);
+  rest = rest.subspan(size);
+}
+
+}  // namespace jessl::data::detail
+
+#endif  // JESSL_DEFINITIONS

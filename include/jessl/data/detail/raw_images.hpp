@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
 
@@ -17,9 +18,7 @@ namespace jessl::data::detail {
 /// The largest number that is taken for a class; beyond it, it counts none.
 inline constexpr std::int64_t most_label = std::int64_t{1} << 31U;
 
-inline void check_index(std::int64_t i, std::int64_t size, std::string_view who) {
-  JESSL_CHECK(i >= 0 && i < size, DataError, who, ": there is no image ", i, "; the images are 0 to ", size - 1);
-}
+void check_index(std::int64_t i, std::int64_t size, std::string_view who);
 
 /// 8-bit images [N, H, W, C] with their labels.
 struct RawImages {
@@ -50,3 +49,15 @@ struct RawImages {
 }
 
 }  // namespace jessl::data::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE void check_index(std::int64_t i, std::int64_t size, std::string_view who) {
+  JESSL_CHECK(i >= 0 && i < size, DataError, who, ": there is no image ", i, "; the images are 0 to ", size - 1);
+}
+
+}  // namespace jessl::data::detail
+
+#endif  // JESSL_DEFINITIONS

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/data/concept.hpp>
 
 namespace jessl::data::detail {
@@ -62,20 +63,7 @@ class ReadAhead {
   };
 
   /// The next page to ask for in batch `number`.
-  [[nodiscard]] std::optional<std::int64_t> take(std::int64_t number) {
-    const std::lock_guard lock(mutex_);
-    if (number > batch_) {
-      batch_ = number;
-      asked_ = 0;
-    }
-    while (asked_ < most_ && next_ < pages_.size() && pages_[next_].first <= number + 1) {
-      const Page& page = pages_[next_++];
-      if (page.last < number) continue;
-      ++asked_;
-      return page.page;
-    }
-    return std::nullopt;
-  }
+  [[nodiscard]] std::optional<std::int64_t> take(std::int64_t number);
 
   std::mutex mutex_{};
   std::vector<Page> pages_{};  // by their first batch
@@ -86,3 +74,26 @@ class ReadAhead {
 };
 
 }  // namespace jessl::data::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE std::optional<std::int64_t> ReadAhead::take(std::int64_t number) {
+  const std::lock_guard lock(mutex_);
+  if (number > batch_) {
+    batch_ = number;
+    asked_ = 0;
+  }
+  while (asked_ < most_ && next_ < pages_.size() && pages_[next_].first <= number + 1) {
+    const Page& page = pages_[next_++];
+    if (page.last < number) continue;
+    ++asked_;
+    return page.page;
+  }
+  return std::nullopt;
+}
+
+}  // namespace jessl::data::detail
+
+#endif  // JESSL_DEFINITIONS

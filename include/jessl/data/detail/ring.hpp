@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/element.hpp>
 #include <jessl/core/shape.hpp>
 
@@ -75,10 +76,7 @@ struct BatchFormat {
 /// The slots of a loader. Batches share its ownership, so that a batch may outlive the loader.
 class Ring {
  public:
-  Ring(std::int64_t slots, BatchFormat format, std::pmr::memory_resource* memory)
-      : format_(std::move(format)), memory_(memory) {
-    for (std::int64_t i = 0; i < slots; ++i) free_.push_back(make());
-  }
+  Ring(std::int64_t slots, BatchFormat format, std::pmr::memory_resource* memory);
 
   /// A slot that nobody uses, if there is one. Call with the mutex held.
   [[nodiscard]] std::unique_ptr<Slot> take() {
@@ -108,22 +106,7 @@ class Ring {
   std::condition_variable progress;  // a batch is ready, or a worker stopped
 
  private:
-  [[nodiscard]] std::unique_ptr<Slot> make() {
-    auto slot = std::make_unique<Slot>();
-    const auto rows = static_cast<std::size_t>(format_.rows);
-    for (const ViewShape& shape : format_.shapes)
-      slot->memory.emplace_back(memory_, rows * static_cast<std::size_t>(shape.count()) * size_of(format_.element));
-    slot->bytes.resize(format_.shapes.size());
-    slot->views.resize(format_.shapes.size());
-    slot->shapes = format_.shapes;
-    for (const auto& names : format_.parameters)
-      slot->parameter_memory.emplace_back(memory_, rows * names.size() * sizeof(float));
-    slot->parameters.resize(format_.parameters.size());
-    slot->indices.reserve(rows);
-    slot->labels.reserve(rows);
-    free_.reserve(++made_);
-    return slot;
-  }
+  [[nodiscard]] std::unique_ptr<Slot> make();
 
   BatchFormat format_;
   std::pmr::memory_resource* memory_;
@@ -132,3 +115,33 @@ class Ring {
 };
 
 }  // namespace jessl::data::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE Ring::Ring(std::int64_t slots, BatchFormat format, std::pmr::memory_resource* memory)
+    : format_(std::move(format)), memory_(memory) {
+  for (std::int64_t i = 0; i < slots; ++i) free_.push_back(make());
+}
+
+JESSL_INLINE std::unique_ptr<Slot> Ring::make() {
+  auto slot = std::make_unique<Slot>();
+  const auto rows = static_cast<std::size_t>(format_.rows);
+  for (const ViewShape& shape : format_.shapes)
+    slot->memory.emplace_back(memory_, rows * static_cast<std::size_t>(shape.count()) * size_of(format_.element));
+  slot->bytes.resize(format_.shapes.size());
+  slot->views.resize(format_.shapes.size());
+  slot->shapes = format_.shapes;
+  for (const auto& names : format_.parameters)
+    slot->parameter_memory.emplace_back(memory_, rows * names.size() * sizeof(float));
+  slot->parameters.resize(format_.parameters.size());
+  slot->indices.reserve(rows);
+  slot->labels.reserve(rows);
+  free_.reserve(++made_);
+  return slot;
+}
+
+}  // namespace jessl::data::detail
+
+#endif  // JESSL_DEFINITIONS

@@ -15,6 +15,8 @@
 #include <system_error>
 #include <utility>
 
+#include <jessl/core/detail/separate.hpp>
+
 namespace jessl::data::detail {
 
 // A tar file is blocks of 512 bytes: for each member a header, then its bytes, filled up with zeros to a whole block.
@@ -65,14 +67,7 @@ class TarHeader {
   [[nodiscard]] char type() const { return static_cast<char>(block_[tar_type]); }
 
   /// The member's path. Only POSIX's own headers have a prefix: GNU's keep other things there, and old ones nothing.
-  [[nodiscard]] std::string name() const {
-    std::string path(text(tar_name));
-    const std::string_view prefix = text(tar_prefix);
-    if (!prefix.empty() && raw(tar_magic).substr(0, 6) == std::string_view("ustar\0", 6)) {
-      path = std::string(prefix) + "/" + path;
-    }
-    return path;
-  }
+  [[nodiscard]] std::string name() const;
 
   /// The number of bytes that follow; nothing where that is no number.
   [[nodiscard]] std::optional<std::uint64_t> size() const { return number(tar_size); }
@@ -81,22 +76,10 @@ class TarHeader {
   [[nodiscard]] std::optional<std::uint64_t> stored_sum() const { return number(tar_checksum); }
 
   /// The sum of its bytes, those of the checksum as blanks.
-  [[nodiscard]] std::uint64_t sum() const {
-    std::uint64_t total = 0;
-    for (std::size_t i = 0; i < tar_block; ++i) {
-      total += is_checksum(i) ? std::uint64_t{' '} : std::to_integer<std::uint64_t>(block_[i]);
-    }
-    return total;
-  }
+  [[nodiscard]] std::uint64_t sum() const;
 
   /// The same of signed bytes, as some old programs have it; negative where it is.
-  [[nodiscard]] std::int64_t signed_sum() const {
-    std::int64_t total = 0;
-    for (std::size_t i = 0; i < tar_block; ++i) {
-      total += is_checksum(i) ? std::int64_t{' '} : std::int64_t{static_cast<std::int8_t>(block_[i])};
-    }
-    return total;
-  }
+  [[nodiscard]] std::int64_t signed_sum() const;
 
   /// Whether it says its own sum.
   [[nodiscard]] bool sum_is_right() const {
@@ -119,25 +102,7 @@ class TarHeader {
     return all.substr(0, all.find('\0'));
   }
 
-  [[nodiscard]] std::optional<std::uint64_t> number(TarField field) const {
-    const std::string_view all = raw(field);
-    const auto first = static_cast<unsigned char>(all[0]);
-    if ((first & 0x80U) != 0) {
-      if (first != 0x80U) return std::nullopt;  // negative, or of more bits than anything has
-      std::uint64_t value = 0;
-      for (const char c : all.substr(1)) {
-        if (value >> 55U != 0) return std::nullopt;  // what may be added to stays below 2^63
-        value = value << 8U | static_cast<unsigned char>(c);
-      }
-      return value;
-    }
-    const std::size_t begin = std::min(all.find_first_not_of(' '), all.size());
-    const std::size_t end = std::min(all.find_first_of(std::string_view(" \0", 2), begin), all.size());
-    std::uint64_t value = 0;  // at most 12 digits of 3 bits
-    const auto [stop, error] = std::from_chars(all.data() + begin, all.data() + end, value, 8);
-    if (error != std::errc() || stop != all.data() + end) return std::nullopt;
-    return value;
-  }
+  [[nodiscard]] std::optional<std::uint64_t> number(TarField field) const;
 
   std::span<const std::byte> block_;
 };
@@ -150,7 +115,63 @@ struct PaxRecord {
 };
 
 /// The record at the beginning of `text`; nothing where there is none.
-[[nodiscard]] inline std::optional<PaxRecord> read_pax_record(std::string_view text) {
+[[nodiscard]] std::optional<PaxRecord> read_pax_record(std::string_view text);
+
+/// The name of a compressed format that a file begins like, or "".
+[[nodiscard]] std::string_view compression_of(std::span<const std::byte> begin);
+
+}  // namespace jessl::data::detail
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::data::detail {
+
+JESSL_INLINE std::string TarHeader::name() const {
+  std::string path(text(tar_name));
+  const std::string_view prefix = text(tar_prefix);
+  if (!prefix.empty() && raw(tar_magic).substr(0, 6) == std::string_view("ustar\0", 6)) {
+    path = std::string(prefix) + "/" + path;
+  }
+  return path;
+}
+
+JESSL_INLINE std::uint64_t TarHeader::sum() const {
+  std::uint64_t total = 0;
+  for (std::size_t i = 0; i < tar_block; ++i) {
+    total += is_checksum(i) ? std::uint64_t{' '} : std::to_integer<std::uint64_t>(block_[i]);
+  }
+  return total;
+}
+
+JESSL_INLINE std::int64_t TarHeader::signed_sum() const {
+  std::int64_t total = 0;
+  for (std::size_t i = 0; i < tar_block; ++i) {
+    total += is_checksum(i) ? std::int64_t{' '} : std::int64_t{static_cast<std::int8_t>(block_[i])};
+  }
+  return total;
+}
+
+JESSL_INLINE std::optional<std::uint64_t> TarHeader::number(TarField field) const {
+  const std::string_view all = raw(field);
+  const auto first = static_cast<unsigned char>(all[0]);
+  if ((first & 0x80U) != 0) {
+    if (first != 0x80U) return std::nullopt;  // negative, or of more bits than anything has
+    std::uint64_t value = 0;
+    for (const char c : all.substr(1)) {
+      if (value >> 55U != 0) return std::nullopt;  // what may be added to stays below 2^63
+      value = value << 8U | static_cast<unsigned char>(c);
+    }
+    return value;
+  }
+  const std::size_t begin = std::min(all.find_first_not_of(' '), all.size());
+  const std::size_t end = std::min(all.find_first_of(std::string_view(" \0", 2), begin), all.size());
+  std::uint64_t value = 0;  // at most 12 digits of 3 bits
+  const auto [stop, error] = std::from_chars(all.data() + begin, all.data() + end, value, 8);
+  if (error != std::errc() || stop != all.data() + end) return std::nullopt;
+  return value;
+}
+
+JESSL_INLINE std::optional<PaxRecord> read_pax_record(std::string_view text) {
   std::size_t length = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), length);
   const auto digits = static_cast<std::size_t>(stop - text.data());
@@ -162,8 +183,7 @@ struct PaxRecord {
   return PaxRecord{pair.substr(0, equals), pair.substr(equals + 1), length};
 }
 
-/// The name of a compressed format that a file begins like, or "".
-[[nodiscard]] inline std::string_view compression_of(std::span<const std::byte> begin) {
+JESSL_INLINE std::string_view compression_of(std::span<const std::byte> begin) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 4> known{{{"\x1f\x8b", "gzip"},
                                                                                 {"BZh", "bzip2"},
                                                                                 {"\xfd"
@@ -177,3 +197,5 @@ struct PaxRecord {
 }
 
 }  // namespace jessl::data::detail
+
+#endif  // JESSL_DEFINITIONS
