@@ -10,6 +10,7 @@
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/algebra.hpp>
@@ -48,30 +49,7 @@ struct BarlowTwins {
   Algebra algebra = Algebra::automatic;  ///< which matrix the squared correlations are summed from
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
-  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
-    check();
-    detail::check_views_of_two_images(name, views, group);
-    const Autocast full_precision(views[0].device().type(), Precision::float32);
-
-    const auto joint = detail::gathered(detail::in_full_precision(views), group);  // V x [W*N, D]
-    const auto rows = static_cast<double>(joint[0].size(0));
-    const auto of_pairs = [&](const torch::Tensor& diagonal, const torch::Tensor& off_squares) {
-      return (1 - diagonal / rows).square().sum(-1) + lambda / (rows * rows) * off_squares;
-    };
-    if (detail::by_gram(algebra, joint[0], joint[1])) {
-      const auto parts = detail::CrossCorrelationFunction::apply(at::TensorList(joint), epsilon);
-      return of_pairs(parts[0], parts[1]).mean();
-    }
-
-    std::vector<torch::Tensor> standardised;  // V x [W*N, D]
-    for (const torch::Tensor& z : joint) {
-      standardised.push_back(std::get<0>(at::native_batch_norm(z, {}, {}, {}, {}, true, 0, epsilon)));
-    }
-    return detail::mean_over_pairs(views.size(), [&](std::size_t a, std::size_t b) {
-      const auto product = detail::split_product(standardised[a], standardised[b], /*by_gram=*/false);
-      return of_pairs(product.diagonal, product.off_squares);
-    });
-  }
+  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const;
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
@@ -84,6 +62,35 @@ struct BarlowTwins {
     jessl::detail::check_setting(epsilon > 0, "loss", name, "epsilon", epsilon, "a finite number > 0");
   }
 };
+
+template <Communicator<torch::Tensor> Group>
+torch::Tensor BarlowTwins::operator()(const std::vector<torch::Tensor>& views, const Group& group) const {
+  check();
+  detail::check_views_of_two_images(name, views, group);
+  const Autocast full_precision(views[0].device().type(), Precision::float32);
+
+  const auto joint = detail::gathered(detail::in_full_precision(views), group);  // V x [W*N, D]
+  const auto rows = static_cast<double>(joint[0].size(0));
+  const auto of_pairs = [&](const torch::Tensor& diagonal, const torch::Tensor& off_squares) {
+    return (1 - diagonal / rows).square().sum(-1) + lambda / (rows * rows) * off_squares;
+  };
+  if (detail::by_gram(algebra, joint[0], joint[1])) {
+    const auto parts = detail::CrossCorrelationFunction::apply(at::TensorList(joint), epsilon);
+    return of_pairs(parts[0], parts[1]).mean();
+  }
+
+  std::vector<torch::Tensor> standardised;  // V x [W*N, D]
+  for (const torch::Tensor& z : joint) {
+    standardised.push_back(std::get<0>(at::native_batch_norm(z, {}, {}, {}, {}, true, 0, epsilon)));
+  }
+  return detail::mean_over_pairs(views.size(), [&](std::size_t a, std::size_t b) {
+    const auto product = detail::split_product(standardised[a], standardised[b], /*by_gram=*/false);
+    return of_pairs(product.diagonal, product.off_squares);
+  });
+}
+
+JESSL_INSTANTIATE(torch::Tensor BarlowTwins::operator()<SingleProcess>(const std::vector<torch::Tensor>& views,
+                                                                       const SingleProcess& group) const);
 
 }  // namespace jessl::loss
 

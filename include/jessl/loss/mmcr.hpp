@@ -8,6 +8,7 @@
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/communicator.hpp>
 #include <jessl/core/detail/check_setting.hpp>
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/loss/concept.hpp>
@@ -40,15 +41,7 @@ struct MMCR {
   double lambda = 0.0;  ///< weight of each image's own singular values; the paper's experiments leave them out, >= 0
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
-  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const {
-    check();
-    detail::check_views_of_two_images(name, views, group);
-    const Autocast full_precision(views[0].device().type(), Precision::float32);
-
-    const auto stacked = torch::stack(detail::unit_rows(views), 1);                            // [N, V, D]
-    const auto value = -detail::NuclearNorm::apply(detail::gathered(stacked.mean(1), group));  // of [W*N, D]
-    return lambda == 0 ? value : value + lambda * detail::NuclearNorm::apply(stacked).mean();  // of N x [V, D]
-  }
+  [[nodiscard]] torch::Tensor operator()(const std::vector<torch::Tensor>& views, const Group& group = {}) const;
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor operator()(const torch::Tensor& z1, const torch::Tensor& z2,
@@ -60,6 +53,20 @@ struct MMCR {
     jessl::detail::check_setting(lambda >= 0, "loss", name, "lambda", lambda, "a finite number >= 0");
   }
 };
+
+template <Communicator<torch::Tensor> Group>
+torch::Tensor MMCR::operator()(const std::vector<torch::Tensor>& views, const Group& group) const {
+  check();
+  detail::check_views_of_two_images(name, views, group);
+  const Autocast full_precision(views[0].device().type(), Precision::float32);
+
+  const auto stacked = torch::stack(detail::unit_rows(views), 1);                            // [N, V, D]
+  const auto value = -detail::NuclearNorm::apply(detail::gathered(stacked.mean(1), group));  // of [W*N, D]
+  return lambda == 0 ? value : value + lambda * detail::NuclearNorm::apply(stacked).mean();  // of N x [V, D]
+}
+
+JESSL_INSTANTIATE(torch::Tensor MMCR::operator()<SingleProcess>(const std::vector<torch::Tensor>& views,
+                                                                const SingleProcess& group) const);
 
 }  // namespace jessl::loss
 

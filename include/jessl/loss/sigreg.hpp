@@ -65,26 +65,7 @@ struct SIGReg {
   /// The loss along given directions, [D, S] of any S and any lengths > 0, the same on all ranks.
   template <Communicator<torch::Tensor> Group = SingleProcess>
   [[nodiscard]] torch::Tensor along(const torch::Tensor& directions, const std::vector<torch::Tensor>& views,
-                                    const Group& group = {}) const {
-    check();
-    detail::check_views(name, views, 1);
-    detail::check_global_views(name, global_views, views.size());
-    JESSL_CHECK(directions.defined() && directions.dim() == 2 && directions.size(0) == views[0].size(1) &&
-                    directions.size(1) >= 1,
-                ShapeError, "jessl::loss::SIGReg: directions are ", shape_of(directions),
-                ", expected [D, S] with D = ", views[0].size(1));
-    const Autocast full_precision(views[0].device().type(), Precision::float32);
-
-    const auto stacked = torch::stack(detail::in_full_precision(views));  // [V, N, D]
-    const auto distance = (stacked - stacked.narrow(0, 0, global_views).mean(0)).square().mean();
-    const auto unit = detail::unit_rows(directions.to(stacked.options().requires_grad(false)).t()).t();  // [D, S]
-    torch::Tensor statistic;
-    for (const torch::Tensor& z : stacked.unbind(0)) {
-      const auto value = epps_pulley(z, unit, group);
-      statistic = statistic.defined() ? statistic + value : value;
-    }
-    return (1 - lambda) * distance + lambda / static_cast<double>(views.size()) * statistic;
-  }
+                                    const Group& group = {}) const;
 
   /// Checks that the global views are large ones.
   void check_batch(const BatchShape& batch) const { detail::check_global_views(name, global_views, batch); }
@@ -118,6 +99,33 @@ struct SIGReg {
     return static_cast<double>(z.size(0) * group.size()) * weights.dot(error.mean(1));
   }
 };
+
+template <Communicator<torch::Tensor> Group>
+torch::Tensor SIGReg::along(const torch::Tensor& directions, const std::vector<torch::Tensor>& views,
+                            const Group& group) const {
+  check();
+  detail::check_views(name, views, 1);
+  detail::check_global_views(name, global_views, views.size());
+  JESSL_CHECK(directions.defined() && directions.dim() == 2 && directions.size(0) == views[0].size(1) &&
+                  directions.size(1) >= 1,
+              ShapeError, "jessl::loss::SIGReg: directions are ", shape_of(directions),
+              ", expected [D, S] with D = ", views[0].size(1));
+  const Autocast full_precision(views[0].device().type(), Precision::float32);
+
+  const auto stacked = torch::stack(detail::in_full_precision(views));  // [V, N, D]
+  const auto distance = (stacked - stacked.narrow(0, 0, global_views).mean(0)).square().mean();
+  const auto unit = detail::unit_rows(directions.to(stacked.options().requires_grad(false)).t()).t();  // [D, S]
+  torch::Tensor statistic;
+  for (const torch::Tensor& z : stacked.unbind(0)) {
+    const auto value = epps_pulley(z, unit, group);
+    statistic = statistic.defined() ? statistic + value : value;
+  }
+  return (1 - lambda) * distance + lambda / static_cast<double>(views.size()) * statistic;
+}
+
+JESSL_INSTANTIATE(torch::Tensor SIGReg::along<SingleProcess>(const torch::Tensor& directions,
+                                                             const std::vector<torch::Tensor>& views,
+                                                             const SingleProcess& group) const);
 
 }  // namespace jessl::loss
 

@@ -52,15 +52,11 @@ struct AdamW {
   void check() const;
 };
 
-}  // namespace jessl::optim
-
-JESSL_OPTIONS(jessl::optim::AdamW, lr, beta1, beta2, epsilon, weight_decay, decay_norm_and_bias);
-
-namespace jessl::optim {
-
 JESSL_INSTANTIATE(class Attached<AdamW>);
 
 }  // namespace jessl::optim
+
+JESSL_OPTIONS(jessl::optim::AdamW, lr, beta1, beta2, epsilon, weight_decay, decay_norm_and_bias);
 
 #if JESSL_DEFINITIONS
 

@@ -59,15 +59,11 @@ struct LARS {
   [[nodiscard]] std::vector<torch::Tensor> adapted(const Batch& batch) const;
 };
 
-}  // namespace jessl::optim
-
-JESSL_OPTIONS(jessl::optim::LARS, lr, momentum, weight_decay, eta, decay_norm_and_bias);
-
-namespace jessl::optim {
-
 JESSL_INSTANTIATE(class Attached<LARS>);
 
 }  // namespace jessl::optim
+
+JESSL_OPTIONS(jessl::optim::LARS, lr, momentum, weight_decay, eta, decay_norm_and_bias);
 
 #if JESSL_DEFINITIONS
 

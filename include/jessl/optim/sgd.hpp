@@ -50,15 +50,11 @@ struct SGD {
   void check() const;
 };
 
-}  // namespace jessl::optim
-
-JESSL_OPTIONS(jessl::optim::SGD, lr, momentum, weight_decay, nesterov, decay_norm_and_bias);
-
-namespace jessl::optim {
-
 JESSL_INSTANTIATE(class Attached<SGD>);
 
 }  // namespace jessl::optim
+
+JESSL_OPTIONS(jessl::optim::SGD, lr, momentum, weight_decay, nesterov, decay_norm_and_bias);
 
 #if JESSL_DEFINITIONS
 
