@@ -80,7 +80,7 @@ class ResidualBlockImpl : public torch::nn::Cloneable<ResidualBlockImpl> {
 
   [[nodiscard]] static std::int64_t expansion(Block block) { return block == Block::basic ? 1 : 4; }
 
-  void reset() override { build(); }
+  JESSL_INLINE void reset() override;
 
   [[nodiscard]] torch::Tensor forward(const torch::Tensor& x);
 
@@ -88,9 +88,6 @@ class ResidualBlockImpl : public torch::nn::Cloneable<ResidualBlockImpl> {
   [[nodiscard]] torch::nn::BatchNorm2d& last_norm() { return norms_[depth() - 1]; }
 
  private:
-  /// Makes and registers the layers.
-  void build();
-
   [[nodiscard]] torch::Tensor downsampled(const torch::Tensor& x);
 
   [[nodiscard]] std::size_t depth() const { return block_ == Block::basic ? 2 : 3; }
@@ -121,7 +118,7 @@ class ResNetImpl : public torch::nn::Cloneable<ResNetImpl> {
 
   explicit ResNetImpl(const ResNetLayout& layout = {});
 
-  void reset() override { build(); }
+  JESSL_INLINE void reset() override;
 
   /// He initialisation: convolutions normal with variance 2 / fan out; norms 1 and 0; statistics 0 and 1.
   void initialise(std::uint64_t seed);
@@ -135,9 +132,6 @@ class ResNetImpl : public torch::nn::Cloneable<ResNetImpl> {
   std::int64_t feature_dim;
 
  private:
-  /// Makes and registers the layers.
-  void build();
-
   [[nodiscard]] torch::Tensor stem(const torch::Tensor& images);
 
   [[nodiscard]] static torch::Tensor pooled(const torch::Tensor& x);
@@ -243,7 +237,7 @@ JESSL_INLINE torch::Tensor ResidualBlockImpl::forward(const torch::Tensor& x) {
   return normalise_relu(*norms_[last], convolve(*convolutions_[last], y), shortcut);
 }
 
-JESSL_INLINE void ResidualBlockImpl::build() {
+JESSL_INLINE void ResidualBlockImpl::reset() {
   const std::int64_t out = width_ * expansion(block_);
   if (block_ == Block::basic) {
     add(0, in_, width_, 3, stride_);
@@ -318,7 +312,7 @@ JESSL_INLINE std::vector<std::pair<std::string, torch::Tensor>> ResNetImpl::bloc
   return outputs;
 }
 
-JESSL_INLINE void ResNetImpl::build() {
+JESSL_INLINE void ResNetImpl::reset() {
   const bool large = options.stem == Stem::large;
   stem_convolution_ = register_module("conv1", detail::convolution(options.in_channels, options.width, large ? 7 : 3,
                                                                    options.stem == Stem::small ? 1 : 2));

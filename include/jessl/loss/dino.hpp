@@ -36,7 +36,7 @@ class DINOStateImpl : public torch::nn::Cloneable<DINOStateImpl> {
  public:
   DINOStateImpl(std::int64_t width, std::int64_t count);
 
-  void reset() override { build(); }
+  JESSL_INLINE void reset() override;
 
   /// Prototypes uniform in +-1/sqrt(D), the teacher's the same; the centre is 0.
   void initialise(std::uint64_t seed);
@@ -55,9 +55,6 @@ class DINOStateImpl : public torch::nn::Cloneable<DINOStateImpl> {
   torch::Tensor prototypes, teacher_prototypes, centre;
 
  private:
-  /// Makes and registers the parameter and the buffers.
-  void build();
-
   std::int64_t width_, count_;
   double epoch_ = std::numeric_limits<double>::infinity();
 };
@@ -190,7 +187,7 @@ JESSL_INLINE void DINOStateImpl::follow(double momentum) {
   }
 }
 
-JESSL_INLINE void DINOStateImpl::build() {
+JESSL_INLINE void DINOStateImpl::reset() {
   prototypes = register_parameter("prototypes", torch::empty({count_, width_}));
   teacher_prototypes = register_buffer("teacher_prototypes", torch::empty({count_, width_}));
   centre = register_buffer("centre", torch::empty({count_}));

@@ -37,7 +37,7 @@ class EmbeddingQueueImpl : public torch::nn::Cloneable<EmbeddingQueueImpl> {
  public:
   EmbeddingQueueImpl(std::int64_t size, std::int64_t width);
 
-  void reset() override { build(); }
+  JESSL_INLINE void reset() override;
 
   /// Random directions, and the first row is the next to go.
   void initialise(std::uint64_t seed);
@@ -67,9 +67,6 @@ class EmbeddingQueueImpl : public torch::nn::Cloneable<EmbeddingQueueImpl> {
   torch::Tensor position;  ///< []: int64, the row that is replaced next
 
  private:
-  /// Makes and registers the buffers.
-  void build();
-
   std::int64_t size_, width_;
   std::weak_ptr<Replaced> replaced_;  // of the last Kept, while it lives
 };
@@ -133,7 +130,7 @@ JESSL_INLINE void EmbeddingQueueImpl::Kept::put_back() {
   queue_.position.copy_(position_);
 }
 
-JESSL_INLINE void EmbeddingQueueImpl::build() {
+JESSL_INLINE void EmbeddingQueueImpl::reset() {
   rows = register_buffer("rows", torch::empty({size_, width_}));
   position = register_buffer("position", torch::zeros({}, torch::kInt64));
   replaced_.reset();  // whoever keeps the rows of a queue does not keep its clone's

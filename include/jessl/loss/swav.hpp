@@ -35,7 +35,7 @@ class SwAVStateImpl : public torch::nn::Cloneable<SwAVStateImpl> {
  public:
   SwAVStateImpl(std::int64_t width, std::int64_t count, std::int64_t global_views, std::int64_t queue_size);
 
-  void reset() override { build(); }
+  JESSL_INLINE void reset() override;
 
   /// Prototypes uniform in +-1/sqrt(D), then of length 1; nothing in the queue.
   void initialise(std::uint64_t seed);
@@ -48,9 +48,6 @@ class SwAVStateImpl : public torch::nn::Cloneable<SwAVStateImpl> {
   torch::Tensor prototypes, queue, queued;
 
  private:
-  /// Makes and registers the parameter and the buffers.
-  void build();
-
   std::int64_t width_, count_, global_views_, queue_size_;
   double epoch_ = std::numeric_limits<double>::infinity();
 };
@@ -200,7 +197,7 @@ JESSL_INLINE void SwAVStateImpl::initialise(std::uint64_t seed) {
   }
 }
 
-JESSL_INLINE void SwAVStateImpl::build() {
+JESSL_INLINE void SwAVStateImpl::reset() {
   prototypes = register_parameter("prototypes", torch::empty({count_, width_}));
   if (queue_size_ > 0) {
     queue = register_buffer("queue", torch::empty({global_views_, queue_size_, width_}));

@@ -111,7 +111,7 @@ class MLPHeadImpl : public torch::nn::Cloneable<MLPHeadImpl> {
  public:
   MLPHeadImpl(std::int64_t in_features, const MLP& settings);
 
-  void reset() override { build(); }
+  JESSL_INLINE void reset() override;
 
   /// Linear layers as settings say; norms 1 and 0; statistics 0 and 1.
   void initialise(std::uint64_t seed);
@@ -124,9 +124,6 @@ class MLPHeadImpl : public torch::nn::Cloneable<MLPHeadImpl> {
   std::int64_t out_features;
 
  private:
-  /// Makes and registers the layers.
-  void build();
-
   std::int64_t in_features_;
   MLP settings_;
   std::vector<torch::nn::Sequential> hidden_;
@@ -208,7 +205,7 @@ JESSL_INLINE std::vector<torch::Tensor> MLPHeadImpl::layers(const torch::Tensor&
   return outputs;
 }
 
-JESSL_INLINE void MLPHeadImpl::build() {
+JESSL_INLINE void MLPHeadImpl::reset() {
   hidden_.clear();
   const std::vector<std::int64_t> widths = settings_.parse();
   std::int64_t width = in_features_;

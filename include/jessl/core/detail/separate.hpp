@@ -7,7 +7,8 @@
 // JESSL_SOURCE, so that there is no include guard here.
 //
 //   JESSL_DEFINITIONS        1 where definitions are read; a header has them at its end, between #if and #endif
-//   JESSL_INLINE             what a definition there begins with
+//   JESSL_INLINE             what a definition there begins with, and in its class the first virtual function that is
+//                            defined there: where that one is not inline, it decides who has the table of them all
 //   JESSL_INSTANTIATE(...)   an instance of a template that others need not compile: class X<void>, or a function
 
 #undef JESSL_DEFINITIONS
@@ -24,5 +25,6 @@
 #define JESSL_INSTANTIATE(...) template __VA_ARGS__
 #else
 #define JESSL_DEFINITIONS 0
+#define JESSL_INLINE
 #define JESSL_INSTANTIATE(...) extern template __VA_ARGS__
 #endif
