@@ -64,10 +64,17 @@ struct Checkpoint {
 
 namespace detail {
 
+/// Values of any kind by name; it becomes a Python dict.
+[[nodiscard]] c10::impl::GenericDict empty_dictionary();
+
 /// CRC-32 of a tensor's values in row-major order. LibTorch's own reader does not look at the sums of the archive.
 [[nodiscard]] std::int64_t checksum(const torch::Tensor& tensor);
 
 [[nodiscard]] std::int64_t checksum(const std::string& text);
+
+/// Pickles `value` and the tensors below it as torch.save does. The tensors' storages follow as records of their own,
+/// each once, however many tensors share it.
+void write_archive(const c10::IValue& value, AtomicFile& file);
 
 }  // namespace detail
 
@@ -93,7 +100,6 @@ JESSL_INLINE const StateDict& Checkpoint::group(const std::string& group_name) c
 
 namespace jessl::io::detail {
 
-/// Values of any kind by name; it becomes a Python dict.
 JESSL_INLINE c10::impl::GenericDict empty_dictionary() {
   return c10::impl::GenericDict(c10::StringType::get(), c10::AnyType::get());
 }
@@ -107,8 +113,6 @@ JESSL_INLINE std::int64_t checksum(const std::string& text) {
   return static_cast<std::int64_t>(::crc32_z(0, reinterpret_cast<const Bytef*>(text.data()), text.size()));
 }
 
-/// Pickles `value` and the tensors below it as torch.save does. The tensors' storages follow as records of their own,
-/// each once, however many tensors share it.
 JESSL_INLINE void write_archive(const c10::IValue& value, AtomicFile& file) {
   // The archive ends itself in its destructor, where an exception would end the program: after a failure it is let
   // believe that all is well, and the failure is thrown when the archive is gone.
