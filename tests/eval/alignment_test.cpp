@@ -30,7 +30,7 @@ TEST_CASE("alignment: right angles, opposite and equal directions, worked out by
   const RowMatrix b = (RowMatrix(3, 2) << 0, 5, 0, -1, 4, 4).finished();
   CHECK(alignment(a, b) == Approx((2.0 + 4.0 + 0.0) / 3.0).epsilon(1e-12));
   CHECK(alignment(a, b, {.alpha = 1.0}) == Approx((std::sqrt(2.0) + 2.0) / 3.0).epsilon(1e-12));
-  CHECK(alignment(a, a) == 0.0);
+  CHECK(alignment(a, a) == Approx(0.0).margin(1e-30));  // one of two products may be fused with the difference
   CHECK(alignment(a, RowMatrix(-a)) == Approx(4.0).epsilon(1e-12));
 }
 

@@ -37,9 +37,9 @@ TEST_CASE("spectrum: the example of the documentation runs", "[eval][spectrum]")
   const double alpha = jessl::eval::alpha_req(spectrum, {.first = 11, .last = 50});
   const double whiteness = jessl::eval::nesum(spectrum);
   // [/example]
-  CHECK(rank == jessl::eval::rank_me(features));
-  CHECK(alpha == jessl::eval::alpha_req(features, {.first = 11, .last = 50}));
-  CHECK(whiteness == jessl::eval::nesum(features));
+  CHECK(rank == Approx(jessl::eval::rank_me(features)).epsilon(1e-12));
+  CHECK(alpha == Approx(jessl::eval::alpha_req(features, {.first = 11, .last = 50})).epsilon(1e-12));
+  CHECK(whiteness == Approx(jessl::eval::nesum(features)).epsilon(1e-12));
 }
 
 TEST_CASE("spectrum: singular values and eigenvalues are NumPy's", "[eval][spectrum]") {
