@@ -7,10 +7,11 @@
 
 #include <jessl/backbone/concept.hpp>
 #include <jessl/backbone/resnet.hpp>
+#include <jessl/backbone/vit.hpp>
 
 namespace jessl::backbone {
 
 /// Every kind of backbone; tests, benchmarks and command lines loop over it.
-inline constexpr auto All = boost::hana::tuple_t<ResNet>;
+inline constexpr auto All = boost::hana::tuple_t<ResNet, ViT>;
 
 }  // namespace jessl::backbone

@@ -75,8 +75,36 @@ TEST_CASE("every backbone: if it casts its images, rounded ones give the same un
     if constexpr (jessl::backbone::casts_images<decltype(make())>()) {
       auto net = make();
       const jessl::Autocast autocast(torch::kCPU, jessl::Precision::bfloat16);
+      torch::manual_seed(3);
       const torch::Tensor features = net->forward(images());
+      torch::manual_seed(3);  // for those that draw in training
       CHECK(torch::equal(features, net->forward(images().to(torch::kBFloat16))));
+    }
+  });
+}
+
+TEST_CASE("every backbone: what a pass draws in training follows from LibTorch's seed", "[backbone][law]") {
+  for_each_backbone([](const auto& make) {
+    auto one = make(), other = make();
+    torch::manual_seed(3);
+    const torch::Tensor features = one->forward(images());
+    torch::manual_seed(3);
+    CHECK(torch::equal(features, other->forward(images())));
+  });
+}
+
+TEST_CASE("every backbone: if it tells its blocks' features, the last are the network's", "[backbone][law]") {
+  for_each_backbone([](const auto& make) {
+    auto net = make();
+    net->eval();
+    if constexpr (requires { net->blocks(images()); }) {
+      const auto blocks = net->blocks(images());
+      REQUIRE(blocks.size() > 1);
+      CHECK(torch::equal(blocks.back().second, net->forward(images())));
+      for (const auto& [name, features] : blocks) {
+        INFO(name);
+        CHECK((features.dim() == 2 && features.size(0) == 2));
+      }
     }
   });
 }
