@@ -6,12 +6,13 @@
 #include <boost/hana/type.hpp>
 
 #include <jessl/backbone/concept.hpp>
+#include <jessl/backbone/convnext.hpp>
 #include <jessl/backbone/resnet.hpp>
 #include <jessl/backbone/vit.hpp>
 
 namespace jessl::backbone {
 
 /// Every kind of backbone; tests, benchmarks and command lines loop over it.
-inline constexpr auto All = boost::hana::tuple_t<ResNet, ViT>;
+inline constexpr auto All = boost::hana::tuple_t<ResNet, ViT, ConvNeXt>;
 
 }  // namespace jessl::backbone

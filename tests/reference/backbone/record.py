@@ -51,6 +51,7 @@ def measure(net, shape, step):
     """The features of images of that shape, every step-th of them, and of each gradient of a weighted sum of all features its
     product with noise and its length. In float64; the network's weights are filled before."""
     net = net.double()
+    net.zero_grad()
     fill(net)
     images = noise(math.prod(shape), 99).reshape(shape).requires_grad_()
     features = net(images)
