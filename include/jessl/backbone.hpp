@@ -8,11 +8,12 @@
 #include <jessl/backbone/concept.hpp>
 #include <jessl/backbone/convnext.hpp>
 #include <jessl/backbone/resnet.hpp>
+#include <jessl/backbone/vgg.hpp>
 #include <jessl/backbone/vit.hpp>
 
 namespace jessl::backbone {
 
 /// Every kind of backbone; tests, benchmarks and command lines loop over it.
-inline constexpr auto All = boost::hana::tuple_t<ResNet, ViT, ConvNeXt>;
+inline constexpr auto All = boost::hana::tuple_t<ResNet, ViT, ConvNeXt, VGG>;
 
 }  // namespace jessl::backbone

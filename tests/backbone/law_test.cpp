@@ -22,6 +22,8 @@ B new_backbone() {
     return jessl::backbone::vit({.width = 32, .depth = 3, .heads = 2, .patch_size = 8, .image_size = 64});
   } else if constexpr (std::same_as<B, jessl::backbone::ConvNeXt>) {
     return jessl::backbone::convnext({.widths = {8, 16, 24, 32}, .layers = {1, 1, 2, 1}});
+  } else if constexpr (std::same_as<B, jessl::backbone::VGG>) {
+    return jessl::backbone::vgg11({.batch_norm = true, .width = 8});
   } else {
     return B();
   }
