@@ -10,10 +10,11 @@
 #include <jessl/backbone/resnet.hpp>
 #include <jessl/backbone/vgg.hpp>
 #include <jessl/backbone/vit.hpp>
+#include <jessl/backbone/wrap.hpp>
 
 namespace jessl::backbone {
 
-/// Every kind of backbone; tests, benchmarks and command lines loop over it.
+/// Every kind of backbone; tests, benchmarks and command lines loop over it. A Wrap is of a network that only its user knows.
 inline constexpr auto All = boost::hana::tuple_t<ResNet, ViT, ConvNeXt, VGG>;
 
 }  // namespace jessl::backbone

@@ -29,6 +29,16 @@ B new_backbone() {
   }
 }
 
+/// A module that is no backbone by itself.
+struct WrappedNetImpl : torch::nn::Module {
+  torch::Tensor forward(const torch::Tensor& images) {
+    return torch::relu(norm->forward(convolution->forward(images))).mean({2, 3});
+  }
+
+  torch::nn::Conv2d convolution = register_module("convolution", torch::nn::Conv2d(3, 8, 3));
+  torch::nn::BatchNorm2d norm = register_module("norm", torch::nn::BatchNorm2d(8));
+};
+
 /// Calls body(make) for every kind of backbone; make() gives a new one.
 template <class Body>
 void for_each_backbone(const Body& body) {
@@ -36,6 +46,8 @@ void for_each_backbone(const Body& body) {
     using B = typename decltype(type)::type;
     body([] { return new_backbone<B>(); });
   });
+  const auto wrapped = [] { return std::make_shared<WrappedNetImpl>(); };
+  body([&] { return jessl::backbone::wrap({.feature_dim = 8}, wrapped); });
 }
 
 torch::Tensor images() { return torch::sin(0.37 * torch::arange(2 * 3 * 32 * 32)).view({2, 3, 32, 32}); }
