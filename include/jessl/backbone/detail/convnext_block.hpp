@@ -4,7 +4,9 @@
 
 #include <cstdint>
 
+#include <jessl/backbone/detail/depthwise.hpp>
 #include <jessl/backbone/detail/layer_norm.hpp>
+#include <jessl/backbone/detail/patches.hpp>
 #include <jessl/backbone/detail/residual.hpp>
 #include <jessl/core/detail/separate.hpp>
 #include <jessl/core/tensor.hpp>
@@ -105,7 +107,7 @@ JESSL_INLINE void ConvNeXtStemImpl::reset() {
 }
 
 JESSL_INLINE torch::Tensor ConvNeXtStemImpl::forward(const torch::Tensor& images) {
-  return norm_->over_channels(convolution_->forward(images));
+  return norm_->over_channels(convolve_patches(*convolution_, images));
 }
 
 JESSL_INLINE ConvNeXtDownsamplingImpl::ConvNeXtDownsamplingImpl(std::int64_t in, std::int64_t out)
@@ -120,7 +122,7 @@ JESSL_INLINE void ConvNeXtDownsamplingImpl::reset() {
 }
 
 JESSL_INLINE torch::Tensor ConvNeXtDownsamplingImpl::forward(const torch::Tensor& x) {
-  return convolution_->forward(norm_->over_channels(x));
+  return convolve_patches(*convolution_, norm_->over_channels(x));
 }
 
 JESSL_INLINE ConvNeXtBranchImpl::ConvNeXtBranchImpl(std::int64_t width) : width_(width) { reset(); }
@@ -134,7 +136,7 @@ JESSL_INLINE void ConvNeXtBranchImpl::reset() {
 }
 
 JESSL_INLINE torch::Tensor ConvNeXtBranchImpl::forward(const torch::Tensor& x) {
-  const torch::Tensor pixels = convolution_->forward(x).permute({0, 2, 3, 1});  // [N, H, W, width]
+  const torch::Tensor pixels = convolve_depthwise(*convolution_, x).permute({0, 2, 3, 1});  // [N, H, W, width]
   return narrowing_->forward(at::gelu(widening_->forward(norm_->forward(pixels)))).permute({0, 3, 1, 2});
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <jessl/backbone/detail/layer_norm.hpp>
+#include <jessl/backbone/detail/patches.hpp>
 #include <jessl/backbone/detail/residual.hpp>
 #include <jessl/core/detail/separate.hpp>
 #include <jessl/core/tensor.hpp>
@@ -129,7 +130,9 @@ JESSL_INLINE void PatchEmbeddingImpl::reset() {
 }
 
 JESSL_INLINE torch::Tensor PatchEmbeddingImpl::forward(const torch::Tensor& images) {
-  return proj_->forward(images).flatten(2).transpose(1, 2);  // [N, T, width]; no copy of a map that is channels last
+  return convolve_patches(*proj_, images)
+      .flatten(2)
+      .transpose(1, 2);  // [N, T, width]; no copy of a map that is channels last
 }
 
 JESSL_INLINE AttentionImpl::AttentionImpl(std::int64_t width, std::int64_t heads) : width_(width), heads_(heads) {
