@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Laws that every backbone obeys.
+#include <algorithm>
+#include <concepts>
+#include <memory>
+#include <type_traits>
+#include <vector>
+
 #include <catch2/catch.hpp>
 
 #include <boost/hana/for_each.hpp>
@@ -9,13 +15,39 @@
 
 namespace {
 
-/// Calls body(make) for every kind of backbone; make() gives a new default one.
+/// A new default one, or a smaller one where the default takes long.
+template <class B>
+B new_backbone() {
+  if constexpr (std::same_as<B, jessl::backbone::ViT>) {
+    return jessl::backbone::vit({.width = 32, .depth = 3, .heads = 2, .patch_size = 8, .image_size = 64});
+  } else if constexpr (std::same_as<B, jessl::backbone::ConvNeXt>) {
+    return jessl::backbone::convnext({.widths = {8, 16, 24, 32}, .layers = {1, 1, 2, 1}});
+  } else if constexpr (std::same_as<B, jessl::backbone::VGG>) {
+    return jessl::backbone::vgg11({.batch_norm = true, .width = 8});
+  } else {
+    return B();
+  }
+}
+
+/// A module that is no backbone by itself.
+struct WrappedNetImpl : torch::nn::Module {
+  torch::Tensor forward(const torch::Tensor& images) {
+    return torch::relu(norm->forward(convolution->forward(images))).mean({2, 3});
+  }
+
+  torch::nn::Conv2d convolution = register_module("convolution", torch::nn::Conv2d(3, 8, 3));
+  torch::nn::BatchNorm2d norm = register_module("norm", torch::nn::BatchNorm2d(8));
+};
+
+/// Calls body(make) for every kind of backbone; make() gives a new one.
 template <class Body>
 void for_each_backbone(const Body& body) {
   boost::hana::for_each(jessl::backbone::All, [&](auto type) {
     using B = typename decltype(type)::type;
-    body([] { return B(); });
+    body([] { return new_backbone<B>(); });
   });
+  const auto wrapped = [] { return std::make_shared<WrappedNetImpl>(); };
+  body([&] { return jessl::backbone::wrap({.feature_dim = 8}, wrapped); });
 }
 
 torch::Tensor images() { return torch::sin(0.37 * torch::arange(2 * 3 * 32 * 32)).view({2, 3, 32, 32}); }
@@ -75,8 +107,36 @@ TEST_CASE("every backbone: if it casts its images, rounded ones give the same un
     if constexpr (jessl::backbone::casts_images<decltype(make())>()) {
       auto net = make();
       const jessl::Autocast autocast(torch::kCPU, jessl::Precision::bfloat16);
+      torch::manual_seed(3);
       const torch::Tensor features = net->forward(images());
+      torch::manual_seed(3);  // for those that draw in training
       CHECK(torch::equal(features, net->forward(images().to(torch::kBFloat16))));
+    }
+  });
+}
+
+TEST_CASE("every backbone: what a pass draws in training follows from LibTorch's seed", "[backbone][law]") {
+  for_each_backbone([](const auto& make) {
+    auto one = make(), other = make();
+    torch::manual_seed(3);
+    const torch::Tensor features = one->forward(images());
+    torch::manual_seed(3);
+    CHECK(torch::equal(features, other->forward(images())));
+  });
+}
+
+TEST_CASE("every backbone: if it tells its blocks' features, the last are the network's", "[backbone][law]") {
+  for_each_backbone([](const auto& make) {
+    auto net = make();
+    net->eval();
+    if constexpr (requires { net->blocks(images()); }) {
+      const auto blocks = net->blocks(images());
+      REQUIRE(blocks.size() > 1);
+      CHECK(torch::equal(blocks.back().second, net->forward(images())));
+      for (const auto& [name, features] : blocks) {
+        INFO(name);
+        CHECK((features.dim() == 2 && features.size(0) == 2));
+      }
     }
   });
 }
