@@ -78,7 +78,7 @@ void cut(const std::filesystem::path& path, std::uintmax_t bytes) {
   std::filesystem::resize_file(path, std::filesystem::file_size(path) - bytes);
 }
 
-/// A line for each event in the files of a folder: "step 3 train/loss=0.5 ...", or "restart at 4".
+/// A line for each event in the files of a folder: "step 3 train/loss=0.5 ...", or "step 4 start".
 std::vector<std::string> events(const std::filesystem::path& folder) {
   std::vector<std::string> lines;
   for (const std::filesystem::path& path : files(folder)) {
@@ -89,7 +89,7 @@ std::vector<std::string> events(const std::filesystem::path& folder) {
       for (train::detail::Fields event(record); event.next();) {
         if (event.field() == 2) step = event.whole();
         if (event.field() == 3) text += ' ' + std::string(event.bytes());
-        if (event.field() == 7) text += " restart";
+        if (event.field() == 7) text += " start";
         if (event.field() != 5) continue;
         for (train::detail::Fields summary(event.bytes()); summary.next();) {
           for (train::detail::Fields value(summary.bytes()); value.next();) {
@@ -196,6 +196,7 @@ TEST_CASE("TensorBoard: has the scalars of each step and what callbacks measure"
   state.after_measurement({.step = 2, .by = "B", .values = {{"x", 3}, {"comment", "no number"}}});
   state.finish();
   const std::vector<std::string> expected{"step 0 brain.Event:2",
+                                          "step 0 start",
                                           "step 0 configuration resolved",
                                           "step 1 train/loss=1" + board::described,
                                           "step 2 train/loss=0.5" + board::described,
@@ -220,13 +221,13 @@ TEST_CASE("TensorBoard: a resumed run marks where it goes on, in a file of its o
   CHECK(log.messages.empty());
   CHECK(board::files(folder / "board").size() == 3);
   const std::vector<std::string> lines = board::events(folder / "board");
-  REQUIRE(lines.size() == 5 + 4 + 4);
-  CHECK(lines[4] == "step 3 train/loss=0.33333334" + board::described);
-  for (const std::size_t begin : {5U, 9U}) {
+  REQUIRE(lines.size() == 6 + 4 + 4);
+  CHECK(lines[5] == "step 3 train/loss=0.33333334" + board::described);
+  for (const std::size_t begin : {6U, 10U}) {
     CHECK(lines[begin] == "step 0 brain.Event:2");
-    CHECK(lines[begin + 1] == "step 3 restart");
+    CHECK(lines[begin + 1] == "step 3 start");
     CHECK(lines[begin + 2] == "step 3 configuration resolved");
-    CHECK(lines[begin + 3] == lines[4]);
+    CHECK(lines[begin + 3] == lines[5]);
   }
 }
 
@@ -254,7 +255,7 @@ TEST_CASE("TensorBoard: a new run moves the files of an earlier one, and a resum
   }
   CHECK(log.contains("the event files of the run that is resumed were in"));
   CHECK_FALSE(std::filesystem::exists(folder / "board/previous"));
-  CHECK(board::events(folder / "board/previous-2").size() == 7);
+  CHECK(board::events(folder / "board/previous-2").size() == 8);
   CHECK(board::files(folder / "board").size() == 2);
   CHECK(board::events(folder / "board").size() == own.size() + 4);
 }
@@ -284,7 +285,7 @@ TEST_CASE("TensorBoard: a resumed run without its own files warns", "[train][ten
 TEST_CASE("TensorBoard: records are handed over after so many steps or seconds, and at the end",
           "[train][tensorboard]") {
   const fixtures::TemporaryFolder folder;
-  const auto steps_in = [&] { return board::events(folder / "board").size() - 2; };
+  const auto steps_in = [&] { return board::events(folder / "board").size() - 3; };
   auto state =
       train::TensorBoard{.folder = folder / "board", .flush_steps = 3, .flush_seconds = 1e9}.start(board::run_of());
   board::take_steps(state, 1, 2);
@@ -299,7 +300,7 @@ TEST_CASE("TensorBoard: records are handed over after so many steps or seconds, 
   auto other =
       train::TensorBoard{.folder = folder / "other", .flush_steps = 100, .flush_seconds = 0}.start(board::run_of());
   board::take_steps(other, 1, 1);
-  CHECK(board::events(folder / "other").size() == 3);
+  CHECK(board::events(folder / "other").size() == 4);
 }
 
 TEST_CASE("TensorBoard: records that a full disk refuses are written when it has room again", "[train][tensorboard]") {
@@ -317,7 +318,7 @@ TEST_CASE("TensorBoard: records that a full disk refuses are written when it has
   CHECK(log.contains("Its records are kept until it can be written"));
   board::take_steps(state, 5, 5);
   state.finish();
-  CHECK(board::events(folder / "board").size() == 2 + 5);
+  CHECK(board::events(folder / "board").size() == 3 + 5);
 }
 
 TEST_CASE("TensorBoard: what can't be is known before the first step", "[train][tensorboard]") {
@@ -359,16 +360,16 @@ TEST_CASE("TensorBoard, CSV: a run killed with kill -9 resumes without a step tw
   REQUIRE(::waitpid(child, &status, 0) == child);
   REQUIRE(WIFSIGNALED(status));
   REQUIRE(WTERMSIG(status) == SIGKILL);
-  CHECK(board::events(folder / "board").size() == 2 + 7);
+  CHECK(board::events(folder / "board").size() == 3 + 7);
 
   FitOptions options = fixtures::small_run();
   options.resume = folder / "checkpoint.pt";
   fixtures::small_trainer().fit(fixtures::stripes(), options, train::TensorBoard{folder / "board"},
                                 train::CSV{folder / "metrics.csv"});
   const std::vector<std::string> lines = board::events(folder / "board");
-  REQUIRE(lines.size() == 2 + 7 + 3 + 6);
-  CHECK(lines[10] == "step 7 restart");
-  CHECK(lines[12].substr(0, 24) == lines[8].substr(0, 24));  // step 7 and its loss: the same, to the last digits
+  REQUIRE(lines.size() == 3 + 7 + 3 + 6);
+  CHECK(lines[11] == "step 7 start");
+  CHECK(lines[13].substr(0, 24) == lines[9].substr(0, 24));  // step 7 and its loss: the same, to the last digits
   std::ifstream table(folder / "metrics.csv");
   const auto rows = std::count(std::istreambuf_iterator<char>(table), std::istreambuf_iterator<char>(), '\n');
   CHECK(rows == 1 + 12);
@@ -408,8 +409,9 @@ TEST_CASE("TensorBoard: its own reader finds a resumed run's steps once", "[trai
   CHECK(read["scalars"]["train/learning_rate"].size() == 7);
   CHECK(read["scalars"]["Probe/test/representation/top1"] == Json::array({{3, 0.25}, {6, 0.75}}));
   CHECK(read["descriptions"]["Probe/test/representation/top1"] == "    {\"k\":20}");
-  CHECK(read["tables"] == Json({"Probe/test/representation/top1", "train/images_per_second", "train/learning_rate",
-                                "train/loader_seconds", "train/loss"}));
+  CHECK(read["newer"].size() == 5);
+  CHECK(read["newer"]["train/loss"] == Json({1, 2, 3, 4, 5, 6, 7}));
+  CHECK(read["newer"]["Probe/test/representation/top1"] == Json({3, 6}));
   REQUIRE(read["texts"]["configuration"].size() == 2);
   CHECK(read["texts"]["configuration"][0][0] == 0);
   CHECK(read["texts"]["configuration"][1][0] == 5);

@@ -141,8 +141,8 @@ JESSL_INLINE TensorBoard::State::State(const TensorBoard& settings, const Run& r
   // event.proto: 3 is file_version, 5 summary, 7 session_log, whose 1 is status and START = 1.
   head_ = detail::event_record(event(0).bytes(3, "brain.Event:2").encoded());
   const std::int64_t first = run.first_step > 0 ? run.first_step + 1 : 0;
-  if (run.first_step > 0)
-    head_ += detail::event_record(event(first).message(7, detail::Message().whole(1, 1)).encoded());
+  // TensorBoard takes the first START of a folder for the beginning, and the others for restarts: a new run has one, too.
+  head_ += detail::event_record(event(first).message(7, detail::Message().whole(1, 1)).encoded());
   const detail::Message texts = detail::Message()
                                     .message(1, text("configuration", run.configuration))
                                     .message(1, text("resolved", jessl::to_json(run.resolved)));
@@ -227,7 +227,7 @@ JESSL_INLINE TensorBoard::State::Logged TensorBoard::State::logged_until(const s
           if (tag == loss_tag) loss = value;
         }
       }
-      if (begins && of <= logged.last) logged = {.last = of - 1};
+      if (begins && of > 0 && of <= logged.last) logged = {.last = of - 1};
       if (!loss || of > step) continue;
       logged = {.last = of, .loss = *loss};
     }
