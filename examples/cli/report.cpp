@@ -690,19 +690,42 @@ std::string table_head(const std::vector<RunFolder>& runs, const std::vector<std
   return html + "</tr></thead>";
 }
 
-/// `joined`: what all runs share stands once.
-std::string table_rows(const std::vector<Row>& rows, bool joined) {
+/// A row for each figure, a cell for each run.
+std::string table_rows(const std::vector<Row>& rows) {
   std::string html;
   for (const Row& row : rows) {
-    const bool differs =
-        std::adjacent_find(row.values.begin(), row.values.end(), std::not_equal_to<>()) != row.values.end();
-    html += joined && differs ? "<tr class=\"differs\">" : "<tr>";
+    html += "<tr><th scope=\"row\">" + escape(row.name) + "</th>";
+    for (const std::string& value : row.values)
+      html += "<td class=\"number\">" + (value.empty() ? std::string("–") : escape(value)) + "</td>";
+    html += "</tr>\n";
+  }
+  return html;
+}
+
+/// A row for each setting: what all runs share stands once, and what differs is marked. That a run lacks a setting is a difference
+/// where it tells others of that part: a run that says nothing of its augmentation does not differ in it.
+std::string setting_rows(const std::vector<Row>& rows) {
+  const auto part = [](const Row& row) { return row.name.substr(0, row.name.find_first_of(".[")); };
+  std::map<std::string, std::vector<bool>> told;  // by which runs
+  for (const Row& row : rows) {
+    std::vector<bool>& by = told[part(row)];
+    by.resize(row.values.size());
+    for (std::size_t i = 0; i < row.values.size(); ++i) by[i] = by[i] || !row.values[i].empty();
+  }
+  std::string html;
+  for (const Row& row : rows) {
+    const std::vector<bool>& by = told[part(row)];
+    std::vector<std::string> values;  // of the runs that tell
+    for (std::size_t i = 0; i < row.values.size(); ++i) {
+      if (by[i]) values.push_back(row.values[i]);
+    }
+    const bool differs = std::adjacent_find(values.begin(), values.end(), std::not_equal_to<>()) != values.end();
+    html += differs ? "<tr class=\"differs\">" : "<tr>";
     html += "<th scope=\"row\">" + escape(row.name) + "</th>";
-    if (joined && !differs) {
-      html += concat("<td colspan=\"", row.values.size(), "\">") + escape(row.values[0]) + "</td>";
+    if (!differs && values.size() == row.values.size()) {
+      html += concat("<td colspan=\"", values.size(), "\">") + escape(values[0]) + "</td>";
     } else {
-      for (const std::string& value : row.values)
-        html += "<td class=\"number\">" + (value.empty() ? std::string("–") : escape(value)) + "</td>";
+      for (const std::string& value : row.values) html += "<td>" + (value.empty() ? "–" : escape(value)) + "</td>";
     }
     html += "</tr>\n";
   }
@@ -744,7 +767,7 @@ std::string results_section(std::vector<RunFolder> runs) {
   const auto group = [&](const std::string& name, const std::vector<Row>& rows) {
     if (rows.empty()) return;
     body += concat("<tr><th class=\"group\" scope=\"rowgroup\" colspan=\"", runs.size() + 1, "\">") + escape(name) +
-            "</th></tr>\n" + table_rows(rows, /*joined=*/false);
+            "</th></tr>\n" + table_rows(rows);
   };
   const std::vector<RunFolder> given = runs;
   for (std::size_t i = 0; i < runs.size(); ++i) runs[i].results = summary_of(given[i]);
@@ -831,7 +854,7 @@ std::string configuration_section(const std::vector<RunFolder>& runs) {
       if (!(runs[i].*entries).empty()) columns.push_back(i);
     }
     if (columns.empty()) return std::string();
-    const std::string rows = table_rows(rows_of(runs, columns, entries), /*joined=*/true);
+    const std::string rows = setting_rows(rows_of(runs, columns, entries));
     std::string html;
     if (rows.find("class=\"differs\"") != std::string::npos)
       html += "<div class=\"tools\"><label><input type=\"checkbox\" data-table=\"" + id +

@@ -144,6 +144,10 @@ expect("a run's name is what tells it from the others", [run["name"] for run in 
 both = written("both.html", make_run("a/run", 1, pictures=()), make_run("b/run", 2, pictures=()))
 expect("equal names have their folders", [run["name"] for run in data_of(both)["runs"]] == ["a/run", "b/run"])
 expect("settings that differ are marked", re.search(r'<tr class="differs"><th scope="row">loss</th>', both) is not None)
+silent = make_run("silent", 2, pictures=())
+(silent / "summary.json").write_text(json.dumps({"config": {"loss": {"name": "NTXent", "temperature": 0.1}}}))
+told = written("told.html", first, silent)
+expect("what a run does not tell of is no difference", "differs\"><th" not in told and "augmentation.views" in told)
 protocols = next(chart for chart in data_of(both)["charts"] if chart["title"] == "KNNMonitor: top-1 accuracy")["notes"]
 expect(f"protocols that differ are told: {protocols}", protocols == ["The protocols differ.", "a/run: k 20", "b/run: k 40"])
 
