@@ -8,6 +8,7 @@
 #include <jessl/train/callback.hpp>
 #include <jessl/train/checkpoint_every.hpp>
 #include <jessl/train/collapse_monitor.hpp>
+#include <jessl/train/csv.hpp>
 #include <jessl/train/fine_tuning.hpp>
 #include <jessl/train/json_lines.hpp>
 #include <jessl/train/knn_monitor.hpp>
@@ -21,6 +22,7 @@
 #include <jessl/train/progress.hpp>
 #include <jessl/train/rank_monitor.hpp>
 #include <jessl/train/record.hpp>
+#include <jessl/train/tensorboard.hpp>
 #include <jessl/train/tensors.hpp>
 #include <jessl/train/trainer.hpp>
 #include <jessl/train/view_grid.hpp>
@@ -28,6 +30,7 @@
 namespace jessl::train {
 
 /// The callbacks that need nothing but a run, for tests and programs that loop over them.
-inline constexpr auto All = boost::hana::tuple_t<Progress, JSONLines, CheckpointEvery, OnlineProbe, CollapseMonitor>;
+inline constexpr auto All =
+    boost::hana::tuple_t<Progress, JSONLines, CSV, TensorBoard, CheckpointEvery, OnlineProbe, CollapseMonitor>;
 
 }  // namespace jessl::train
