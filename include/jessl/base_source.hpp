@@ -14,6 +14,7 @@
 #include <jessl/io/json.hpp>
 #include <jessl/io/png.hpp>
 #include <jessl/io/task_list.hpp>
+#include <jessl/train/neighbour_sheet.hpp>
 #include <jessl/train/view_grid.hpp>
 #if __has_include(<umappp/umappp.hpp>)
 #include <jessl/eval/umap.hpp>

@@ -15,6 +15,7 @@
 #include <jessl/io/json.hpp>
 #include <jessl/io/png.hpp>
 #include <jessl/io/task_list.hpp>
+#include <jessl/train/neighbour_sheet.hpp>
 #include <jessl/train/view_grid.hpp>
 
 #define JESSL_SOURCE

@@ -69,7 +69,7 @@ class ConvNeXtImpl : public torch::nn::Cloneable<ConvNeXtImpl> {
 
   explicit ConvNeXtImpl(const ConvNeXtLayout& layout = {});
 
-  void reset() override;
+  JESSL_INLINE void reset() override;
 
   /// torchvision's: weights normal with deviation 0.02, biases 0, norms 1 and 0, the branches' factors as set.
   void initialise(std::uint64_t seed);

@@ -61,7 +61,7 @@ class VGGFeaturesImpl : public torch::nn::Cloneable<VGGFeaturesImpl> {
  public:
   explicit VGGFeaturesImpl(const VGGLayout& layout);
 
-  void reset() override;
+  JESSL_INLINE void reset() override;
 
   /// A stage with its max pooling at the end: [N, C, H, W] -> [N, C', H / 2, W / 2].
   [[nodiscard]] torch::Tensor stage(std::size_t number, torch::Tensor x);
@@ -91,7 +91,7 @@ class VGGImpl : public torch::nn::Cloneable<VGGImpl> {
 
   explicit VGGImpl(const VGGLayout& layout = {});
 
-  void reset() override;
+  JESSL_INLINE void reset() override;
 
   /// torchvision's: convolutions normal with variance 2 / fan out, biases 0; norms 1 and 0; statistics 0 and 1.
   void initialise(std::uint64_t seed);

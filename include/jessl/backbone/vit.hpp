@@ -80,7 +80,7 @@ class ViTImpl : public torch::nn::Cloneable<ViTImpl> {
 
   explicit ViTImpl(const ViTLayout& layout = {});
 
-  void reset() override;
+  JESSL_INLINE void reset() override;
 
   /// timm's: linear weights and positions normal with deviation 0.02, the class token with 1e-6, the patches' convolution
   /// uniform in +-1 / sqrt(fan in); biases 0, norms 1 and 0.

@@ -18,7 +18,7 @@ class ConvNeXtStemImpl : public torch::nn::Cloneable<ConvNeXtStemImpl> {
  public:
   ConvNeXtStemImpl(std::int64_t channels, std::int64_t width, std::int64_t size);
 
-  void reset() override;
+  JESSL_INLINE void reset() override;
 
   /// [N, channels, H, W] -> [N, width, H / size, W / size], channels last
   [[nodiscard]] torch::Tensor forward(const torch::Tensor& images);
@@ -37,7 +37,7 @@ class ConvNeXtDownsamplingImpl : public torch::nn::Cloneable<ConvNeXtDownsamplin
  public:
   ConvNeXtDownsamplingImpl(std::int64_t in, std::int64_t out);
 
-  void reset() override;
+  JESSL_INLINE void reset() override;
 
   /// [N, in, H, W] -> [N, out, H / 2, W / 2]
   [[nodiscard]] torch::Tensor forward(const torch::Tensor& x);
@@ -55,7 +55,7 @@ class ConvNeXtBranchImpl : public torch::nn::Cloneable<ConvNeXtBranchImpl> {
  public:
   explicit ConvNeXtBranchImpl(std::int64_t width);
 
-  void reset() override;
+  JESSL_INLINE void reset() override;
 
   /// [N, width, H, W] -> the same, channels last
   [[nodiscard]] torch::Tensor forward(const torch::Tensor& x);
@@ -74,7 +74,7 @@ class ConvNeXtBlockImpl : public torch::nn::Cloneable<ConvNeXtBlockImpl> {
  public:
   ConvNeXtBlockImpl(std::int64_t width, double layer_scale);
 
-  void reset() override;
+  JESSL_INLINE void reset() override;
 
   /// The factors as they start.
   void initialise();

@@ -15,7 +15,7 @@ class LayerNormImpl : public torch::nn::Cloneable<LayerNormImpl> {
  public:
   explicit LayerNormImpl(std::int64_t width);
 
-  void reset() override;
+  JESSL_INLINE void reset() override;
 
   /// Scale 1, shift 0.
   void initialise();

@@ -19,7 +19,7 @@ class PatchEmbeddingImpl : public torch::nn::Cloneable<PatchEmbeddingImpl> {
  public:
   PatchEmbeddingImpl(std::int64_t channels, std::int64_t width, std::int64_t patch);
 
-  void reset() override;
+  JESSL_INLINE void reset() override;
 
   /// [N, C, H, W] -> [N, H / patch * W / patch, width], row by row
   [[nodiscard]] torch::Tensor forward(const torch::Tensor& images);
@@ -37,7 +37,7 @@ class AttentionImpl : public torch::nn::Cloneable<AttentionImpl> {
  public:
   AttentionImpl(std::int64_t width, std::int64_t heads);
 
-  void reset() override;
+  JESSL_INLINE void reset() override;
 
   /// [N, T, width] -> the same
   [[nodiscard]] torch::Tensor forward(const torch::Tensor& x);
@@ -55,7 +55,7 @@ class FeedForwardImpl : public torch::nn::Cloneable<FeedForwardImpl> {
  public:
   FeedForwardImpl(std::int64_t width, std::int64_t hidden);
 
-  void reset() override;
+  JESSL_INLINE void reset() override;
 
   /// [N, T, width] -> the same
   [[nodiscard]] torch::Tensor forward(const torch::Tensor& x);
@@ -73,7 +73,7 @@ class LayerScaleImpl : public torch::nn::Cloneable<LayerScaleImpl> {
  public:
   LayerScaleImpl(std::int64_t width, double from);
 
-  void reset() override;
+  JESSL_INLINE void reset() override;
 
   torch::Tensor gamma;
   double start;
@@ -89,7 +89,7 @@ class TransformerBlockImpl : public torch::nn::Cloneable<TransformerBlockImpl> {
   /// Without layer scale where `layer_scale` is 0.
   TransformerBlockImpl(std::int64_t width, std::int64_t heads, std::int64_t hidden, double layer_scale);
 
-  void reset() override;
+  JESSL_INLINE void reset() override;
 
   /// [N, T, width] -> the same; the factors of stochastic depth are [N] or undefined, of attention and of what follows it.
   [[nodiscard]] torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& attention_factor,
