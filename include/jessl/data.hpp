@@ -5,6 +5,7 @@
 #include <boost/hana/tuple.hpp>
 #include <boost/hana/type.hpp>
 
+#include <jessl/data/any_dataset.hpp>
 #include <jessl/data/array_dataset.hpp>
 #include <jessl/data/batch.hpp>
 #include <jessl/data/beton.hpp>
@@ -35,6 +36,6 @@ namespace jessl::data {
 
 /// Every kind of data set, for the law tests, benchmarks and the command line's choices.
 inline constexpr auto All =
-    boost::hana::tuple_t<ArrayDataset, Beton, CIFAR10, IDX, ImageFolder, Subset<ArrayDataset>, TarShards>;
+    boost::hana::tuple_t<AnyDataset, ArrayDataset, Beton, CIFAR10, IDX, ImageFolder, Subset<ArrayDataset>, TarShards>;
 
 }  // namespace jessl::data

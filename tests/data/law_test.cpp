@@ -44,6 +44,8 @@ template <class D>
 D example(const data_test::TemporaryFolder& folder) {
   if constexpr (std::is_same_v<D, data::ArrayDataset>) {
     return data_test::pictures(12, 5, 3);
+  } else if constexpr (std::is_same_v<D, data::AnyDataset>) {
+    return D(data_test::pictures(12, 5, 3));
   } else if constexpr (std::is_same_v<D, data::Beton>) {
     return D(data_test::write_mixed(folder));
   } else if constexpr (std::is_same_v<D, data::Subset<data::ArrayDataset>>) {
