@@ -31,7 +31,6 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
-#include <variant>
 #include <vector>
 
 using namespace jessl;
@@ -64,58 +63,29 @@ struct Settings {
 };
 JESSL_OPTIONS(Settings, data, preset, options, size, images, zoom, seed, epoch, parameters, out);
 
-/// A data set of any of the library's formats. The type is chosen here once, so that the grid is compiled once a preset.
-class AnyDataset {
- public:
-  using Any = std::variant<data::IDX, data::CIFAR10, data::ImageFolder, data::Beton, data::TarShards>;
-
-  explicit AnyDataset(Any any) : any_(std::move(any)) {}
-
-  [[nodiscard]] std::int64_t size() const {
-    return std::visit([](const auto& set) { return set.size(); }, any_);
-  }
-  [[nodiscard]] std::int64_t channels() const {
-    return std::visit([](const auto& set) { return set.channels(); }, any_);
-  }
-  [[nodiscard]] std::int64_t classes() const {
-    return std::visit([](const auto& set) { return set.classes(); }, any_);
-  }
-  [[nodiscard]] std::int64_t label(std::int64_t i) const {
-    return std::visit([i](const auto& set) { return set.label(i); }, any_);
-  }
-  [[nodiscard]] EncodedImage read(std::int64_t i, std::vector<std::byte>& storage) const {
-    return std::visit([&](const auto& set) { return set.read(i, storage); }, any_);
-  }
-  [[nodiscard]] std::string describe(std::int64_t i) const {
-    return std::visit([i](const auto& set) { return set.describe(i); }, any_);
-  }
-
- private:
-  Any any_;
-};
-
 /// The data set that lies at a path, by what the file is called or which files are in the folder.
-AnyDataset open(const std::string& given) {
-  if (given.empty()) return AnyDataset(data::IDX::fashion_mnist(data::Split::train));
+data::AnyDataset open(const std::string& given) {
+  if (given.empty()) return data::AnyDataset(data::IDX::fashion_mnist(data::Split::train));
   namespace fs = std::filesystem;
   const fs::path path = given;
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) {
     const auto has = [&](const char* name) { return fs::exists(path / name, ignored); };
     if (has("data_batch_1.bin") || has("cifar-10-batches-bin"))
-      return AnyDataset(data::CIFAR10(given, data::Split::train));
+      return data::AnyDataset(data::CIFAR10(given, data::Split::train));
     for (const std::string packed : {"", ".gz"}) {
       const std::string labels = (path / ("train-labels-idx1-ubyte" + packed)).string();
       const std::string images = (path / ("train-images-idx3-ubyte" + packed)).string();
-      if (fs::exists(images, ignored)) return AnyDataset(data::IDX(images, fs::exists(labels, ignored) ? labels : ""));
+      if (fs::exists(images, ignored))
+        return data::AnyDataset(data::IDX(images, fs::exists(labels, ignored) ? labels : ""));
     }
-    return AnyDataset(data::ImageFolder(given));
+    return data::AnyDataset(data::ImageFolder(given));
   }
   const std::string name = path.filename().string();
-  if (name.ends_with(".tar")) return AnyDataset(data::TarShards(given));
+  if (name.ends_with(".tar")) return data::AnyDataset(data::TarShards(given));
   JESSL_CHECK(fs::exists(path, ignored), DataError, "data is \"", given, "\": there is no such file or folder");
-  if (name.ends_with(".beton")) return AnyDataset(data::Beton(given));
-  if (name.ends_with("-idx3-ubyte") || name.ends_with("-idx3-ubyte.gz")) return AnyDataset(data::IDX(given));
+  if (name.ends_with(".beton")) return data::AnyDataset(data::Beton(given));
+  if (name.ends_with("-idx3-ubyte") || name.ends_with("-idx3-ubyte.gz")) return data::AnyDataset(data::IDX(given));
   fail<DataError>(
       "data is \"", given,
       "\", which is no kind of data set that is known here; expected a folder of images, of IDX or of CIFAR-10 files, "
@@ -190,7 +160,7 @@ std::vector<std::string> in_words(const std::vector<std::string>& names, const s
 }
 
 template <ViewMaker M>
-Image grid_of(const AnyDataset& data, const M& maker, const Settings& settings) {
+Image grid_of(const data::AnyDataset& data, const M& maker, const Settings& settings) {
   constexpr std::int64_t well_seen = 112;  // pixels
   const ViewShape first = maker.shape(0, data.channels());
   const std::int64_t zoom =
@@ -226,7 +196,7 @@ Image grid_of(const AnyDataset& data, const M& maker, const Settings& settings) 
 }
 
 void run(Settings settings) {
-  const AnyDataset data = open(settings.data);
+  const data::AnyDataset data = open(settings.data);
   constexpr std::int64_t usual_rows = 8;
   if (settings.images == 0) settings.images = std::min(usual_rows, data.size());
   with_preset(settings, [&](const auto& maker) {
