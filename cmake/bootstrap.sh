@@ -57,7 +57,7 @@ install_packages() {
 
 # A tool is missing only if it is not in PATH, whoever installed it.
 packages=(libeigen3-dev libboost1.81-dev nlohmann-json3-dev libjpeg62-turbo-dev libpng-dev zlib1g-dev
-  catch2 libbenchmark-dev dataset-fashion-mnist libjs-chart.js)
+  catch2 libbenchmark-dev libcli11-dev libtomlplusplus-dev libjs-chart.js dataset-fashion-mnist)
 for tool in g++:g++ cmake:cmake ninja:ninja-build python3:python3; do
   command -v "${tool%:*}" >/dev/null || packages+=("${tool#*:}")
 done

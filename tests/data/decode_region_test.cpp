@@ -33,7 +33,7 @@ namespace data = jessl::data;
 
 namespace {
 
-EncodedImage stored(std::span<const std::byte> bytes) { return {.format = ImageFormat::jpg, .bytes = bytes}; }
+EncodedImage as_jpeg(std::span<const std::byte> bytes) { return {.format = ImageFormat::jpg, .bytes = bytes}; }
 
 /// Whether all pixels of a region are those of the whole image.
 bool same_pixels(const RegionView& part, const Image& whole) {
@@ -90,13 +90,13 @@ std::vector<DecodeWay> ways(const data::ImageHeader& header) {
 /// Reads every box by every way and compares with the whole; returns how many boxes differ, and tells the first.
 std::int64_t wrong_boxes(const Bytes& bytes, std::int64_t step, std::int64_t shrink = 1) {
   Decoder decoder;
-  const data::ImageHeader header = data::peek(stored(bytes));
+  const data::ImageHeader header = data::peek(as_jpeg(bytes));
   Image whole;
   if (shrink == 1) {
-    whole = data::decode(stored(bytes));
+    whole = data::decode(as_jpeg(bytes));
   } else {
-    const RegionView all = data::detail::decode_region(stored(bytes), header, header.region(), header.channels, decoder,
-                                                       shrink, DecodeWay::whole);
+    const RegionView all = data::detail::decode_region(as_jpeg(bytes), header, header.region(), header.channels,
+                                                       decoder, shrink, DecodeWay::whole);
     whole.resize(all.region.width, all.region.height, all.channels);
     std::copy(all.pixels.begin(), all.pixels.end(), whole.pixels.begin());
   }
@@ -104,7 +104,7 @@ std::int64_t wrong_boxes(const Bytes& bytes, std::int64_t step, std::int64_t shr
   for (const DecodeWay way : ways(header)) {
     for (const Region& box : boxes_of(header.height, header.width, step)) {
       const RegionView part =
-          data::detail::decode_region(stored(bytes), header, box, header.channels, decoder, shrink, way);
+          data::detail::decode_region(as_jpeg(bytes), header, box, header.channels, decoder, shrink, way);
       const bool right = same_pixels(part, whole) && part.region == data::detail::JPEGReader::shrunk(box, shrink);
       if (!right && ++wrong == 1) UNSCOPED_INFO("way " << static_cast<int>(way) << ", box " << text(box));
     }
@@ -116,7 +116,7 @@ std::int64_t wrong_boxes(const Bytes& bytes, std::int64_t step, std::int64_t shr
 
 TEST_CASE("decode_region: is used as the docs say", "[data][decode_region]") {
   const Bytes bytes = data_test::make_jpeg(data_test::rough_picture(60, 40, 3), {});
-  const EncodedImage image = stored(bytes);
+  const EncodedImage image = as_jpeg(bytes);
   // [decode_region]
   jessl::data::Decoder decoder;  // working memory, one a thread
   const jessl::data::ImageHeader header = jessl::data::peek(image);
@@ -192,10 +192,10 @@ TEST_CASE("decode_region: a shrunk pixel is near the mean of those that it stand
   }
   for (const JPEGKind& kind : {data_test::jpeg_kinds()[0], data_test::jpeg_kinds()[2]}) {
     const Bytes bytes = data_test::make_jpeg(image, kind);
-    const Image whole = data::decode(stored(bytes));
+    const Image whole = data::decode(as_jpeg(bytes));
     Decoder decoder;
     for (const std::int64_t shrink : {2, 4, 8}) {
-      const RegionView small = data::decode_region(stored(bytes), {.height = 64, .width = 96}, 3, decoder, shrink);
+      const RegionView small = data::decode_region(as_jpeg(bytes), {.height = 64, .width = 96}, 3, decoder, shrink);
       REQUIRE(small.shrink == shrink);
       REQUIRE(small.region == Region{.height = 64 / shrink, .width = 96 / shrink});
       double largest = 0;
@@ -249,12 +249,12 @@ TEST_CASE("decode_region: every kind of stored image, in grey and in colour", "[
         "palette.png", "palette_transparent.png", "grey_alpha.png", "rgb_16bit.png", "grey_1bit.png"}) {
     const Bytes bytes = data_test::reference_image(name);
     for (const std::int64_t channels : {1, 3}) {
-      const jessl::ImageView view = data::decode(stored(bytes), channels, scratch);
+      const jessl::ImageView view = data::decode(as_jpeg(bytes), channels, scratch);
       Image whole(view.width, view.height, channels);
       std::copy(view.pixels.begin(), view.pixels.end(), whole.pixels.begin());
       for (const Region& box : boxes_of(whole.height, whole.width, 3)) {
         INFO(name << ", " << channels << " channels, box " << text(box));
-        const RegionView part = data::decode_region(stored(bytes), box, channels, decoder);
+        const RegionView part = data::decode_region(as_jpeg(bytes), box, channels, decoder);
         REQUIRE(part.region == box);
         REQUIRE(same_pixels(part, whole));
       }
@@ -267,26 +267,26 @@ TEST_CASE("decode_region: nothing below the box is read, damage in it is an erro
   JPEGKind kind = data_test::jpeg_kinds()[2];
   const Bytes whole = data_test::make_jpeg(data_test::rough_picture(64, 160, 3), kind);
   const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(whole.size() * 3 / 4));
-  CHECK_THROWS_AS(data::decode(stored(cut)), jessl::DataError);
-  CHECK(same_pixels(data::decode_region(stored(cut), {10, 20, 60, 30}, 3, decoder), data::decode(stored(whole))));
-  CHECK_THROWS_WITH(data::decode_region(stored(cut), {100, 20, 60, 30}, 3, decoder),
+  CHECK_THROWS_AS(data::decode(as_jpeg(cut)), jessl::DataError);
+  CHECK(same_pixels(data::decode_region(as_jpeg(cut), {10, 20, 60, 30}, 3, decoder), data::decode(as_jpeg(whole))));
+  CHECK_THROWS_WITH(data::decode_region(as_jpeg(cut), {100, 20, 60, 30}, 3, decoder),
                     Catch::Contains("damaged or unsupported JPEG: Premature end of JPEG file"));
   const Bytes png = data_test::to_png(data_test::rough_picture(64, 160, 3));
   const Bytes cut_png(png.begin(), png.begin() + static_cast<std::ptrdiff_t>(png.size() * 3 / 4));
-  CHECK_THROWS_AS(data::decode_region(stored(cut_png), {150, 0, 10, 10}, 3, decoder), jessl::DataError);
+  CHECK_THROWS_AS(data::decode_region(as_jpeg(cut_png), {150, 0, 10, 10}, 3, decoder), jessl::DataError);
 
   // With segments the same holds above and beside it.
   kind.restart_interval = 2;
   const Bytes marked = data_test::make_jpeg(data_test::rough_picture(64, 160, 3), kind);
-  const data::ImageHeader header = data::peek(stored(marked));
+  const data::ImageHeader header = data::peek(as_jpeg(marked));
   REQUIRE(header.jpeg.segment_columns() == 2);
   std::vector<data::detail::Offset> markers;
   REQUIRE(data::detail::find_segments(marked, header.jpeg, markers));
   Bytes damaged = marked;  // without the bytes of the second row's left half
   damaged.erase(damaged.begin() + markers[2] + 2, damaged.begin() + markers[3]);
-  const Image expected = data::decode(stored(marked));
-  CHECK(same_pixels(data::decode_region(stored(damaged), {17, 40, 20, 20}, 3, decoder), expected));
-  CHECK_THROWS_AS(data::decode_region(stored(damaged), {17, 10, 20, 20}, 3, decoder), jessl::DataError);
+  const Image expected = data::decode(as_jpeg(marked));
+  CHECK(same_pixels(data::decode_region(as_jpeg(damaged), {17, 40, 20, 20}, 3, decoder), expected));
+  CHECK_THROWS_AS(data::decode_region(as_jpeg(damaged), {17, 10, 20, 20}, 3, decoder), jessl::DataError);
 }
 
 TEST_CASE("decode_region: of flipped bytes, what decodes has the pixels of the whole if that decodes",
@@ -305,16 +305,16 @@ TEST_CASE("decode_region: of flipped bytes, what decodes has the pixels of the w
         damaged[place] ^= std::byte{static_cast<unsigned char>(1U << (place % 8))};
         std::optional<Image> whole;
         try {
-          whole = data::decode(stored(damaged));
+          whole = data::decode(as_jpeg(damaged));
         } catch (const jessl::DataError&) {
         }
         for (const Region& box : {Region{20, 17, 7, 20}, Region{0, 0, 8, 8}, Region{38, 59, 2, 2}}) {
           try {
-            const data::ImageHeader header = data::peek(stored(damaged));
+            const data::ImageHeader header = data::peek(as_jpeg(damaged));
             const Region inside{std::min(box.top, header.height - 1), std::min(box.left, header.width - 1), 1, 1};
             const bool fits = header.region().contains(box);
             for (const DecodeWay way : ways(header)) {
-              const RegionView part = data::detail::decode_region(stored(damaged), header, fits ? box : inside,
+              const RegionView part = data::detail::decode_region(as_jpeg(damaged), header, fits ? box : inside,
                                                                   header.channels, decoder, 1, way);
               if (!whole) continue;
               INFO(kind.name << ", interval " << interval << ", byte " << place << ", way " << static_cast<int>(way));
@@ -339,11 +339,11 @@ TEST_CASE("decode_region: files that are cut off anywhere give pixels or a DataE
     JPEGKind kind = data_test::jpeg_kinds()[2];
     kind.restart_interval = interval;
     const Bytes sound = data_test::make_jpeg(data_test::rough_picture(61, 40, 3), kind);
-    const Image whole = data::decode(stored(sound));
+    const Image whole = data::decode(as_jpeg(sound));
     for (std::size_t size = 0; size < sound.size(); ++size) {
       const Bytes cut(sound.begin(), sound.begin() + static_cast<std::ptrdiff_t>(size));
       try {
-        const RegionView part = data::decode_region(stored(cut), {3, 4, 9, 20}, 3, decoder);
+        const RegionView part = data::decode_region(as_jpeg(cut), {3, 4, 9, 20}, 3, decoder);
         REQUIRE(same_pixels(part, whole));
         ++decoded;
       } catch (const jessl::DataError&) {
@@ -357,20 +357,20 @@ TEST_CASE("decode_region: what cannot be is refused, and says why", "[data][deco
   const Bytes bytes = data_test::make_jpeg(data_test::rough_picture(60, 40, 3), {});
   Decoder decoder;
   CHECK_THROWS_WITH(
-      data::decode_region(stored(bytes), {30, 0, 11, 4}, 3, decoder),
+      data::decode_region(as_jpeg(bytes), {30, 0, 11, 4}, 3, decoder),
       "jessl::data::decode_region: the box has 11 rows from 30 and 4 columns from 0, expected a box of one "
       "pixel or more in an image of 40 rows and 60 columns");
   constexpr std::int64_t huge = std::numeric_limits<std::int64_t>::max();
   for (const Region& box : {Region{-1, 0, 4, 4}, Region{0, 57, 4, 4}, Region{0, 0, 0, 4}, Region{0, 0, 4, -1},
                             Region{1, 1, huge, huge}, Region{huge, huge, 1, 1}})
-    CHECK_THROWS_AS(data::decode_region(stored(bytes), box, 3, decoder), jessl::ShapeError);
-  CHECK_THROWS_WITH(data::decode_region(stored(bytes), {0, 0, 4, 4}, 2, decoder),
+    CHECK_THROWS_AS(data::decode_region(as_jpeg(bytes), box, 3, decoder), jessl::ShapeError);
+  CHECK_THROWS_WITH(data::decode_region(as_jpeg(bytes), {0, 0, 4, 4}, 2, decoder),
                     "jessl::data::decode_region: channels is 2, expected 1 (grey) or 3 (RGB)");
-  CHECK_THROWS_WITH(data::decode_region(stored(bytes), {0, 0, 4, 4}, 3, decoder, 3),
+  CHECK_THROWS_WITH(data::decode_region(as_jpeg(bytes), {0, 0, 4, 4}, 3, decoder, 3),
                     "jessl::data::decode_region: shrink is 3, expected 1, 2, 4 or 8");
-  data::ImageHeader other = data::peek(stored(bytes));
+  data::ImageHeader other = data::peek(as_jpeg(bytes));
   other.height = 80;
-  CHECK_THROWS_WITH(data::decode_region(stored(bytes), other, {70, 0, 4, 4}, 3, decoder),
+  CHECK_THROWS_WITH(data::decode_region(as_jpeg(bytes), other, {70, 0, 4, 4}, 3, decoder),
                     Catch::Contains("gives two sizes, one of them 60 x 40"));
 }
 
@@ -378,7 +378,7 @@ TEST_CASE("peek: reads size and layout without decoding", "[data][decode_region]
   for (JPEGKind kind : data_test::jpeg_kinds()) {
     kind.restart_interval = 1;
     const Bytes bytes = data_test::make_jpeg(data_test::rough_picture(61, 40, kind.components), kind);
-    const data::ImageHeader header = data::peek(stored(bytes));
+    const data::ImageHeader header = data::peek(as_jpeg(bytes));
     INFO(kind.name);
     CHECK(header.format == ImageFormat::jpg);
     CHECK(header.width == 61);
@@ -389,19 +389,19 @@ TEST_CASE("peek: reads size and layout without decoding", "[data][decode_region]
     CHECK((header.jpeg.segment_columns() != 0) == usable);
   }
   const Bytes png = data_test::reference_image("palette.png");
-  CHECK(data::peek(stored(png)).format == ImageFormat::png);
-  CHECK(data::peek(stored(png)).width == 19);
-  CHECK(data::peek(stored(png)).height == 13);
-  CHECK(data::peek(stored(png)).channels == 3);
-  CHECK(data::peek(stored(data_test::reference_image("grey_alpha.png"))).channels == 1);
-  CHECK(data::peek(stored(data_test::reference_image("rgb_interlaced.png"))).interlaced);
+  CHECK(data::peek(as_jpeg(png)).format == ImageFormat::png);
+  CHECK(data::peek(as_jpeg(png)).width == 19);
+  CHECK(data::peek(as_jpeg(png)).height == 13);
+  CHECK(data::peek(as_jpeg(png)).channels == 3);
+  CHECK(data::peek(as_jpeg(data_test::reference_image("grey_alpha.png"))).channels == 1);
+  CHECK(data::peek(as_jpeg(data_test::reference_image("rgb_interlaced.png"))).interlaced);
   const Bytes one(35, std::byte{9});
   CHECK(data::peek({ImageFormat::raw, 7, 5, 0, one}).channels == 1);
-  CHECK_THROWS_AS(data::peek(stored(std::span(png).first(20))), jessl::DataError);
+  CHECK_THROWS_AS(data::peek(as_jpeg(std::span(png).first(20))), jessl::DataError);
   const std::string words = "This is no image at all.\n";
-  CHECK_THROWS_WITH(data::peek(stored(std::as_bytes(std::span(words)))), Catch::Contains("neither a JPEG nor a PNG"));
+  CHECK_THROWS_WITH(data::peek(as_jpeg(std::as_bytes(std::span(words)))), Catch::Contains("neither a JPEG nor a PNG"));
   const Bytes jpeg = data_test::reference_image("rgb_444.jpg");
-  CHECK_THROWS_WITH(data::peek(stored(std::span(jpeg).first(30))),
+  CHECK_THROWS_WITH(data::peek(as_jpeg(std::span(jpeg).first(30))),
                     "jessl::data::peek: a JPEG of 30 bytes whose header gives no size; it is damaged or cut off");
   CHECK_THROWS_WITH(data::peek({ImageFormat::jpg, 20, 13, 3, jpeg}),
                     "jessl::data::peek: the image has 19 x 13 pixels, expected 20 x 13 as the data set says");
@@ -413,8 +413,8 @@ TEST_CASE("plan_decode: the way follows from the header and the box", "[data][de
   const Bytes plain = data_test::make_jpeg(image, kind);
   kind.restart_interval = 5;
   const Bytes marked = data_test::make_jpeg(image, kind);
-  const data::ImageHeader without = data::peek(stored(plain));
-  const data::ImageHeader with = data::peek(stored(marked));
+  const data::ImageHeader without = data::peek(as_jpeg(plain));
+  const data::ImageHeader with = data::peek(as_jpeg(marked));
   const Region low{.top = 200, .left = 200, .height = 64, .width = 64};
   CHECK(data::plan_decode(without, without.region()).way == DecodeWay::whole);
   CHECK(data::plan_decode(with, with.region()).way == DecodeWay::whole);
@@ -434,9 +434,9 @@ TEST_CASE("plan_decode: the way follows from the header and the box", "[data][de
 TEST_CASE("plan_views: boxes share a decode where that is cheaper", "[data][decode_region]") {
   const Image image = data_test::rough_picture(320, 320, 3);
   JPEGKind kind;
-  const data::ImageHeader without = data::peek(stored(data_test::make_jpeg(image, kind)));
+  const data::ImageHeader without = data::peek(as_jpeg(data_test::make_jpeg(image, kind)));
   kind.restart_interval = 5;
-  const data::ImageHeader with = data::peek(stored(data_test::make_jpeg(image, kind)));
+  const data::ImageHeader with = data::peek(as_jpeg(data_test::make_jpeg(image, kind)));
   using data::DecodePart;
   const std::array wanted{DecodePart{{0, 0, 80, 80}}, DecodePart{{240, 240, 80, 80}}, DecodePart{{250, 230, 60, 60}}};
   std::array<DecodePart, 3> decode;

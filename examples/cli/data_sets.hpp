@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// A data set from a path, its kind recognised by what is there.
+#pragma once
+
+#include <jessl/core/options.hpp>
+#include <jessl/data/any_dataset.hpp>
+#include <jessl/data/split.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cli {
+
+/// The kinds of data sets that --data-kind takes; "auto" is one of them.
+[[nodiscard]] const std::vector<std::string>& data_kinds();
+
+struct Opened {
+  jessl::data::AnyDataset images;
+  std::string kind;  // "folder", "beton", ...
+};
+
+/// Opens the images at `path`; `flag` is the one that named it. Where train and test images lie side by side, `split` chooses.
+[[nodiscard]] Opened open_data(const std::string& flag, const std::string& path, const std::string& kind,
+                               jessl::data::Split split, std::int64_t channels);
+
+/// "60 images of 3 classes, RGB, from a folder".
+[[nodiscard]] std::string in_words(const Opened& opened);
+
+}  // namespace cli

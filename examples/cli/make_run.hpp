@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// A method's Run. Included by the sources that cmake writes, a few methods each.
+#pragma once
+
+#include "any_backbone.hpp"
+#include "run.hpp"
+
+#include <jessl/method/make_trainer.hpp>
+#include <jessl/train/checkpoint_every.hpp>
+#include <jessl/train/collapse_monitor.hpp>
+#include <jessl/train/json_lines.hpp>
+#include <jessl/train/knn_monitor.hpp>
+#include <jessl/train/online_probe.hpp>
+#include <jessl/train/progress.hpp>
+#include <jessl/train/rank_monitor.hpp>
+#include <jessl/train/view_grid.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace cli {
+
+/// A callback that may be off.
+template <class C>
+struct When {
+  static constexpr std::string_view name = C::name;
+
+  std::optional<C> callback;
+
+  template <class T>
+  struct State {
+    using Inner = jessl::train::StateOf<C, T>;
+
+    std::optional<Inner> inner;
+
+    void after_forward(const jessl::train::StepFeatures& features) requires jessl::train::SeesFeatures<Inner> {
+      if (inner) inner->after_forward(features);
+    }
+    void after_step(const jessl::train::StepRecord& record) requires requires(Inner& one) { one.after_step(record); }
+    {
+      if (inner) inner->after_step(record);
+    }
+    void after_epoch(const jessl::train::EpochRecord& record) requires requires(Inner& one) { one.after_epoch(record); }
+    {
+      if (inner) inner->after_epoch(record);
+    }
+    void finish() requires requires(Inner& one) { one.finish(); }
+    {
+      if (inner) inner->finish();
+    }
+    [[nodiscard]] jessl::StateDict state_dict() const requires jessl::train::KeptInCheckpoints<Inner> {
+      return inner ? inner->state_dict() : jessl::StateDict();
+    }
+    void load_state_dict(const jessl::StateDict& saved) requires jessl::train::KeptInCheckpoints<Inner> {
+      if (inner && !saved.empty()) inner->load_state_dict(saved);
+    }
+  };
+
+  template <class T>
+  [[nodiscard]] State<T> start(const jessl::train::Run& run, T& trainer) const {
+    State<T> state;
+    if (callback) state.inner.emplace(jessl::train::start(*callback, run, trainer));
+    return state;
+  }
+};
+
+template <class M>
+class RunOf final : public Run {
+ public:
+  RunOf(const Json& settings, const Json& backbone)
+      : method_(jessl::from_json<M>(settings, "settings")),
+        trainer_(jessl::method::make_trainer(method_, make_backbone(backbone))) {}
+
+  [[nodiscard]] Json configuration() const override { return trainer_.configuration(); }
+
+  void check(const AnyDataset& data, const std::string& resume) const override {
+    trainer_.check(data, options(resume));
+  }
+
+  Json fit(const AnyDataset& data, const Watch& watch) override {
+    using namespace jessl;
+    When<train::OnlineProbe> probe;
+    if (watch.online_probe) probe.callback.emplace();
+    When<train::KNNMonitorOn<AnyDataset, AnyDataset>> neighbours;
+    if (watch.knn_every > 0)
+      neighbours.callback =
+          train::KNNMonitor{.k = std::min<std::int64_t>(20, watch.bank->size()), .epochs = watch.knn_every}.on(
+              *watch.bank, *watch.queries);
+    When<train::RankMonitorOn<AnyDataset>> rank;
+    if (watch.rank_every > 0) rank.callback = train::RankMonitor{.epochs = watch.rank_every}.on(*watch.rank_images);
+    const FitResult result = trainer_.fit(
+        data, options(watch.resume), train::Progress{}, train::CollapseMonitor{}, probe, neighbours, rank,
+        train::JSONLines{watch.log.string()},
+        train::CheckpointEvery{
+            .path = watch.checkpoint.string(), .epochs = watch.checkpoint_epochs, .steps = watch.checkpoint_steps});
+    return {{"steps", result.steps},
+            {"images", result.images},
+            {"corrupt", result.corrupt},
+            {"seconds", result.seconds},
+            {"images_per_second", result.images_per_second},
+            {"run_seconds", result.run_seconds},
+            {"run_images", result.run_images},
+            {"loss", to_json(result.loss)},
+            {"resolved", to_json(result.resolved)}};
+  }
+
+  void load(const std::filesystem::path& file) override {
+    if (file.extension() == ".safetensors") {
+      AnyBackbone net = trainer_.backbone();
+      load_backbone(net, file.string());
+    } else {
+      trainer_.load_weights(file);
+    }
+  }
+
+  void save_backbone(const std::filesystem::path& file, const Json& texts) const override {
+    cli::save_backbone(trainer_.backbone(), file.string(), texts);
+  }
+
+  [[nodiscard]] jessl::LayerEmbedding embed_layers(const AnyDataset& data, const Json& settings) override {
+    return trainer_.embed_layers(data, jessl::from_json<jessl::EmbedOptions>(settings));
+  }
+  [[nodiscard]] jessl::Embedding embed(const AnyDataset& data, const Json& settings) override {
+    return trainer_.embed(data, jessl::from_json<jessl::EmbedOptions>(settings));
+  }
+  void embed_to(const AnyDataset& data, const std::filesystem::path& file, const Json& settings) override {
+    trainer_.embed_to(data, file, jessl::from_json<jessl::EmbedOptions>(settings));
+  }
+
+  [[nodiscard]] jessl::Image views(const AnyDataset& data, std::int64_t images, std::uint64_t seed) const override {
+    return jessl::train::view_grid(data, trainer_.augmentation(), {.images = images, .zoom = 1, .seed = seed});
+  }
+
+ private:
+  using Trainer = decltype(jessl::method::make_trainer(std::declval<const M&>(), std::declval<AnyBackbone>()));
+
+  [[nodiscard]] jessl::FitOptions options(const std::string& resume) const {
+    jessl::FitOptions result = method_.fit;
+    result.resume = resume;
+    return result;
+  }
+
+  M method_;
+  Trainer trainer_;
+};
+
+template <class M>
+[[nodiscard]] std::unique_ptr<Run> make_run(const Json& settings, const Json& backbone) {
+  return std::make_unique<RunOf<M>>(settings, backbone);
+}
+
+template <class M>
+[[nodiscard]] MethodEntry entry_of() {
+  return {.name = std::string(M::name),
+          .defaults = jessl::to_json(M{}),
+          .supervised = !jessl::Loss<decltype(M::loss)>,
+          .make = &make_run<M>};
+}
+
+}  // namespace cli

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+// All of the program that needs LibTorch and no method's type: the backbones, files of tensors, and what LibTorch says of itself.
+#include "any_backbone.hpp"
+#include "run.hpp"
+
+#include <jessl/backbone.hpp>
+#include <jessl/core/autocast.hpp>
+#include <jessl/core/module_state.hpp>
+#include <jessl/core/version.hpp>
+#include <jessl/io/checkpoint.hpp>
+#include <jessl/io/safetensors.hpp>
+
+#include <torch/version.h>
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace cli {
+
+namespace {
+
+struct Network {
+  BackboneEntry entry;
+  std::function<AnyBackbone(const Json&)> make;
+};
+
+/// A backbone that a function makes of its settings.
+template <class Options, class Make>
+Network network(const std::string& name, const Make& make) {
+  Json defaults = jessl::to_json(Options{});
+  defaults.erase("name");
+  return {{name, std::move(defaults)}, [make](const Json& settings) {
+            auto net = make(jessl::from_json<Options>(settings, "settings.backbone"));
+            AnyBackbone any(std::make_shared<AnyBackboneImpl>(net));
+            any.made_from_seed = jessl::backbone::is_made_from_seed(net);
+            return any;
+          }};
+}
+
+/// Every backbone that --backbone takes: a line each.
+const std::vector<Network>& networks() {
+  using namespace jessl::backbone;
+  static const std::vector<Network> all{
+      network<ResNetOptions>("resnet18", resnet18),   network<ResNetOptions>("resnet34", resnet34),
+      network<ResNetOptions>("resnet50", resnet50),   network<ResNetOptions>("resnet101", resnet101),
+      network<ResNetOptions>("resnet152", resnet152), network<ResNetLayout>("resnet", resnet),
+  };
+  return all;
+}
+
+Json described(const jessl::StateDict& tensors) {
+  Json list = Json::array();
+  for (const auto& [name, tensor] : tensors)
+    list.push_back({{"name", name}, {"type", c10::toString(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}});
+  return list;
+}
+
+}  // namespace
+
+const std::vector<BackboneEntry>& backbones() {
+  static const std::vector<BackboneEntry> all = [] {
+    std::vector<BackboneEntry> entries;
+    for (const Network& one : networks()) entries.push_back(one.entry);
+    return entries;
+  }();
+  return all;
+}
+
+AnyBackbone make_backbone(const Json& settings) {
+  Json rest = settings;
+  const auto name = settings.at("name").get<std::string>();
+  rest.erase("name");
+  for (const Network& one : networks()) {
+    if (one.entry.name == name) return one.make(rest);
+  }
+  JESSL_ASSERT(false, "there is no backbone ", name);
+}
+
+void load_backbone(AnyBackbone& net, const std::string& file) {
+  jessl::StateDict tensors = jessl::io::safetensors::load(file);
+  std::erase_if(tensors, [](const auto& entry) { return entry.first.starts_with("fc."); });
+  for (const auto& [name, tensor] : jessl::module_state(*net)) {
+    if (name.ends_with("num_batches_tracked")) tensors.emplace(name, tensor);
+  }
+  jessl::load_module_state(*net, tensors, file);
+  net.made_from_seed = false;
+}
+
+void save_backbone(const AnyBackbone& net, const std::string& file, const Json& texts) {
+  jessl::io::safetensors::Metadata metadata{{"jessl", std::string(jessl::version)}};
+  for (const auto& [name, text] : texts.items())
+    metadata[name] = text.is_string() ? text.get<std::string>() : text.dump();
+  jessl::io::safetensors::save(file, jessl::module_state(*net), metadata);
+}
+
+Json describe_checkpoint(const std::filesystem::path& file) {
+  const auto checkpoint = jessl::io::Checkpoint::load(file);
+  Json groups = Json::object();
+  for (const auto& [name, tensors] : checkpoint.groups) groups[name] = described(tensors);
+  return {{"version", checkpoint.version}, {"record", checkpoint.record}, {"groups", groups}};
+}
+
+Json describe_safetensors(const std::filesystem::path& file) {
+  Json texts = Json::object();
+  for (const auto& [name, text] : jessl::io::safetensors::metadata(file)) texts[name] = text;
+  return {{"texts", texts}, {"tensors", described(jessl::io::safetensors::load(file))}};
+}
+
+Json describe_torch() {
+  const bool built_for_gpu = torch::hasCUDA() || torch::cuda::is_available();
+  return {{"version", TORCH_VERSION},
+          {"threads", at::get_num_threads()},
+          {"precision", jessl::to_json(jessl::resolve(jessl::Precision::automatic, torch::kCPU))},
+          {"tiles", jessl::has_bfloat16_tiles()},
+#ifdef JESSL_CUDA
+          {"jessl_cuda", true},
+#else
+          {"jessl_cuda", false},
+#endif
+          {"torch_cuda", built_for_gpu},
+          {"gpus", torch::cuda::is_available() ? static_cast<std::int64_t>(torch::cuda::device_count()) : 0}};
+}
+
+}  // namespace cli

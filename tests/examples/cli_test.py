@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the program jessl on tiny data: runs by flags and by files repeat each other, an interrupted one goes on to the same
+losses, its network is evaluated, embedded and inspected, and what is wrong on the command line is refused with its remedy.
+
+Usage: cli_test.py <the program> <program that makes photos> <folder to work in>
+"""
+import json
+import pathlib
+import shutil
+import struct
+import subprocess
+import sys
+import time
+
+program, make_photos, work = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2], pathlib.Path(sys.argv[3]).resolve()
+shutil.rmtree(work, ignore_errors=True)
+work.mkdir(parents=True)
+failures = []
+subprocess.run([make_photos, "48", work / "photos"], check=True, stdout=subprocess.DEVNULL)
+
+SMALL = ["--augmentation.size", "16", "--backbone.width=4", "--projector.widths", "32-16", "--batch-size", "16",
+         "--threads", "1", "--epochs", "2"]
+
+
+def run(*arguments):
+    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, cwd=work)
+    return done.returncode, done.stdout, done.stderr
+
+
+def succeeds(*arguments):
+    status, output, errors = run(*arguments)
+    if status != 0:
+        sys.exit(f"{arguments} ended with {status}: {output}{errors}")
+    return output
+
+
+def expect(what, condition):
+    if not condition:
+        failures.append(what)
+
+
+def prints(text, *arguments):
+    output = succeeds(*arguments)
+    expect(f"{arguments}: expected '{text}' in\n{output}", text in output)
+    return output
+
+
+def refused(code, message, *arguments):
+    status, output, errors = run(*arguments)
+    if status != code or message not in errors or errors.count("\n") > 6:
+        failures.append(f"{arguments}: exit code {status}, expected {code} and '{message}':\n{errors}")
+
+
+def losses(out):
+    steps = {}
+    for line in (work / out / "metrics.jsonl").read_text().splitlines():
+        record = json.loads(line)
+        if "loss" in record and "step" in record:
+            steps[record["step"]] = record["loss"]
+    return steps
+
+
+def tensors(file):
+    """The tensors of a safetensors file: name to (shape, bytes)."""
+    bytes_ = (work / file).read_bytes()
+    size = struct.unpack("<Q", bytes_[:8])[0]
+    header = json.loads(bytes_[8:8 + size])
+    header.pop("__metadata__", None)
+    at = {name: entry["data_offsets"] for name, entry in header.items()}
+    return {name: (entry["shape"], bytes_[8 + size:][at[name][0]:at[name][1]]) for name, entry in header.items()}
+
+
+def numpy_values(file):
+    """The header and the bytes of a .npy file."""
+    bytes_ = (work / file).read_bytes()
+    assert bytes_[:8] == b"\x93NUMPY\x01\x00", bytes_[:8]
+    size = struct.unpack("<H", bytes_[8:10])[0]
+    assert (10 + size) % 64 == 0, size
+    return eval(bytes_[10:10 + size]), bytes_[10 + size:]  # a literal of a dictionary
+
+
+# Two methods: by flags, by a recipe, and by what the run leaves.
+for method, table, flags in (("SimCLR", "[loss]\ntemperature = 0.3\n", ["--loss.temperature", "0.3"]),
+                             ("BYOL", "[loss.teacher]\nmomentum = 0.9\n", ["--loss.teacher.momentum", "0.9"])):
+    succeeds("pretrain", "--method", method.lower(), "--data", "photos", *SMALL, *flags, "--out", f"{method}/flags")
+    recipe = work / f"{method}.toml"
+    recipe.write_text(f'method = "{method}"\ndata = "photos"\n{table}[fit]\nepochs = 2\nbatch_size = 16\nthreads = 1\n'
+                      '[augmentation]\nsize = 99\n[backbone]\nwidth = 4\n[projector]\nwidths = "32-16"\n')
+    succeeds("pretrain", "--config", recipe, "--augmentation.size", "16", "--out", f"{method}/recipe")
+    expect(f"{method}: a recipe gives other losses than flags", losses(f"{method}/flags") == losses(f"{method}/recipe"))
+    expect(f"{method}: there are {len(losses(f'{method}/flags'))} losses, expected 6", len(losses(f"{method}/flags")) == 6)
+succeeds("pretrain", "--config", "SimCLR/flags/config.toml", "--out", "again")
+expect("config.toml of a run gives other losses than the run", losses("again") == losses("SimCLR/flags"))
+for name in ("config.toml", "config.json", "metrics.jsonl", "checkpoint.pt", "views.png", "weights.safetensors", "summary.json"):
+    expect(f"the run left no {name}", (work / "again" / name).exists())
+expect("the weights have other names than torchvision's", "layer1.0.conv1.weight" in tensors("again/weights.safetensors"))
+expect("--loss.temperature is not in config.toml", "temperature = 0.3" in (work / "again/config.toml").read_text())
+
+# A run that is killed goes on to the same losses.
+LONG = ["--method", "SimCLR", "--data", "photos", *SMALL, "--epochs", "8"]
+LONG.remove("--epochs"), LONG.remove("2")
+succeeds("pretrain", *LONG, "--out", "whole", "--online-probe", "--knn-every", "4", "--rank-every", "4", "--test-data", "photos")
+expect("no figures of the monitors", all(by in (work / "whole/metrics.jsonl").read_text()
+                                         for by in ("OnlineProbe", "KNNMonitor", "RankMonitor")))
+victim = subprocess.Popen([program, "pretrain", *LONG, "--out", "killed"], cwd=work, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL)
+while not (work / "killed/checkpoint.pt").exists() and victim.poll() is None:
+    time.sleep(0.005)
+victim.kill()
+victim.wait()
+refused(2, "has a run in it already; go on with it by --resume auto", "pretrain", *LONG, "--out", "killed")
+succeeds("pretrain", "--resume", "auto", "--out", "killed")
+expect("a run that was killed and resumed has other losses", losses("killed") == losses("whole"))
+
+# What the network is worth, its features, and what the files hold.
+output = succeeds("evaluate", "again", "--train", "photos", "--test", "photos", "--layers", "--probes", "knn,linear,ridge,centroid",
+                  "--json", "scores.json", "--threads", "1")
+scores = json.loads((work / "scores.json").read_text())["scores"]
+expect(f"{len(scores)} figures, expected four at each of three layers", len(scores) == 12)
+expect("figures without a protocol", all(score["probe"] and score["metric"] == "top1" for score in scores))
+succeeds("evaluate", "again/weights.safetensors", "--train", "photos", "--test", "photos", "--probes", "ridge", "--json",
+         "weights.json", "--threads", "1")
+of_weights = json.loads((work / "weights.json").read_text())["scores"]
+expect(f"the weights alone give {of_weights}, expected the representation's figure", of_weights[0] in scores)
+
+succeeds("embed", "again", "--data", "photos", "--out", "features.npy", "--threads", "1")
+succeeds("embed", "again/weights.safetensors", "--data", "photos", "--out", "features.safetensors", "--threads", "1")
+header, values = numpy_values("features.npy")
+expect(f"features.npy is {header}", header == {"descr": "<f4", "fortran_order": False, "shape": (48, 32)})
+stored = tensors("features.safetensors")
+expect("features.npy and features.safetensors differ", stored["features"] == ([48, 32], values))
+header, values = numpy_values("features.labels.npy")
+expect("the labels differ", header["shape"] == (48,) and values == stored["labels"][1])
+
+prints("a run of SimCLR on 48 images of 3 classes", "inspect", "again")
+prints("conv1.weight Float [4, 3, 3, 3]", "inspect", "again/weights.safetensors")
+prints("loss.temperature = 0.3", "inspect", "again/checkpoint.pt")
+prints("images a class: 16 to 16", "inspect", "photos")
+prints("LibTorch", "doctor", "--out", work)
+
+# Help and completion.
+prints("--loss.teacher.momentum", "pretrain", "--help-all", "--method", "BYOL")
+prints("Examples:", "--help")
+for command in ("pretrain", "evaluate", "embed", "inspect", "doctor", "completion"):
+    prints("Example", command, "--help")
+for words, expected in (("pretrain --method Si", "SimCLR SimSiam"), ("eva", "evaluate"),
+                        ("pretrain --loss.temp", "--loss.temperature"), ("pretrain --backbone resnet1", "resnet18 resnet101 resnet152")):
+    listed = words.split()
+    script = f'''. <("{program}" completion bash)
+COMP_WORDS=(jessl {words}); COMP_CWORD={len(listed)}; _jessl; echo "${{COMPREPLY[*]}}"'''
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True)
+    expect(f"'{words}' completes to '{done.stdout.strip()}', expected '{expected}' {done.stderr}",
+           set(expected.split()) <= set(done.stdout.split()))
+prints("bashcompinit", "completion", "zsh")
+
+# What is wrong is refused, with what would be right.
+refused(2, 'did you mean "pretrain"', "pretrian")
+refused(2, "did you mean --epochs", "pretrain", "--data", "photos", "--epoch_s", "3")
+refused(2, "did you mean --loss.temperature", "pretrain", "--data", "photos", "--loss.temprature", "3")
+refused(2, 'did you mean "SimCLR"', "pretrain", "--data", "photos", "--method", "SimCL")
+refused(2, 'did you mean "resnet18"', "pretrain", "--data", "photos", "--backbone", "resnet19")
+refused(2, '--fit.epochs is "many", expected a whole number', "pretrain", "--data", "photos", "--fit.epochs", "many")
+refused(2, '--epochs is "many", expected a whole number', "pretrain", "--data", "photos", "--epochs", "many")
+refused(2, "set by --loss.temperature -1", "pretrain", "--data", "photos", *SMALL, "--loss.temperature", "-1")
+refused(2, "set it by --fit.batch_size", "pretrain", "--data", "photos", "--augmentation.size", "16")
+refused(2, "--data is not given", "pretrain")
+refused(1, "--data: there is nothing at nowhere", "pretrain", "--data", "nowhere")
+refused(2, 'did you mean "beton"', "pretrain", "--data", "photos", "--data-kind", "betn")
+refused(1, "--config: there is no file none.toml", "pretrain", "--config", "none.toml")
+(work / "wrong.toml").write_text('data = "photos"\n[loss]\ntemprature = 0.3\n')
+refused(2, 'did you mean "loss.temperature"', "pretrain", "--config", "wrong.toml")
+(work / "broken.toml").write_text('data = "photos"\n[loss\n')
+refused(2, "broken.toml, line 2", "pretrain", "--config", "broken.toml")
+refused(2, 'did you mean "knn"', "evaluate", "again", "--train", "photos", "--test", "photos", "--probes", "kn")
+refused(1, "expected the folder of a run", "embed", "nowhere", "--data", "photos", "--out", "a.npy")
+refused(2, "ends in .npy or .safetensors", "embed", "again", "--data", "photos", "--out", "a.csv")
+refused(2, "--train", "evaluate", "again")
+sys.exit("\n".join(failures) or print("the program jessl does what it says"))
