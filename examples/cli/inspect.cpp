@@ -53,6 +53,7 @@ void show_images(const Opened& opened) {
   const AnyDataset& images = opened.images;
   std::cout << in_words(opened) << '\n';
   std::map<std::int64_t, std::int64_t> counts;
+  for (std::int64_t label = 0; label < images.classes(); ++label) counts[label] = 0;
   for (std::int64_t i = 0; i < images.size(); ++i) ++counts[images.label(i)];
   if (images.classes() > 0) {
     const auto by_count = [](const auto& a, const auto& b) { return a.second < b.second; };
@@ -89,7 +90,10 @@ void show_beton(const std::string& file) {
   for (const auto& field : beton.fields())
     std::cout << "  " << field.name << ": " << field.kind
               << (field.dtype.empty() ? "" : ' ' + field.dtype + ' ' + shape_text(Json(field.shape))) << '\n';
-  show_images({AnyDataset(beton), "beton"});
+  const bool has_images = std::any_of(beton.fields().begin(), beton.fields().end(),
+                                      [](const auto& field) { return field.kind == "image"; });
+  if (has_images) return show_images({AnyDataset(beton), "beton"});
+  std::cout << beton.size() << " samples, none of them an image\n";
 }
 
 void show_checkpoint(const fs::path& file, std::size_t most) {
