@@ -10,6 +10,7 @@ void add_pretrain(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_embed(CLI::App& app);
 void add_inspect(CLI::App& app);
+void add_report(CLI::App& app);
 void add_doctor(CLI::App& app);
 void add_completion(CLI::App& app);
 

@@ -36,11 +36,13 @@ int run(int argc, char** argv) {
       "  jessl pretrain --method BYOL --data photos --augmentation.size 64 --epochs 100 --out out/photos\n"
       "  jessl evaluate out/photos --train photos --test more_photos\n"
       "  jessl embed out/photos --data photos --out features.npy\n"
+      "  jessl report out/photos out/earlier\n"
       "Exit codes: 0 fine, 1 an error while running, 2 a wrong flag, value or file of settings.");
   cli::add_pretrain(app);
   cli::add_evaluate(app);
   cli::add_embed(app);
   cli::add_inspect(app);
+  cli::add_report(app);
   cli::add_doctor(app);
   cli::add_completion(app);
   check_command(app, argc, argv);

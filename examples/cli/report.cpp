@@ -640,13 +640,13 @@ std::string chart_library() {
     std::string text = content(place);
     JESSL_CHECK(
         text.substr(0, 200).find("Chart.js v3.") != std::string::npos && text.find("</script") == std::string::npos,
-        ConfigError, who, ": ", place,
+        IOError, who, ": ", place,
         " is not Chart.js 3, minified; install Debian's package libjs-chart.js, or name another file in "
         "JESSL_CHART_JS");
     return text;
   }
-  fail<ConfigError>(who, ": Chart.js, which draws the curves, is not here (looked for ", looked,
-                    "): apt-get install libjs-chart.js, or name chart.min.js of its release 3 in JESSL_CHART_JS");
+  fail<IOError>(who, ": Chart.js, which draws the curves, is not here (looked for ", looked,
+                "): apt-get install libjs-chart.js, or name chart.min.js of its release 3 in JESSL_CHART_JS");
 }
 
 // --- The page ------------------------------------------------------------------------------------------------------------
@@ -905,7 +905,6 @@ std::string header_of(const std::vector<RunFolder>& runs) {
 }  // namespace
 
 void write_report(const std::vector<Path>& folders, const Path& page) {
-  JESSL_CHECK(!folders.empty(), ConfigError, who, ": no run is given; name the folders that runs wrote");
   JESSL_CHECK(page.has_filename(), ConfigError, who, ": the page ", page, " names no file; name one, as report.html");
   std::vector<RunFolder> runs;
   try {

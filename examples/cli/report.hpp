@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <vector>
 
-/// Writes one HTML page about these runs' folders.
+/// Writes one HTML page about these runs' folders, of which there is one at least.
 ///
 /// The page stands alone: pictures, data and the library that draws the curves (Chart.js 3, Debian's libjs-chart.js) are in it, and
 /// it asks no network for anything. Of each folder it shows what is there: the curves and measurements of metrics.jsonl,
@@ -14,6 +14,6 @@
 ///
 /// Chart.js is looked for at $JESSL_CHART_JS, where that is set, and else where Debian installs it.
 ///
-/// Errors     jessl::ConfigError for no run, or where there are curves and no Chart.js, with the package that has it; jessl::DataError for a
-///            folder that is absent or has nothing of a run; jessl::IOError when the page cannot be written
+/// Errors     jessl::DataError for a folder that is absent or has nothing of a run; jessl::ConfigError for a page that is no file's name;
+///            jessl::IOError when the page cannot be written, and where there are curves and no Chart.js, with the package that has it
 void write_report(const std::vector<std::filesystem::path>& runs, const std::filesystem::path& page);

@@ -142,7 +142,7 @@ prints("LibTorch", "doctor", "--out", work)
 # Help and completion.
 prints("--loss.teacher.momentum", "pretrain", "--help-all", "--method", "BYOL")
 prints("Examples:", "--help")
-for command in ("pretrain", "evaluate", "embed", "inspect", "doctor", "completion"):
+for command in ("pretrain", "evaluate", "embed", "report", "inspect", "doctor", "completion"):
     prints("Example", command, "--help")
 for words, expected in (("pretrain --method Si", "SimCLR SimSiam"), ("eva", "evaluate"),
                         ("pretrain --loss.temp", "--loss.temperature"), ("pretrain --backbone resnet1", "resnet18 resnet101 resnet152")):

@@ -5,7 +5,7 @@ every canvas, every picture shown, nothing beside the page or over something els
 
 Ends with 77, which ctest counts as skipped, where all was well but there was no Chromium or no Chart.js.
 
-Usage: report_test.py <the program jessl_report> <folder to work in>
+Usage: report_test.py <the program jessl> <folder to work in>
 """
 import json
 import math
@@ -72,7 +72,7 @@ def make_run(name, seed, epochs=4, steps=50, monitors=True, pictures=("views", "
 
 
 def report(page, *folders, environment=None):
-    return subprocess.run([program, str(work / page), *map(str, folders)], capture_output=True, text=True, timeout=120,
+    return subprocess.run([program, "report", *map(str, folders), "--out", str(work / page)], capture_output=True, text=True, timeout=120,
                           env={**os.environ, **(environment or {})})
 
 
@@ -115,7 +115,6 @@ shown.mkdir()
 (shown / "damaged.json").write_text("{")
 (work / "empty").mkdir()
 
-refused("no run", "no run is given; name the folders", "none.html")
 refused("no folder", "is no folder; name the folders", "none.html", work / "absent")
 refused("nothing of a run", "has nothing of a run: no metrics.jsonl", "none.html", work / "empty")
 refused("no Chart.js", r"Chart\.js, which draws the curves, is not here \(looked for /absent\): apt-get install libjs-chart\.js", "none.html", first,
