@@ -1,4 +1,4 @@
-# jessl's functions that are no templates, compiled once for our tests, examples and benchmarks instead of in each of them:
+# jessl's functions that are no templates, compiled once for our tests and examples instead of in each of them:
 #
 #   jessl_separate_base    to link instead of jessl::base
 #   jessl_separate         to link instead of jessl::jessl
