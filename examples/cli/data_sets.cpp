@@ -129,13 +129,34 @@ Opened open_data(const std::string& flag, const std::string& path, const std::st
               ", expected 1 (grey) or 3 (RGB)");
   const std::string which = kind == "auto" ? recognised(flag, path) : kind;
   if (which == "fashion-mnist")
-    return {AnyDataset(data::IDX::fashion_mnist(split, path == "fashion-mnist" ? "" : path)), which};
-  if (which == "cifar10") return {AnyDataset(data::CIFAR10(path, split)), which};
-  if (which == "idx") return {open_idx(path, split), which};
-  if (which == "beton") return {AnyDataset(data::Beton(path, {.channels = channels})), which};
-  if (which == "tar") return {open_tar(flag, path, channels), which};
+    return {AnyDataset(data::IDX::fashion_mnist(split, path == "fashion-mnist" ? "" : path)), which, path, true};
+  if (which == "cifar10") return {AnyDataset(data::CIFAR10(path, split)), which, path, true};
+  if (which == "idx") return {open_idx(path, split), which, path, true};
+  if (which == "beton") return {AnyDataset(data::Beton(path, {.channels = channels})), which, path};
+  if (which == "tar") return {open_tar(flag, path, channels), which, path};
   JESSL_CHECK(fs::is_directory(path), DataError, flag, ": ", path, " is no folder, as --data-kind folder wants it");
-  return {AnyDataset(data::ImageFolder(folder_of(path, split).string(), {.channels = channels})), which};
+  const fs::path folder = folder_of(path, split);
+  const data::ImageFolder images(folder.string(), {.channels = channels});
+  return {AnyDataset(images), which, path, folder != fs::path(path), images.class_names()};
+}
+
+void check_train_and_test(const std::string& train_flag, const Opened& train, const std::string& test_flag,
+                          const Opened& test) {
+  for (const auto& [flag, opened] : {std::pair(&train_flag, &train), std::pair(&test_flag, &test)})
+    JESSL_CHECK(opened->images.classes() > 0, jessl::ConfigError, *flag, ": the images at ", opened->path,
+                " have no labels, expected some: a folder for each class");
+  std::error_code ignored;
+  JESSL_CHECK(test.split_chosen || !fs::equivalent(train.path, test.path, ignored), jessl::ConfigError, test_flag,
+              " is ", test.path, ", as is ", train_flag,
+              ", and has no parts train and test: the images would be judged by themselves; name others");
+  const auto classes = [](const Opened& opened) {
+    return opened.class_names.empty() ? jessl::concat(opened.images.classes(), " classes")
+                                      : "the classes " + jessl::to_json(opened.class_names).dump();
+  };
+  const bool named = !train.class_names.empty() && !test.class_names.empty();
+  JESSL_CHECK(named ? train.class_names == test.class_names : train.images.classes() == test.images.classes(),
+              DataError, test_flag, ": ", test.path, " has ", classes(test), ", ", train_flag, ": ", train.path, " ",
+              classes(train), "; expected the same, for labels are counted in each by itself");
 }
 
 std::string in_words(const Opened& opened) {

@@ -92,9 +92,7 @@ void evaluate(const CLI::App& command, const EvaluateArguments& arguments) {
       arguments.channels > 0 ? arguments.channels : trained.settings.at("channels").get<std::int64_t>();
   const Opened train = open_data("--train", arguments.train, arguments.kind, Split::train, channels);
   const Opened test = open_data("--test", arguments.test, arguments.kind, Split::test, channels);
-  JESSL_CHECK(train.images.classes() > 0 && test.images.classes() > 0, ConfigError, "--",
-              train.images.classes() > 0 ? "test" : "train",
-              ": the images have no labels, which evaluation needs: a folder for each class");
+  check_train_and_test("--train", train, "--test", test);
   std::cout << "train: " << in_words(train) << "\ntest:  " << in_words(test) << std::endl;
 
   const Json embedding{{"batch_size", arguments.batch_size},

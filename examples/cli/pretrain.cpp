@@ -105,11 +105,16 @@ void fit_to_data(Resolved& resolved, const Opened& train) {
 std::string checkpoint_to_resume(const std::string& resume, const fs::path& out) {
   const fs::path own = out / "checkpoint.pt";
   if (resume == "auto") {
+    // What stands there then is of a run that ended before its first checkpoint.
     if (!fs::exists(own)) std::cout << "there is no " << own.string() << " yet: the run starts anew\n";
     return fs::exists(own) ? own.string() : "";
   }
-  JESSL_CHECK(!resume.empty() || !fs::exists(own), ConfigError, "--out: ", out.string(),
-              " has a run in it already; go on with it by --resume auto, or choose another folder");
+  if (resume.empty() || !fs::exists(own) || !fs::equivalent(own, resume)) {
+    for (const char* name : {"checkpoint.pt", "config.toml", "config.json", "metrics.jsonl", "summary.json",
+                             "views.png", "weights.safetensors"})
+      JESSL_CHECK(!fs::exists(out / name), ConfigError, "--out: ", out.string(), " has a ", name,
+                  " in it already, of a run or of yours; go on with a run by --resume auto, or choose another folder");
+  }
   JESSL_CHECK(resume.empty() || fs::exists(resume), jessl::DataError, "--resume: there is no file ", resume,
               "; expected a checkpoint, or auto for the one in --out");
   return resume;
@@ -127,7 +132,9 @@ Watch watch_of(const RunSettings& run, const fs::path& out, const std::string& r
   JESSL_CHECK(run.knn_every == 0 || !run.test_data.empty(), ConfigError, "--knn-every is ", run.knn_every,
               " and there is no --test-data; name images with labels, whose neighbours are looked for");
   if (!run.test_data.empty()) {
-    watch.queries = open_data("--test-data", run.test_data, run.data_kind, Split::test, run.channels).images;
+    const Opened test = open_data("--test-data", run.test_data, run.data_kind, Split::test, run.channels);
+    check_train_and_test("--data", train, "--test-data", test);
+    watch.queries = test.images;
     watch.bank = train.images;
   }
   constexpr std::int64_t most = 25600;

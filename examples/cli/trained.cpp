@@ -16,13 +16,20 @@ namespace fs = std::filesystem;
 
 /// What is written beside weights.safetensors, and in it.
 Json stored_settings(const fs::path& weights) {
-  if (fs::exists(weights.parent_path() / "config.json"))
-    return jessl::io::load_json(weights.parent_path() / "config.json");
+  const auto says_network = [](const Json& settings) {  // others' files are called config.json, too
+    return settings.is_object() && settings.contains("method") && settings.contains("backbone");
+  };
   if (weights.extension() == ".safetensors") {
     const Json texts = describe_safetensors(weights).at("texts");
-    if (texts.contains("config")) return Json::parse(texts.at("config").get<std::string>());
+    if (texts.contains("config")) {
+      Json settings = Json::parse(texts.at("config").get<std::string>(), nullptr, /*allow_exceptions=*/false);
+      if (says_network(settings)) return settings;
+    }
   }
-  return Json::object();
+  const fs::path beside = weights.parent_path() / "config.json";
+  if (!fs::exists(beside)) return Json::object();
+  Json settings = jessl::io::load_json(beside);
+  return says_network(settings) ? settings : Json::object();
 }
 
 }  // namespace

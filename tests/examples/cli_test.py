@@ -18,6 +18,9 @@ shutil.rmtree(work, ignore_errors=True)
 work.mkdir(parents=True)
 failures = []
 subprocess.run([make_photos, "48", work / "photos"], check=True, stdout=subprocess.DEVNULL)
+shutil.copytree(work / "photos", work / "others")
+shutil.copytree(work / "photos", work / "renamed")
+next(folder for folder in sorted((work / "renamed").iterdir()) if folder.is_dir()).rename(work / "renamed" / "another_class")
 
 SMALL = ["--augmentation.size", "16", "--backbone.width=4", "--projector.widths", "32-16", "--batch-size", "16",
          "--threads", "1", "--epochs", "2"]
@@ -100,7 +103,7 @@ expect("--loss.temperature is not in config.toml", "temperature = 0.3" in (work 
 # A run that is killed goes on to the same losses.
 LONG = ["--method", "SimCLR", "--data", "photos", *SMALL, "--epochs", "8"]
 LONG.remove("--epochs"), LONG.remove("2")
-succeeds("pretrain", *LONG, "--out", "whole", "--online-probe", "--knn-every", "4", "--rank-every", "4", "--test-data", "photos")
+succeeds("pretrain", *LONG, "--out", "whole", "--online-probe", "--knn-every", "4", "--rank-every", "4", "--test-data", "others")
 expect("no figures of the monitors", all(by in (work / "whole/metrics.jsonl").read_text()
                                          for by in ("OnlineProbe", "KNNMonitor", "RankMonitor")))
 victim = subprocess.Popen([program, "pretrain", *LONG, "--out", "killed"], cwd=work, stdout=subprocess.DEVNULL,
@@ -109,17 +112,17 @@ while not (work / "killed/checkpoint.pt").exists() and victim.poll() is None:
     time.sleep(0.005)
 victim.kill()
 victim.wait()
-refused(2, "has a run in it already; go on with it by --resume auto", "pretrain", *LONG, "--out", "killed")
+refused(2, "has a checkpoint.pt in it already", "pretrain", *LONG, "--out", "killed")
 succeeds("pretrain", "--resume", "auto", "--out", "killed")
 expect("a run that was killed and resumed has other losses", losses("killed") == losses("whole"))
 
 # What the network is worth, its features, and what the files hold.
-output = succeeds("evaluate", "again", "--train", "photos", "--test", "photos", "--layers", "--probes", "knn,linear,ridge,centroid",
+output = succeeds("evaluate", "again", "--train", "photos", "--test", "others", "--layers", "--probes", "knn,linear,ridge,centroid",
                   "--json", "scores.json", "--threads", "1")
 scores = json.loads((work / "scores.json").read_text())["scores"]
 expect(f"{len(scores)} figures, expected four at each of three layers", len(scores) == 12)
 expect("figures without a protocol", all(score["probe"] and score["metric"] == "top1" for score in scores))
-succeeds("evaluate", "again/weights.safetensors", "--train", "photos", "--test", "photos", "--probes", "ridge", "--json",
+succeeds("evaluate", "again/weights.safetensors", "--train", "photos", "--test", "others", "--probes", "ridge", "--json",
          "weights.json", "--threads", "1")
 of_weights = json.loads((work / "weights.json").read_text())["scores"]
 expect(f"the weights alone give {of_weights}, expected the representation's figure", of_weights[0] in scores)
@@ -172,7 +175,14 @@ refused(1, "--config: there is no file none.toml", "pretrain", "--config", "none
 refused(2, 'did you mean "loss.temperature"', "pretrain", "--config", "wrong.toml")
 (work / "broken.toml").write_text('data = "photos"\n[loss\n')
 refused(2, "broken.toml, line 2", "pretrain", "--config", "broken.toml")
-refused(2, 'did you mean "knn"', "evaluate", "again", "--train", "photos", "--test", "photos", "--probes", "kn")
+refused(2, "would be judged by themselves", "evaluate", "again", "--train", "photos", "--test", "photos", "--probes", "knn")
+refused(1, "expected the same", "evaluate", "again", "--train", "photos", "--test", "renamed", "--probes", "knn")
+(work / "mine").mkdir()
+(work / "mine" / "config.json").write_text("{}")
+refused(2, "has a config.json in it already", "pretrain", "--data", "photos", *SMALL, "--method", "SimCLR", "--out", "mine")
+shutil.copy(work / "again" / "weights.safetensors", work / "mine")
+succeeds("embed", "mine/weights.safetensors", "--data", "photos", "--out", "mine.npy", "--threads", "1")
+refused(2, 'did you mean "knn"', "evaluate", "again", "--train", "photos", "--test", "others", "--probes", "kn")
 refused(1, "expected the folder of a run", "embed", "nowhere", "--data", "photos", "--out", "a.npy")
 refused(2, "ends in .npy or .safetensors", "embed", "again", "--data", "photos", "--out", "a.csv")
 refused(2, "--train", "evaluate", "again")
