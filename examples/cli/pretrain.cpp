@@ -156,6 +156,8 @@ void save_views(const Run& network, const AnyDataset& images, const Json& settin
 
 void pretrain(const CLI::App& command, const PretrainArguments& arguments) {
   const std::vector<Given> given = given_flags(command, arguments);
+  JESSL_CHECK(arguments.resume != "auto" || !arguments.out.empty(), ConfigError,
+              "--resume is auto and there is no --out; name the folder of the run that is to go on");
   std::string config = arguments.config;
   if (config.empty() && arguments.resume == "auto" && fs::exists(fs::path(arguments.out) / "config.toml"))
     config = (fs::path(arguments.out) / "config.toml").string();

@@ -175,6 +175,7 @@ refused(1, "--config: there is no file none.toml", "pretrain", "--config", "none
 refused(2, 'did you mean "loss.temperature"', "pretrain", "--config", "wrong.toml")
 (work / "broken.toml").write_text('data = "photos"\n[loss\n')
 refused(2, "broken.toml, line 2", "pretrain", "--config", "broken.toml")
+refused(2, "name the folder of the run", "pretrain", "--data", "photos", "--resume", "auto")
 refused(2, "would be judged by themselves", "evaluate", "again", "--train", "photos", "--test", "photos", "--probes", "knn")
 refused(1, "expected the same", "evaluate", "again", "--train", "photos", "--test", "renamed", "--probes", "knn")
 (work / "mine").mkdir()
