@@ -71,11 +71,8 @@ void embed(const CLI::App& command, const EmbedArguments& arguments) {
               arguments.out, ", expected a file that ends in .npy or .safetensors");
   JESSL_CHECK(arguments.split == "train" || arguments.split == "test", jessl::ConfigError, "--split is ",
               arguments.split, ", expected train or test");
-  std::vector<Given> given = dotted_flags(command.remaining(), trained_flags());
-  if (!arguments.backbone.empty()) given.push_back({"backbone.name", arguments.backbone, "--backbone"});
-  const Trained trained = open_trained(arguments.what, given);
-  const std::int64_t channels =
-      arguments.channels > 0 ? arguments.channels : trained.settings.at("channels").get<std::int64_t>();
+  const Trained trained = open_trained(arguments.what, arguments.backbone, command.remaining());
+  const std::int64_t channels = trained.channels(arguments.channels);
   const Opened opened = open_data("--data", arguments.data, arguments.kind,
                                   arguments.split == "train" ? Split::train : Split::test, channels);
   std::cout << in_words(opened) << std::endl;

@@ -85,11 +85,8 @@ void keep_wanted(LayerEmbedding& all, bool projector, bool others) {
 
 void evaluate(const CLI::App& command, const EvaluateArguments& arguments) {
   for (const std::string& name : arguments.probes) (void)find_probe(name);
-  std::vector<Given> given = dotted_flags(command.remaining(), trained_flags());
-  if (!arguments.backbone.empty()) given.push_back({"backbone.name", arguments.backbone, "--backbone"});
-  const Trained trained = open_trained(arguments.what, given);
-  const std::int64_t channels =
-      arguments.channels > 0 ? arguments.channels : trained.settings.at("channels").get<std::int64_t>();
+  const Trained trained = open_trained(arguments.what, arguments.backbone, command.remaining());
+  const std::int64_t channels = trained.channels(arguments.channels);
   const Opened train = open_data("--train", arguments.train, arguments.kind, Split::train, channels);
   const Opened test = open_data("--test", arguments.test, arguments.kind, Split::test, channels);
   check_train_and_test("--train", train, "--test", test);

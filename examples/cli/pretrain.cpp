@@ -182,14 +182,15 @@ void pretrain(const CLI::App& command, const PretrainArguments& arguments) {
     jessl::io::save_json(out / "config.json", resolved.settings);
     save_views(*network, train.images, resolved.settings, out / "views.png");
 
-    const Json result = network->fit(train.images, watch);
+    Json result = network->fit(train.images, watch);
+    const Json settled = result.at("resolved");
+    result.erase("resolved");
     network->save_backbone(out / "weights.safetensors", {{"config", resolved.settings}});
     jessl::io::save_json(out / "summary.json", {{"jessl", std::string(jessl::version)},
                                                 {"method", run.method},
                                                 {"data", in_words(train)},
                                                 {"result", result},
-                                                {"settings", resolved.settings},
-                                                {"policies", network->configuration()}});
+                                                {"resolved", settled}});
     std::cout << "the run is in " << out.string() << "; next: jessl evaluate " << out.string()
               << " --train DATA --test DATA\n";
   } catch (const ConfigError& error) {

@@ -100,6 +100,9 @@ template <class Entry>
 [[nodiscard]] Json describe_checkpoint(const std::filesystem::path& file);
 [[nodiscard]] Json describe_safetensors(const std::filesystem::path& file);
 
+/// The texts beside the tensors of such a file, by their names; no tensor is read.
+[[nodiscard]] Json safetensors_texts(const std::filesystem::path& file);
+
 /// LibTorch, as it was built and as it finds this machine.
 [[nodiscard]] Json describe_torch();
 

@@ -102,10 +102,14 @@ Json describe_checkpoint(const std::filesystem::path& file) {
   return {{"version", checkpoint.version}, {"record", checkpoint.record}, {"groups", groups}};
 }
 
-Json describe_safetensors(const std::filesystem::path& file) {
+Json safetensors_texts(const std::filesystem::path& file) {
   Json texts = Json::object();
   for (const auto& [name, text] : jessl::io::safetensors::metadata(file)) texts[name] = text;
-  return {{"texts", texts}, {"tensors", described(jessl::io::safetensors::load(file))}};
+  return texts;
+}
+
+Json describe_safetensors(const std::filesystem::path& file) {
+  return {{"texts", safetensors_texts(file)}, {"tensors", described(jessl::io::safetensors::load(file))}};
 }
 
 Json describe_torch() {

@@ -20,7 +20,7 @@ Json stored_settings(const fs::path& weights) {
     return settings.is_object() && settings.contains("method") && settings.contains("backbone");
   };
   if (weights.extension() == ".safetensors") {
-    const Json texts = describe_safetensors(weights).at("texts");
+    const Json texts = safetensors_texts(weights);
     if (texts.contains("config")) {
       Json settings = Json::parse(texts.at("config").get<std::string>(), nullptr, /*allow_exceptions=*/false);
       if (says_network(settings)) return settings;
@@ -32,9 +32,16 @@ Json stored_settings(const fs::path& weights) {
   return says_network(settings) ? settings : Json::object();
 }
 
+/// The flags of a command that opens what is trained.
+std::vector<std::string> trained_flags() {
+  return {"--backbone", "--train", "--test", "--data", "--out", "--json", "--help"};
+}
+
 }  // namespace
 
-Trained open_trained(const std::string& what, const std::vector<Given>& given) {
+Trained open_trained(const std::string& what, const std::string& backbone, const std::vector<std::string>& rest) {
+  std::vector<Given> given = dotted_flags(rest, trained_flags());
+  if (!backbone.empty()) given.push_back({"backbone.name", backbone, "--backbone"});
   const bool is_run = fs::is_directory(what);
   const fs::path weights = is_run ? fs::path(what) / "checkpoint.pt" : fs::path(what);
   JESSL_CHECK(fs::exists(weights), jessl::DataError, "there is no ", weights.string(),
@@ -60,10 +67,6 @@ Trained open_trained(const std::string& what, const std::vector<Given>& given) {
                   .has_projector = !is_backbone};
   trained.network->load(weights);
   return trained;
-}
-
-std::vector<std::string> trained_flags() {
-  return {"--backbone", "--train", "--test", "--data", "--out", "--json", "--help"};
 }
 
 }  // namespace cli

@@ -5,6 +5,7 @@
 #include "run.hpp"
 #include "settings.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,13 +16,16 @@ struct Trained {
   std::unique_ptr<Run> network;
   Json settings;              // of the run
   bool has_projector = true;  // a file of a backbone has none
+
+  /// Of the images to show it: those that are asked for, or the run's where that is 0.
+  [[nodiscard]] std::int64_t channels(std::int64_t asked) const {
+    return asked != 0 ? asked : settings.at("channels").get<std::int64_t>();
+  }
 };
 
-/// Opens what `what` names. `given` are settings that say what a file of weights alone does not: backbone.name, backbone.*,
-/// augmentation.*.
-[[nodiscard]] Trained open_trained(const std::string& what, const std::vector<Given>& given);
-
-/// The flags of a command that opens what is trained.
-[[nodiscard]] std::vector<std::string> trained_flags();
+/// Opens what `what` names. `backbone`, if any, and `rest`, the command line's --backbone.width 16 and the like, say what a file of
+/// weights alone does not.
+[[nodiscard]] Trained open_trained(const std::string& what, const std::string& backbone,
+                                   const std::vector<std::string>& rest);
 
 }  // namespace cli

@@ -142,6 +142,13 @@ prints("loss.temperature = 0.3", "inspect", "again/checkpoint.pt")
 prints("images a class: 16 to 16", "inspect", "photos")
 prints("LibTorch", "doctor", "--out", work)
 
+# The page about the run has its settings among the settings alone.
+succeeds("report", "again", "--out", "again.html")
+page = (work / "again.html").read_text()
+results = page[page.index('id="results"'):page.index('id="configuration"')]
+expect("the page about a run lacks its settings", "loss.temperature" in page)
+expect("the page about a run takes settings for results", "temperature" not in results and "result.loss" in results)
+
 # Help and completion.
 prints("--loss.teacher.momentum", "pretrain", "--help-all", "--method", "BYOL")
 prints("Examples:", "--help")
