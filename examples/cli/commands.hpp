@@ -7,6 +7,7 @@
 namespace cli {
 
 void add_pretrain(CLI::App& app);
+void add_sweep(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_embed(CLI::App& app);
 void add_inspect(CLI::App& app);

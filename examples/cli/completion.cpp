@@ -3,6 +3,7 @@
 #include "commands.hpp"
 #include "data_sets.hpp"
 #include "run.hpp"
+#include "run_flags.hpp"
 #include "settings.hpp"
 
 #include <jessl/core/error.hpp>
@@ -18,11 +19,7 @@ namespace cli {
 
 namespace {
 
-std::string spaced(const auto& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
-  return text;
-}
+std::string spaced(const auto& words) { return joined(words, " "); }
 
 /// Every --table.name of any method and backbone.
 std::set<std::string> dotted_names() {
@@ -37,21 +34,13 @@ std::set<std::string> dotted_names() {
   return names;
 }
 
-std::string flags_of(const CLI::App& command) {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : command.get_options()) {
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-  }
-  return spaced(names);
-}
-
 std::string bash_script(const CLI::App& app) {
   std::string commands, cases;
   for (const CLI::App* command : app.get_subcommands(nullptr)) {
     const std::string name = command->get_name();
     commands += (commands.empty() ? "" : " ") + name;
-    const std::string dotted = name == "pretrain" ? ' ' + spaced(dotted_names()) : "";
-    cases += "    " + name + ") flags=\"" + flags_of(*command) + dotted + "\" ;;\n";
+    const std::string dotted = name == "pretrain" || name == "sweep" ? ' ' + spaced(dotted_names()) : "";
+    cases += "    " + name + ") flags=\"" + spaced(flags_of(*command)) + dotted + "\" ;;\n";
   }
   return "# Completion for jessl: . <(jessl completion bash)\n"
          "_jessl() {\n"

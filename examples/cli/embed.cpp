@@ -71,7 +71,7 @@ void embed(const CLI::App& command, const EmbedArguments& arguments) {
               arguments.out, ", expected a file that ends in .npy or .safetensors");
   JESSL_CHECK(arguments.split == "train" || arguments.split == "test", jessl::ConfigError, "--split is ",
               arguments.split, ", expected train or test");
-  const Trained trained = open_trained(arguments.what, arguments.backbone, command.remaining());
+  const Trained trained = open_trained(arguments.what, arguments.backbone, command);
   const std::int64_t channels = trained.channels(arguments.channels);
   const Opened opened = open_data("--data", arguments.data, arguments.kind,
                                   arguments.split == "train" ? Split::train : Split::test, channels);

@@ -2,24 +2,17 @@
 // jessl evaluate: what a trained network's features know of the classes of images.
 #include "commands.hpp"
 #include "data_sets.hpp"
+#include "probing.hpp"
 #include "trained.hpp"
 
 #include <jessl/core/error.hpp>
-#include <jessl/eval/at_layers.hpp>
-#include <jessl/eval/knn.hpp>
-#include <jessl/eval/logistic_probe.hpp>
-#include <jessl/eval/nearest_centroid.hpp>
-#include <jessl/eval/ridge_probe_search.hpp>
 #include <jessl/eval/score_table.hpp>
-#include <jessl/eval/standardize.hpp>
 #include <jessl/io/json.hpp>
 
-#include <algorithm>
-#include <functional>
+#include <cstdint>
 #include <iostream>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace cli {
@@ -27,8 +20,6 @@ namespace cli {
 namespace {
 
 namespace eval = jessl::eval;
-using jessl::ConfigError;
-using jessl::LayerEmbedding;
 using jessl::data::Split;
 
 struct EvaluateArguments {
@@ -47,61 +38,23 @@ struct EvaluateArguments {
   std::string precision = "float32";
 };
 
-struct Probe {
-  std::string name;
-  std::function<eval::ScoreTable(const LayerEmbedding&, const LayerEmbedding&)> ask;
-};
-
-const std::vector<Probe>& probes() {
-  static const std::vector<Probe> all{
-      {"knn",
-       [](const LayerEmbedding& train, const LayerEmbedding& test) {
-         const auto images = static_cast<std::int64_t>(train.labels.size());
-         return eval::at_layers(train, test, eval::KNN{.k = std::min<std::int64_t>(20, images)});
-       }},
-      {"linear",
-       [](const LayerEmbedding& train, const LayerEmbedding& test) {
-         return eval::at_layers(train, test, eval::standardized(eval::LogisticProbe{.l2 = 1e-3}));
-       }},
-      {"ridge",
-       [](const LayerEmbedding& train, const LayerEmbedding& test) {
-         return eval::at_layers(train, test, eval::standardized(eval::RidgeProbeSearch{}));
-       }},
-      {"centroid", [](const LayerEmbedding& train,
-                      const LayerEmbedding& test) { return eval::at_layers(train, test, eval::NearestCentroid{}); }},
-  };
-  return all;
-}
-
-const Probe& find_probe(const std::string& name) { return find_entry(probes(), name, "--probes"); }
-
-/// Only the representation, where the projector is not asked for or not there.
-void keep_wanted(LayerEmbedding& all, bool projector, bool others) {
-  std::erase_if(all.layers, [&](const jessl::LayerFeatures& layer) {
-    if (layer.layer == "representation") return false;
-    return layer.layer.starts_with("projector.") ? !projector : !others;
-  });
-}
-
 void evaluate(const CLI::App& command, const EvaluateArguments& arguments) {
-  for (const std::string& name : arguments.probes) (void)find_probe(name);
-  const Trained trained = open_trained(arguments.what, arguments.backbone, command.remaining());
+  check_probes(arguments.probes, "--probes");
+  const Trained trained = open_trained(arguments.what, arguments.backbone, command);
   const std::int64_t channels = trained.channels(arguments.channels);
   const Opened train = open_data("--train", arguments.train, arguments.kind, Split::train, channels);
   const Opened test = open_data("--test", arguments.test, arguments.kind, Split::test, channels);
   check_train_and_test("--train", train, "--test", test);
   std::cout << "train: " << in_words(train) << "\ntest:  " << in_words(test) << std::endl;
 
-  const Json embedding{{"batch_size", arguments.batch_size},
-                       {"precision", arguments.precision},
-                       {"threads", arguments.threads},
-                       {"blocks", arguments.blocks}};
-  LayerEmbedding bank = trained.network->embed_layers(train.images, embedding);
-  LayerEmbedding queries = trained.network->embed_layers(test.images, embedding);
-  for (LayerEmbedding* one : {&bank, &queries})
-    keep_wanted(*one, arguments.layers && trained.has_projector, arguments.blocks);
+  const Questions questions{
+      .probes = arguments.probes,
+      .projector = arguments.layers && trained.has_projector,
+      .blocks = arguments.blocks,
+      .embedding = {
+          {"batch_size", arguments.batch_size}, {"precision", arguments.precision}, {"threads", arguments.threads}}};
   eval::ScoreTable table;
-  for (const std::string& name : arguments.probes) table.add(find_probe(name).ask(bank, queries));
+  for (const eval::ScoreTable& one : ask(*trained.network, train.images, test.images, questions)) table.add(one);
   std::cout << table;
   if (arguments.json.empty()) return;
   jessl::io::save_json(arguments.json, {{"network", arguments.what},
@@ -125,7 +78,7 @@ void add_evaluate(CLI::App& app) {
   command->add_option("--test", arguments->test, "Images with labels to ask about")->required();
   command->add_option("--data-kind", arguments->kind, "How they are stored, as for pretrain");
   command->add_option("--channels", arguments->channels, "3: RGB, 1: grey; by default as the run's");
-  command->add_option("--probes", arguments->probes, "Some of knn, linear, ridge, centroid, joined by commas")
+  command->add_option("--probes", arguments->probes, "Some of " + joined(probe_names(), ", ") + ", joined by commas")
       ->delimiter(',');
   command->add_flag("--layers", arguments->layers, "Each layer of the projector, too");
   command->add_flag("--blocks", arguments->blocks, "Each block of the backbone, too");

@@ -39,6 +39,7 @@ int run(int argc, char** argv) {
       "  jessl report out/photos out/earlier\n"
       "Exit codes: 0 fine, 1 an error while running, 2 a wrong flag, value or file of settings.");
   cli::add_pretrain(app);
+  cli::add_sweep(app);
   cli::add_evaluate(app);
   cli::add_embed(app);
   cli::add_inspect(app);

@@ -69,14 +69,26 @@ struct When {
   }
 };
 
-template <class M>
+/// The views of a method, without the small ones of multi-crop where those are not wanted.
+template <bool SmallViews, class M>
+[[nodiscard]] auto views_of(const M& method) {
+  if constexpr (SmallViews) {
+    return method.views();
+  } else {
+    return method.template views<0>();
+  }
+}
+
+template <class M, bool SmallViews>
 class RunOf final : public Run {
  public:
   RunOf(const Json& settings, const Json& backbone)
       : method_(jessl::from_json<M>(settings, "settings")),
-        trainer_(jessl::method::make_trainer(method_, make_backbone(backbone))) {}
+        trainer_(jessl::method::make_trainer(method_, make_backbone(backbone), views_of<SmallViews>(method_))) {}
 
   [[nodiscard]] Json configuration() const override { return trainer_.configuration(); }
+
+  void initialise(std::uint64_t seed) override { trainer_.initialise(seed); }
 
   void check(const AnyDataset& data, const std::string& resume) const override {
     trainer_.check(data, options(resume));
@@ -137,7 +149,8 @@ class RunOf final : public Run {
   }
 
  private:
-  using Trainer = decltype(jessl::method::make_trainer(std::declval<const M&>(), std::declval<AnyBackbone>()));
+  using Trainer = decltype(jessl::method::make_trainer(std::declval<const M&>(), std::declval<AnyBackbone>(),
+                                                       views_of<SmallViews>(std::declval<const M&>())));
 
   [[nodiscard]] jessl::FitOptions options(const std::string& resume) const {
     jessl::FitOptions result = method_.fit;
@@ -150,8 +163,11 @@ class RunOf final : public Run {
 };
 
 template <class M>
-[[nodiscard]] std::unique_ptr<Run> make_run(const Json& settings, const Json& backbone) {
-  return std::make_unique<RunOf<M>>(settings, backbone);
+[[nodiscard]] std::unique_ptr<Run> make_run(const Json& settings, const Json& backbone, bool small_views) {
+  if constexpr (requires(const M& method) { method.template views<0>(); }) {
+    if (!small_views) return std::make_unique<RunOf<M, false>>(settings, backbone);
+  }
+  return std::make_unique<RunOf<M, true>>(settings, backbone);
 }
 
 template <class M>

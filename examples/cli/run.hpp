@@ -47,6 +47,9 @@ class Run {
   /// The settings of all five policies, as checkpoints record them.
   [[nodiscard]] virtual Json configuration() const = 0;
 
+  /// Start weights, as fit() draws them from this seed.
+  virtual void initialise(std::uint64_t seed) = 0;
+
   /// Says whether a run on this data can work, and why not.
   virtual void check(const AnyDataset& data, const std::string& resume) const = 0;
 
@@ -73,10 +76,11 @@ struct MethodEntry {
   std::string name;
   Json defaults;            // of all its settings
   bool supervised = false;  // its projector's outputs are classes
-  std::unique_ptr<Run> (*make)(const Json& settings, const Json& backbone) = nullptr;
+  /// `small_views`: whether multi-crop's small views are made; methods of two views have none.
+  std::unique_ptr<Run> (*make)(const Json& settings, const Json& backbone, bool small_views) = nullptr;
 };
 
-/// Every method, in the order of jessl::method::All.
+/// Every method, in the order of jessl::method::All, then those of negatives.hpp.
 [[nodiscard]] const std::vector<MethodEntry>& methods();
 
 /// A backbone to choose.
@@ -115,14 +119,21 @@ namespace cli {
   return text;
 }
 
+/// Texts as one.
+[[nodiscard]] std::string joined(const auto& texts, std::string_view separator) {
+  std::string all;
+  for (const std::string& text : texts) {
+    if (!all.empty()) all += separator;
+    all += text;
+  }
+  return all;
+}
+
 template <class Entry>
 std::string names_of(const std::vector<Entry>& entries, std::string_view separator) {
-  std::string names;
-  for (const Entry& entry : entries) {
-    if (!names.empty()) names += separator;
-    names += entry.name;
-  }
-  return names;
+  std::vector<std::string> names;
+  for (const Entry& entry : entries) names.push_back(entry.name);
+  return joined(names, separator);
 }
 
 template <class Entry>

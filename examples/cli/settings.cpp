@@ -141,6 +141,8 @@ const std::vector<Flag>& run_flags() {
       {"--checkpoint-steps", "checkpoint_steps", "steps between two checkpoints, besides; 0: none"},
       {"--knn-every", "knn_every", "epochs between two looks at the nearest neighbours of --test-data; 0: none"},
       {"--rank-every", "rank_every", "epochs between two looks at the rank of the features; 0: none"},
+      {"--images-per-class", "images_per_class", "to train on, the first of each class; 0: all"},
+      {"--small-views", "small_views", "false: without the small views of multi-crop, as for images of 32 pixels"},
       {"--online-probe", "online_probe", "true: linear classifiers learn beside the network"},
       {"--measure-statistics", "measure_statistics",
        "true: mean and deviation of the data's channels are measured and normalised by"},
@@ -181,16 +183,20 @@ std::vector<Given> dotted_flags(const std::vector<std::string>& words, const std
 
 Resolved resolve_settings(const std::filesystem::path& file, const std::vector<Given>& given,
                           const std::vector<std::string>& others) {
-  const Json from_file = file.empty() ? Json::object() : read_settings(file);
-  const std::string method_name = given_or(given, "method", text_in(from_file, "method", "SimCLR", file.string()));
+  return resolve_settings(file.empty() ? Json::object() : read_settings(file), file.string(), given, others);
+}
+
+Resolved resolve_settings(const Json& document, const std::string& where, const std::vector<Given>& given,
+                          const std::vector<std::string>& others) {
+  const std::string method_name = given_or(given, "method", text_in(document, "method", "SimCLR", where));
   const std::string backbone_name =
-      given_or(given, "backbone.name", text_in(from_file, "backbone.name", "resnet18", file.string()));
+      given_or(given, "backbone.name", text_in(document, "backbone.name", "resnet18", where));
   const MethodEntry& method = find_entry(methods(), method_name, "--method");
   const BackboneEntry& backbone = find_entry(backbones(), backbone_name, "--backbone");
   Json defaults = default_settings(method, backbone);
-  check_file(from_file, defaults, file.string(), method.name);
+  check_file(document, defaults, where, method.name);
 
-  Resolved resolved{.method = &method, .settings = defaults, .chosen = from_file};
+  Resolved resolved{.method = &method, .settings = defaults, .chosen = document};
   std::vector<std::string> known = others;
   for (const auto& [path, value] : flattened(defaults)) {
     if (path.find('.') != std::string::npos) known.push_back("--" + path);

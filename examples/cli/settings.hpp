@@ -37,6 +37,8 @@ struct RunSettings {
   std::int64_t checkpoint_steps = 0;  // 0: none within an epoch
   std::int64_t knn_every = 0;         // epochs, 0: none
   std::int64_t rank_every = 0;        // epochs, 0: none
+  std::int64_t images_per_class = 0;  // to train on, the first of each; 0: all
+  bool small_views = true;            // of multi-crop
   bool online_probe = false;
   bool measure_statistics = false;  // normalise by the data's own mean and deviation
 };
@@ -64,6 +66,10 @@ struct Resolved {
 [[nodiscard]] Resolved resolve_settings(const std::filesystem::path& file, const std::vector<Given>& given,
                                         const std::vector<std::string>& others);
 
+/// The same where the document is read already; `where` is what messages call it.
+[[nodiscard]] Resolved resolve_settings(const Json& document, const std::string& where, const std::vector<Given>& given,
+                                        const std::vector<std::string>& others);
+
 /// A TOML or JSON file as JSON.
 [[nodiscard]] Json read_settings(const std::filesystem::path& file);
 
@@ -84,4 +90,4 @@ struct Resolved {
 }  // namespace cli
 
 JESSL_OPTIONS(cli::RunSettings, method, data, data_kind, test_data, channels, checkpoint_every, checkpoint_steps,
-              knn_every, rank_every, online_probe, measure_statistics);
+              knn_every, rank_every, images_per_class, small_views, online_probe, measure_statistics);

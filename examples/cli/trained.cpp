@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "trained.hpp"
 
+#include "run_flags.hpp"
+
 #include <jessl/core/error.hpp>
 #include <jessl/io/json.hpp>
 
@@ -32,15 +34,10 @@ Json stored_settings(const fs::path& weights) {
   return says_network(settings) ? settings : Json::object();
 }
 
-/// The flags of a command that opens what is trained.
-std::vector<std::string> trained_flags() {
-  return {"--backbone", "--train", "--test", "--data", "--out", "--json", "--help"};
-}
-
 }  // namespace
 
-Trained open_trained(const std::string& what, const std::string& backbone, const std::vector<std::string>& rest) {
-  std::vector<Given> given = dotted_flags(rest, trained_flags());
+Trained open_trained(const std::string& what, const std::string& backbone, const CLI::App& command) {
+  std::vector<Given> given = dotted_flags(command.remaining(), flags_of(command));
   if (!backbone.empty()) given.push_back({"backbone.name", backbone, "--backbone"});
   const bool is_run = fs::is_directory(what);
   const fs::path weights = is_run ? fs::path(what) / "checkpoint.pt" : fs::path(what);
@@ -56,15 +53,16 @@ Trained open_trained(const std::string& what, const std::string& backbone, const
     for (const Given& one : given) is_named = is_named || one.path == "backbone.name";
     JESSL_CHECK(is_named, jessl::ConfigError, weights.string(),
                 " does not say which network it is: name it, as --backbone resnet50 --augmentation.size 224");
-    settings = resolve_settings("", given, trained_flags()).settings;
+    settings = resolve_settings("", given, flags_of(command)).settings;
   } else {
     JESSL_CHECK(given.empty(), jessl::ConfigError, weights.string(), " says which network it is; leave ",
                 given.empty() ? "" : given.front().flag, " away");
   }
   const MethodEntry& method = find_entry(methods(), settings.at("method").get<std::string>(), weights.string());
-  Trained trained{.network = method.make(method_settings(settings), settings.at("backbone")),
-                  .settings = settings,
-                  .has_projector = !is_backbone};
+  Trained trained{
+      .network = method.make(method_settings(settings), settings.at("backbone"), settings.value("small_views", true)),
+      .settings = settings,
+      .has_projector = !is_backbone};
   trained.network->load(weights);
   return trained;
 }

@@ -5,10 +5,11 @@
 #include "run.hpp"
 #include "settings.hpp"
 
+#include <CLI/CLI.hpp>
+
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace cli {
 
@@ -23,9 +24,8 @@ struct Trained {
   }
 };
 
-/// Opens what `what` names. `backbone`, if any, and `rest`, the command line's --backbone.width 16 and the like, say what a file of
-/// weights alone does not.
-[[nodiscard]] Trained open_trained(const std::string& what, const std::string& backbone,
-                                   const std::vector<std::string>& rest);
+/// Opens what `what` names. `backbone`, if any, and what `command` left unparsed, --backbone.width 16 and the like, say what a file
+/// of weights alone does not.
+[[nodiscard]] Trained open_trained(const std::string& what, const std::string& backbone, const CLI::App& command);
 
 }  // namespace cli

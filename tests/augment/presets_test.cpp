@@ -175,6 +175,36 @@ TEST_CASE("dino: local views are blurred half of the time and never solarized", 
   CHECK(settings(quarter, 2, "RandomResizedCrop")["scale"] == jessl::Json{0.05, 0.25});
 }
 
+TEST_CASE("simclr, byol: noise is in every view, or in none", "[augment][presets]") {
+  // Without crop, colours and blur, a grey image is only normalised.
+  const auto views = [](double noise) {
+    SimCLROptions plain{.size = 32, .min_scale = 1.0, .flip = 0.0, .jitter_p = 0.0, .grayscale = 0.0, .blur = 0.0};
+    plain.noise = noise;
+    plain.mean = {0.5, 0.5, 0.5};
+    plain.std = {0.25, 0.25, 0.25};
+    BYOLOptions other{.size = 32, .min_scale = 1.0, .flip = 0.0, .jitter_p = 0.0, .grayscale = 0.0, .blur = 0.0};
+    other.second_blur = other.second_solarize = 0.0;
+    other.noise = noise;
+    other.mean = plain.mean;
+    other.std = plain.std;
+    jessl::Image grey;
+    grey.resize(32, 32, 1);
+    std::fill(grey.pixels.begin(), grey.pixels.end(), std::uint8_t{128});
+    return std::array{view(simclr(plain), grey, {.view = 0}), view(simclr(plain), grey, {.view = 1}),
+                      view(byol(other), grey, {.view = 0}), view(byol(other), grey, {.view = 1})};
+  };
+  const auto still = views(0.0);
+  const auto noisy = views(0.1);
+  for (std::size_t v = 0; v < 4; ++v) {
+    for (const float value : still[v]) REQUIRE(value == Approx((128.0 / 255.0 - 0.5) / 0.25).epsilon(1e-4));
+    double squares = 0.0;
+    for (std::size_t i = 0; i < still[v].size(); ++i) squares += std::pow(noisy[v][i] - still[v][i], 2);
+    CHECK(std::sqrt(squares / 1024.0) * 0.25 == Approx(0.1).epsilon(0.1));  // 1024 pixels: within 5 %, mostly
+    for (std::size_t w = 0; w < v; ++w) CHECK(noisy[v] != noisy[w]);
+  }
+  CHECK_THROWS_AS(simclr({.noise = -0.1}), jessl::ConfigError);
+}
+
 TEST_CASE("simclr: a recipe for small grey images can be written down", "[augment][presets]") {
   // [recipe]
   const auto maker = jessl::augment::simclr({.size = 28,

@@ -100,32 +100,41 @@ struct Plain {
   }
 };
 
-/// The weight of input i in output o when `length` values are resampled to `size`: a triangle around the output's
+/// The weights of all inputs in each output when `length` values are resampled to `size`: a triangle around the output's
 /// centre.
-inline double triangle(std::int64_t i, std::int64_t o, std::int64_t length, std::int64_t size) {
-  if (length == size) return i == o ? 1.0 : 0.0;
+inline std::vector<std::vector<double>> triangles(std::int64_t length, std::int64_t size) {
   const double scale = static_cast<double>(length) / static_cast<double>(size);
-  const auto hat = [&](std::int64_t j) {
-    return std::max(0.0, 1.0 - std::abs(static_cast<double>(j) + 0.5 - scale * (static_cast<double>(o) + 0.5)) /
-                                   std::max(scale, 1.0));
-  };
-  double sum = 0.0;
-  for (std::int64_t j = 0; j < length; ++j) sum += hat(j);
-  return hat(i) / sum;
+  const double reach = length == size ? 0.5 : std::max(scale, 1.0);  // half a pixel is the pixel itself
+  std::vector<std::vector<double>> all;
+  for (std::int64_t o = 0; o < size; ++o) {
+    std::vector<double> weights;
+    double sum = 0.0;
+    for (std::int64_t j = 0; j < length; ++j) {
+      const double distance = std::abs(static_cast<double>(j) + 0.5 - scale * (static_cast<double>(o) + 0.5));
+      weights.push_back(std::max(0.0, 1.0 - distance / reach));
+      sum += weights.back();
+    }
+    for (double& weight : weights) weight /= sum;
+    all.push_back(std::move(weights));
+  }
+  return all;
 }
 
 inline Plain placed(Plain& source, const augment::Placement& placement) {
   const auto& [box, size, flip, flip_vertical] = placement;
   Plain target(size, source.channels);
+  const auto rows = triangles(box.height, size.height);
+  const auto columns = triangles(box.width, size.width);
+  const auto of = [](std::int64_t index) { return static_cast<std::size_t>(index); };
   for (std::int64_t y = 0; y < size.height; ++y) {
     for (std::int64_t x = 0; x < size.width; ++x) {
       for (std::int64_t by = std::max<std::int64_t>(0, -box.top);
            by < std::min(box.height, source.extent.height - box.top); ++by) {
-        const double wy = triangle(by, y, box.height, size.height);
+        const double wy = rows[of(y)][of(by)];
         if (wy == 0.0) continue;
         for (std::int64_t bx = std::max<std::int64_t>(0, -box.left);
              bx < std::min(box.width, source.extent.width - box.left); ++bx) {
-          const double weight = wy * triangle(bx, x, box.width, size.width);
+          const double weight = wy * columns[of(x)][of(bx)];
           if (weight == 0.0) continue;
           const std::int64_t to = flip ? size.width - 1 - x : x;
           const std::int64_t to_row = flip_vertical ? size.height - 1 - y : y;

@@ -9,7 +9,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +17,7 @@
 
 #include <jessl/core/atomic_file.hpp>
 
+#include "support/file_content.hpp"
 #include "support/file_size_limit.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -26,13 +26,9 @@ namespace {
 namespace fs = std::filesystem;
 using jessl::AtomicFile;
 using jessl::IOError;
+using jessl::test::content;
 using jessl::test::FileSizeLimit;
 using jessl::test::TemporaryFolder;
-
-std::string content(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-}
 
 using Catch::Matchers::Contains;
 

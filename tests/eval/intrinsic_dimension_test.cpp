@@ -28,12 +28,17 @@ RowMatrix cube(std::uint64_t seed, Eigen::Index rows, Eigen::Index dimension, Ei
 
 /// The estimate from all distances in float64.
 double by_all_distances(const RowMatrix& x, double discard) {
-  const Eigen::MatrixXd points = x.cast<double>();
   std::vector<double> ratios;
   for (Eigen::Index i = 0; i < x.rows(); ++i) {
-    Eigen::VectorXd distances = (points.rowwise() - points.row(i)).rowwise().norm();
-    std::sort(distances.begin(), distances.end());
-    ratios.push_back(std::log(distances(2) / distances(1)));
+    std::vector<double> distances;
+    for (Eigen::Index j = 0; j < x.rows(); ++j) {
+      double squares = 0.0;
+      for (const float *a = x.row(i).data(), *b = x.row(j).data(), *end = a + x.cols(); a != end; ++a, ++b)
+        squares += (static_cast<double>(*a) - *b) * (static_cast<double>(*a) - *b);
+      distances.push_back(std::sqrt(squares));
+    }
+    std::partial_sort(distances.begin(), distances.begin() + 3, distances.end());
+    ratios.push_back(std::log(distances[2] / distances[1]));
   }
   std::sort(ratios.begin(), ratios.end());
   double products = 0.0;

@@ -9,8 +9,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <limits>
 #include <new>
 #include <optional>
@@ -27,6 +25,7 @@
 #include <jessl/io/feature_file.hpp>
 
 #include "support/data_limit.hpp"
+#include "support/file_content.hpp"
 #include "support/file_size_limit.hpp"
 #include "support/skip.hpp"
 #include "support/temporary_folder.hpp"
@@ -42,6 +41,7 @@ using jessl::RowMatrix;
 using jessl::ShapeError;
 using jessl::io::FeatureFile;
 using jessl::io::FeatureFileWriter;
+using jessl::test::content;
 using jessl::test::TemporaryFolder;
 
 /// Gaussian clusters, one a class.
@@ -80,11 +80,6 @@ void write(const std::string& path, const jessl::Embedding& rows, std::int64_t b
 
 bool holds(const FeatureFile& file, const jessl::Embedding& rows) {
   return file.features() == rows.features && std::ranges::equal(file.labels(), rows.labels);
-}
-
-std::string content(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
 /// The bytes of a file with this header and this much data.

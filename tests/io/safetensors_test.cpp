@@ -8,11 +8,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <string>
 
 #include <jessl/io/safetensors.hpp>
 
+#include "support/file_content.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace {
@@ -20,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 namespace safetensors = jessl::io::safetensors;
 using Catch::Matchers::Contains;
+using jessl::test::content;
 using jessl::test::TemporaryFolder;
 
 std::string length_prefix(std::uint64_t length) {
@@ -30,11 +31,6 @@ std::string length_prefix(std::uint64_t length) {
 /// The bytes of a file with this header and this much data.
 std::string file_of(const std::string& header, std::size_t data_bytes) {
   return length_prefix(header.size()) + header + std::string(data_bytes, '\0');
-}
-
-std::string content(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
 /// What load says about a file of these bytes.

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <limits>
 #include <string>
 #include <vector>
@@ -14,6 +13,7 @@
 
 #include <jessl/io.hpp>
 
+#include "support/file_content.hpp"
 #include "support/file_size_limit.hpp"
 #include "train/fixtures.hpp"
 
@@ -43,11 +43,6 @@ train::StepRecord record_of(std::int64_t step, double scale = 1.0) {
 
 std::string row_of(std::int64_t step) { return concat(step, ",0,", 1.0 / static_cast<double>(step), ",0.001,16,0\n"); }
 
-std::string content(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
-
 template <class State>
 void take_steps(State& state, std::int64_t first, std::int64_t last, double scale = 1.0) {
   for (std::int64_t step = first; step <= last; ++step) state.after_step(record_of(step, scale));
@@ -76,11 +71,11 @@ TEST_CASE("CSV: is a row a step, and a row a figure that was measured", "[train]
                                       {"comment", "no number"}}});
   state.after_measurement({.step = 3, .epoch = 0, .by = "B", .values = {{"x", 1e-20}}});
   state.finish();
-  CHECK(csv::content(table.path) ==
+  CHECK(test::content(table.path) ==
         csv::header + std::string("1,0,1,0.001,16,0\n2,0,0.5,0.001,16,0\n3,0,0.3333333333333333,0.001,16,0\n"));
   const std::string name = R"(3,0,"Probe, ""own""",)";
   const std::string protocol = R"(,"{""views"":""of evaluation""}")";
-  CHECK(csv::content(folder / "new/run.measurements.csv") ==
+  CHECK(test::content(folder / "new/run.measurements.csv") ==
         csv::figures + name + "test/representation,top1,0.1" + protocol + '\n' + name +
             "test/representation,images,12" + protocol + '\n' + name + ",rank," + protocol + '\n' + name +
             ",ratio,-inf" + protocol + "\n3,0,B,,x,1e-20,\n");
@@ -106,8 +101,8 @@ TEST_CASE("CSV: a resumed run drops the rows after its checkpoint and a row cut 
     csv::take_steps(state, 3, 4);
     state.after_measurement(csv::measured(4));
   }
-  CHECK(csv::content(table.path) == csv::header + csv::row_of(1) + csv::row_of(2) + csv::row_of(3) + csv::row_of(4));
-  CHECK(csv::content(folder / "metrics.measurements.csv") ==
+  CHECK(test::content(table.path) == csv::header + csv::row_of(1) + csv::row_of(2) + csv::row_of(3) + csv::row_of(4));
+  CHECK(test::content(folder / "metrics.measurements.csv") ==
         csv::figures + std::string("2,0,A,,top1,0.5,\"{\"\"k\"\":20}\"\n4,0,A,,top1,0.5,\"{\"\"k\"\":20}\"\n"));
   CHECK(folder.entries() == 2);
 }
@@ -121,11 +116,11 @@ TEST_CASE("CSV: the tables of an earlier run are kept together", "[train][csv]")
     csv::take_steps(state, 1, steps);
     if (steps != 2) state.after_measurement(csv::measured(steps));
   }
-  CHECK_THAT(csv::content(folder / "metrics.csv.previous"), Contains(csv::row_of(5)));
-  CHECK_THAT(csv::content(folder / "metrics.measurements.csv.previous"), Contains("\n5,0,A"));
-  CHECK_THAT(csv::content(folder / "metrics.csv.previous-2"), Catch::EndsWith(csv::row_of(2)));
-  CHECK(csv::content(folder / "metrics.measurements.csv.previous-2") == csv::figures);
-  CHECK_THAT(csv::content(folder / "metrics.measurements.csv"), Contains("\n3,0,A"));
+  CHECK_THAT(test::content(folder / "metrics.csv.previous"), Contains(csv::row_of(5)));
+  CHECK_THAT(test::content(folder / "metrics.measurements.csv.previous"), Contains("\n5,0,A"));
+  CHECK_THAT(test::content(folder / "metrics.csv.previous-2"), Catch::EndsWith(csv::row_of(2)));
+  CHECK(test::content(folder / "metrics.measurements.csv.previous-2") == csv::figures);
+  CHECK_THAT(test::content(folder / "metrics.measurements.csv"), Contains("\n3,0,A"));
   CHECK(folder.entries() == 6);
 }
 
@@ -147,9 +142,9 @@ TEST_CASE("CSV: a run resumed after another was started by mistake finds its own
     csv::take_steps(state, 4, 4);
   }
   CHECK(log.contains("the log goes on from the rows of"));
-  CHECK(csv::content(table.path) == csv::header + csv::row_of(1) + csv::row_of(2) + csv::row_of(3) + csv::row_of(4));
-  CHECK_THAT(csv::content(folder / "metrics.measurements.csv"), Contains("3,0,A"));
-  CHECK_THAT(csv::content(folder / "metrics.csv.previous-2"), Contains("4,0,1.75,"));
+  CHECK(test::content(table.path) == csv::header + csv::row_of(1) + csv::row_of(2) + csv::row_of(3) + csv::row_of(4));
+  CHECK_THAT(test::content(folder / "metrics.measurements.csv"), Contains("3,0,A"));
+  CHECK_THAT(test::content(folder / "metrics.csv.previous-2"), Contains("4,0,1.75,"));
 }
 
 TEST_CASE("CSV: a resumed run without its own tables warns, and cuts nobody's", "[train][csv]") {
@@ -164,15 +159,15 @@ TEST_CASE("CSV: a resumed run without its own tables warns, and cuts nobody's", 
     auto state = table.start(csv::run_of(3, 9.0));
     csv::take_steps(state, 4, 4);
     CHECK(log.contains("it begins after step 3"));
-    CHECK_THAT(csv::content(folder / "metrics.csv.previous"), Contains(csv::row_of(5)));
-    CHECK(csv::content(table.path) == csv::header + csv::row_of(4));
+    CHECK_THAT(test::content(folder / "metrics.csv.previous"), Contains(csv::row_of(5)));
+    CHECK(test::content(table.path) == csv::header + csv::row_of(4));
   }
   SECTION("another program's") {
     write_file(table.path, "name;age\nA;7\n");
     auto state = table.start(csv::run_of(3, 9.0));
     csv::take_steps(state, 4, 4);
     CHECK(log.contains("it begins after step 3"));
-    CHECK(csv::content(folder / "metrics.csv.previous") == "name;age\nA;7\n");
+    CHECK(test::content(folder / "metrics.csv.previous") == "name;age\nA;7\n");
   }
   SECTION("too short ones") {
     {
@@ -182,7 +177,7 @@ TEST_CASE("CSV: a resumed run without its own tables warns, and cuts nobody's", 
     auto state = table.start(csv::run_of(3, 1.0 / 3.0));
     csv::take_steps(state, 4, 4);
     CHECK(log.contains("ends at step 2, the run is resumed after step 3; rows are missing"));
-    CHECK(csv::content(table.path) == csv::header + csv::row_of(1) + csv::row_of(2) + csv::row_of(4));
+    CHECK(test::content(table.path) == csv::header + csv::row_of(1) + csv::row_of(2) + csv::row_of(4));
   }
 }
 
@@ -192,7 +187,7 @@ TEST_CASE("CSV: a spreadsheet's line ends are read", "[train][csv]") {
   write_file(table.path, csv::header + csv::row_of(1).substr(0, csv::row_of(1).size() - 1) + "\r\n" + csv::row_of(2));
   auto state = table.start(csv::run_of(2, 0.5));
   csv::take_steps(state, 3, 3);
-  CHECK_THAT(csv::content(table.path), Contains("1,0,1,0.001,16,0\r\n") && Catch::EndsWith(csv::row_of(3)));
+  CHECK_THAT(test::content(table.path), Contains("1,0,1,0.001,16,0\r\n") && Catch::EndsWith(csv::row_of(3)));
 }
 
 TEST_CASE("CSV: rows that a full disk refuses are written when it has room again", "[train][csv]") {
@@ -210,7 +205,7 @@ TEST_CASE("CSV: rows that a full disk refuses are written when it has room again
   CHECK(log.contains("Its rows are kept until it can be written"));
   csv::take_steps(state, 5, 5);
   CHECK_NOTHROW(state.finish());
-  CHECK(csv::content(table.path) ==
+  CHECK(test::content(table.path) ==
         csv::header + csv::row_of(1) + csv::row_of(2) + csv::row_of(3) + csv::row_of(4) + csv::row_of(5));
 }
 
@@ -256,6 +251,6 @@ TEST_CASE("CSV: a run that is resumed has the rows of one that was not", "[train
   };
   CHECK(losses(folder / "whole.csv").size() == 13);
   CHECK(losses(folder / "metrics.csv") == losses(folder / "whole.csv"));
-  CHECK(csv::content(folder / "metrics.measurements.csv") == csv::content(folder / "whole.measurements.csv"));
-  CHECK_THAT(csv::content(folder / "whole.measurements.csv"), Contains("4,0,OnlineProbe,train/representation,top1,"));
+  CHECK(test::content(folder / "metrics.measurements.csv") == test::content(folder / "whole.measurements.csv"));
+  CHECK_THAT(test::content(folder / "whole.measurements.csv"), Contains("4,0,OnlineProbe,train/representation,top1,"));
 }

@@ -24,6 +24,7 @@
 
 #include <jessl/io.hpp>
 
+#include "support/file_content.hpp"
 #include "support/file_size_limit.hpp"
 #include "support/skip.hpp"
 #include "train/fixtures.hpp"
@@ -179,8 +180,7 @@ TEST_CASE("TensorBoard: the file begins as every event file does", "[train][tens
     board::take_steps(state, 1, 1);
   }
   REQUIRE(board::files(folder / "board").size() == 1);
-  std::ifstream file(board::files(folder / "board")[0], std::ios::binary);
-  const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const std::string bytes = test::content(board::files(folder / "board")[0]);
   // Its length of 24 bytes and the masked check of that; then wall_time (1, 64 bits) and file_version (3, a text).
   CHECK(bytes.substr(0, 13) == std::string("\x18\0\0\0\0\0\0\0\xa3\x7f\x4b\x22\x09", 13));
   CHECK(bytes.substr(21, 15) ==

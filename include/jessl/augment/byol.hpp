@@ -27,6 +27,7 @@ struct BYOLOptions {
   double solarize = 0.0;         ///< probability of solarization in the first view
   double second_blur = 0.1;      ///< probability of a blur in the second view
   double second_solarize = 0.2;  ///< probability of solarization in the second view
+  double noise = 0.0;            ///< standard deviation of the noise in every view, fraction of white, >= 0; 0: none
   std::array<double, 3> mean = imagenet_mean;  ///< of the data set, as fractions of white
   std::array<double, 3> std = imagenet_std;    ///< of the data set, > 0
 };
@@ -43,4 +44,4 @@ struct BYOLOptions {
 }  // namespace jessl::augment
 
 JESSL_OPTIONS(jessl::augment::BYOLOptions, size, min_scale, max_scale, flip, jitter, jitter_p, grayscale, blur,
-              solarize, second_blur, second_solarize, mean, std);
+              solarize, second_blur, second_solarize, noise, mean, std);

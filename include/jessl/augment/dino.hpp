@@ -32,6 +32,7 @@ struct DINOOptions {
   double local_min_scale = 0.05;  ///< least area of a local view's crop
   double local_max_scale = 0.4;   ///< greatest area of a local view's crop
   double local_blur = 0.5;        ///< probability of a blur in a local view
+  double noise = 0.0;             ///< standard deviation of the noise in every view, fraction of white, >= 0; 0: none
   std::array<double, 3> mean = imagenet_mean;  ///< of the data set, as fractions of white
   std::array<double, 3> std = imagenet_std;    ///< of the data set, > 0
 };
@@ -61,5 +62,5 @@ template <std::size_t Locals = 0>
 }  // namespace jessl::augment
 
 JESSL_OPTIONS(jessl::augment::DINOOptions, size, min_scale, max_scale, flip, jitter, jitter_p, grayscale, blur,
-              solarize, second_blur, second_solarize, local_size, local_min_scale, local_max_scale, local_blur, mean,
-              std);
+              solarize, second_blur, second_solarize, local_size, local_min_scale, local_max_scale, local_blur, noise,
+              mean, std);

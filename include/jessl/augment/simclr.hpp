@@ -24,11 +24,12 @@ struct SimCLROptions {
   double jitter_p = 0.8;    ///< probability that colour is jittered
   double grayscale = 0.2;   ///< probability that colour is taken away
   double blur = 0.5;        ///< probability of a blur; the paper uses 0 for CIFAR-10
+  double noise = 0.0;       ///< standard deviation of the noise in every view, fraction of white, >= 0; 0: none
   std::array<double, 3> mean = imagenet_mean;  ///< of the data set, as fractions of white
   std::array<double, 3> std = imagenet_std;    ///< of the data set, > 0
 };
 
-/// Two views by one pipeline: crop, flip, colour jitter, grayscale, blur, normalise.
+/// Two views by one pipeline: crop, flip, colour jitter, grayscale, blur, noise, normalise.
 ///
 /// For small images (28 or 32 pixels) use a larger min_scale, less jitter and no blur.
 ///
@@ -45,5 +46,5 @@ struct SimCLROptions {
 
 }  // namespace jessl::augment
 
-JESSL_OPTIONS(jessl::augment::SimCLROptions, size, min_scale, max_scale, flip, jitter, jitter_p, grayscale, blur, mean,
-              std);
+JESSL_OPTIONS(jessl::augment::SimCLROptions, size, min_scale, max_scale, flip, jitter, jitter_p, grayscale, blur, noise,
+              mean, std);

@@ -28,6 +28,7 @@ struct SwAVOptions {
   double jitter_p = 0.8;          ///< probability that colour is jittered
   double grayscale = 0.2;         ///< probability that colour is taken away
   double blur = 0.5;              ///< probability of a blur
+  double noise = 0.0;             ///< standard deviation of the noise in every view, fraction of white, >= 0; 0: none
   std::array<double, 3> mean = imagenet_mean;  ///< of the data set, as fractions of white
   std::array<double, 3> std = imagenet_std;    ///< of the data set, > 0
 };
@@ -53,4 +54,4 @@ template <std::size_t Locals = 6>
 }  // namespace jessl::augment
 
 JESSL_OPTIONS(jessl::augment::SwAVOptions, size, min_scale, max_scale, local_size, local_min_scale, local_max_scale,
-              flip, jitter, jitter_p, grayscale, blur, mean, std);
+              flip, jitter, jitter_p, grayscale, blur, noise, mean, std);

@@ -27,6 +27,7 @@ struct VICRegOptions {
   double solarize = 0.1;         ///< probability of solarization in the first view
   double second_blur = 0.5;      ///< probability of a blur in the second view
   double second_solarize = 0.1;  ///< probability of solarization in the second view
+  double noise = 0.0;            ///< standard deviation of the noise in every view, fraction of white, >= 0; 0: none
   std::array<double, 3> mean = imagenet_mean;  ///< of the data set, as fractions of white
   std::array<double, 3> std = imagenet_std;    ///< of the data set, > 0
 };
@@ -45,4 +46,4 @@ struct VICRegOptions {
 }  // namespace jessl::augment
 
 JESSL_OPTIONS(jessl::augment::VICRegOptions, size, min_scale, max_scale, flip, jitter, jitter_p, grayscale, blur,
-              solarize, second_blur, second_solarize, mean, std);
+              solarize, second_blur, second_solarize, noise, mean, std);

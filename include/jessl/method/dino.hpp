@@ -2,6 +2,7 @@
 // DINO as published for ResNet-50.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 #include <jessl/augment/dino.hpp>
@@ -39,8 +40,11 @@ struct DINO {
   optim::SGD optimizer{.lr = 0.03, .weight_decay = 1e-4};
   FitOptions fit{.epochs = 100, .batch_size = 512, .warmup_epochs = 10.0, .end_ratio = 1.7e-5};  // to 1e-6
 
-  /// What makes the views.
-  [[nodiscard]] auto views() const { return augment::dino<8>(augmentation); }
+  /// What makes the views; `Locals` of them are small.
+  template <std::size_t Locals = 8>
+  [[nodiscard]] auto views() const {
+    return augment::dino<Locals>(augmentation);
+  }
 };
 
 }  // namespace jessl::method

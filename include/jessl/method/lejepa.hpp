@@ -2,6 +2,7 @@
 // LeJEPA as published for ResNets.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 #include <jessl/augment/dino.hpp>
@@ -41,8 +42,11 @@ struct LeJEPA {
   optim::AdamW optimizer{.lr = 5e-4, .weight_decay = 5e-4, .decay_norm_and_bias = true};
   FitOptions fit{.epochs = 100, .batch_size = 256, .scale_lr = false, .warmup_epochs = 10.0, .end_ratio = 0.001};
 
-  /// What makes the views.
-  [[nodiscard]] auto views() const { return augment::dino<6>(augmentation); }
+  /// What makes the views; `Locals` of them are small.
+  template <std::size_t Locals = 6>
+  [[nodiscard]] auto views() const {
+    return augment::dino<Locals>(augmentation);
+  }
 };
 
 }  // namespace jessl::method

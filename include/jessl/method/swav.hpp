@@ -2,6 +2,7 @@
 // SwAV as published.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 #include <jessl/augment/swav.hpp>
@@ -35,8 +36,11 @@ struct SwAV {
   optim::LARS optimizer{.lr = 0.3, .weight_decay = 1e-6, .decay_norm_and_bias = true};
   FitOptions fit{.epochs = 800, .batch_size = 4096, .warmup_epochs = 10.0, .end_ratio = 0.001};
 
-  /// What makes the views.
-  [[nodiscard]] auto views() const { return augment::swav<6>(augmentation); }
+  /// What makes the views; `Locals` of them are small.
+  template <std::size_t Locals = 6>
+  [[nodiscard]] auto views() const {
+    return augment::swav<Locals>(augmentation);
+  }
 };
 
 }  // namespace jessl::method

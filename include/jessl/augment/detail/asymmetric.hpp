@@ -3,6 +3,7 @@
 #pragma once
 
 #include <jessl/augment/color_jitter.hpp>
+#include <jessl/augment/detail/noise.hpp>
 #include <jessl/augment/gaussian_blur.hpp>
 #include <jessl/augment/normalize.hpp>
 #include <jessl/augment/random_grayscale.hpp>
@@ -13,7 +14,7 @@
 
 namespace jessl::augment::detail {
 
-/// Crop, flip, jitter, grayscale, blur, solarize, normalise.
+/// Crop, flip, jitter, grayscale, blur, solarize, noise, normalise.
 template <class AsymmetricOptions>
 [[nodiscard]] auto asymmetric_view(const AsymmetricOptions& options, const RandomResizedCrop& crop, double blur,
                                    double solarize) {
@@ -24,7 +25,7 @@ template <class AsymmetricOptions>
                              .hue = 0.1 * options.jitter,
                              .p = options.jitter_p},
                  RandomGrayscale{.p = options.grayscale}, GaussianBlur{.p = blur}, RandomSolarize{.p = solarize},
-                 Normalize{.mean = options.mean, .std = options.std});
+                 noise(options.noise), Normalize{.mean = options.mean, .std = options.std});
 }
 
 /// Two such views, which differ in the probabilities of blur and solarization.

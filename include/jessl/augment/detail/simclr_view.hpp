@@ -3,6 +3,7 @@
 #pragma once
 
 #include <jessl/augment/color_jitter.hpp>
+#include <jessl/augment/detail/noise.hpp>
 #include <jessl/augment/gaussian_blur.hpp>
 #include <jessl/augment/normalize.hpp>
 #include <jessl/augment/random_grayscale.hpp>
@@ -12,7 +13,7 @@
 
 namespace jessl::augment::detail {
 
-/// Crop, flip, jitter, grayscale, blur, normalise.
+/// Crop, flip, jitter, grayscale, blur, noise, normalise.
 template <class Options>
 [[nodiscard]] auto simclr_view(const Options& options, const RandomResizedCrop& crop) {
   return compose(crop, RandomHorizontalFlip{.p = options.flip},
@@ -21,7 +22,7 @@ template <class Options>
                              .saturation = 0.8 * options.jitter,
                              .hue = 0.2 * options.jitter,
                              .p = options.jitter_p},
-                 RandomGrayscale{.p = options.grayscale}, GaussianBlur{.p = options.blur},
+                 RandomGrayscale{.p = options.grayscale}, GaussianBlur{.p = options.blur}, noise(options.noise),
                  Normalize{.mean = options.mean, .std = options.std});
 }
 

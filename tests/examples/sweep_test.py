@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs sweeps of the program jessl in small: the methods of the recipe learn, what is done is not done again, one that was
+interrupted goes on, and what is wrong with a file is refused with its remedy.
+
+Usage: sweep_test.py <the program> <folder of recipes> <folder to work in>, with JESSL_DATA_DIR set to some of Fashion-MNIST
+"""
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+program, recipes, work = (pathlib.Path(a).resolve() for a in sys.argv[1:4])
+shutil.rmtree(work, ignore_errors=True)
+work.mkdir(parents=True)
+failures = []
+
+
+def run(*arguments, folder=work):
+    done = subprocess.run([program, "sweep", *map(str, arguments)], capture_output=True, text=True, cwd=folder)
+    return done.returncode, done.stdout, done.stderr
+
+
+def succeeds(*arguments, **where):
+    status, output, errors = run(*arguments, **where)
+    if status != 0:
+        sys.exit(f"{arguments} ended with {status}: {output}{errors}")
+    return output
+
+
+def expect(what, condition):
+    if not condition:
+        failures.append(what)
+
+
+def refused(code, message, *arguments):
+    status, output, errors = run(*arguments)
+    if status != code or message not in errors or errors.count("\n") > 6:
+        failures.append(f"{arguments}: exit code {status}, expected {code} and '{message}':\n{output}{errors}")
+
+
+# A method of each kind learns: of negatives in the batch and in a queue, of covariances, of a teacher, of prototypes without
+# multi-crop's small views.
+NAMES = ["SimCLR", "VICReg", "BYOL", "MoCo", "SwAV"]
+SMALL = ["--images-per-class", "60", "--backbone", "resnet", "--backbone.layers", "[1,1,1,1]", "--backbone.width", "4", "--epochs",
+         "12", "--batch-size", "128", "--precision", "float32", "--threads", "1", "--augmentation.size", "16",
+         "--checkpoint-every", "12"]
+output = succeeds(recipes / "methods.toml", "--seeds", "1", "--only", ";".join(NAMES), *SMALL, "--out", "methods")
+expect(f"not all methods have learned:\n{output}", "5 of 5 are above the untrained network in every column" in output)
+listed = succeeds(recipes / "methods.toml", "--list").splitlines()[1:]
+expect(f"the recipe has {listed}", len(listed) == 14)
+
+# The experiments' files can be run, but for what this small data set is too small for.
+for name, variants in (("augmentations", 8), ("negatives", 3), ("batch_sizes", 30), ("projectors", 9)):
+    listed = succeeds(f"examples/democratizing/{name}.toml", "--list", "--batch-size", "256", folder=recipes.parent.parent)
+    expect(f"{name} has\n{listed}", len(listed.splitlines()) == 1 + variants)
+
+# Every variant with every table of `with`, two seeds, at every layer and on another task.
+(work / "small.toml").write_text('''
+data = "fashion-mnist"
+test_data = "fashion-mnist"
+images_per_class = 20
+[backbone]
+name = "resnet"
+layers = [1, 1, 1, 1]
+width = 4
+[augmentation]
+size = 16
+[projector]
+widths = "16-8"
+[fit]
+epochs = 2
+batch_size = 64
+threads = 1
+[sweep]
+seeds = [1, 2]
+probes = ["knn"]
+layers = true
+[[sweep.tasks]]
+name = "again"
+train = "fashion-mnist"
+test = "fashion-mnist"
+[[sweep.with]]
+name = "SimCLR"
+method = "SimCLR"
+[[sweep.with]]
+name = "VICReg"
+method = "VICReg"
+[[sweep.variants]]
+name = "crop & more"
+[[sweep.variants]]
+name = "no crop"
+augmentation.min_scale = 1.0
+[sweep.large.fit]
+epochs = 3
+''')
+first = succeeds("small.toml", "--out", "small")
+rows = json.loads((work / "small/results.json").read_text())["rows"]
+expect(f"{len(rows)} figures, expected those of four variants, three layers and two columns", len(rows) == 24)
+expect("not each figure is of two seeds", all(len(row["values"]) == 2 for row in rows))
+for row in rows:
+    expect(f"{row}: the mean is another", abs(row["mean"] - sum(row["values"]) / 2) < 1e-9)
+names = ["SimCLR, crop & more", "SimCLR, no crop", "VICReg, crop & more", "VICReg, no crop"]
+expect("the variants have other names", list(dict.fromkeys(row["variant"] for row in rows)) == names)
+table = (work / "small/table.txt").read_text()
+expect(f"the table printed is not the file's:\n{first}\n{table}", table in first and "+-" in table)
+expect("the variants gave the same figures", len({tuple(row["values"]) for row in rows}) > 8)
+
+# Again: nothing is trained. Without a run's figures or its last part: only that is done, to the same table.
+run_folder = work / "small/simclr_no_crop/seed2"
+stamps = {file: file.stat().st_mtime_ns for file in work.glob("small/*/*/checkpoint.pt")}
+shutil.rmtree(run_folder)
+(work / "small/vicreg_no_crop/seed1/scores.json").unlink()
+again = succeeds("small.toml", "--out", "small")
+expect("the table of the second time differs", (work / "small/table.txt").read_text() == table)
+changed = [file for file, stamp in stamps.items() if file.stat().st_mtime_ns != stamp]
+expect(f"{changed} were trained again, expected one run", changed == [run_folder / "checkpoint.pt"])
+
+# What is wrong is refused before anything is trained.
+refused(2, "has a run of other settings: fit.epochs was 2 and is 3", "small.toml", "--out", "small", "--large")
+refused(2, 'did you mean "SimCLR, no crop"', "small.toml", "--only", "SimCLR, no crops", "--out", "none")
+refused(2, "has no table [sweep]", recipes / "quickstart.toml", "--out", "none")
+refused(2, "did you mean --epochs", "small.toml", "--epoch", "3", "--out", "none")
+refused(1, "there is no file", "nowhere.toml", "--out", "none")
+text = (work / "small.toml").read_text()
+for change, message in ((('name = "no crop"', 'name = "crop & more"'), 'two variants are called "SimCLR, crop & more"'),
+                        (('min_scale', 'mini_scale'), 'did you mean "augmentation.min_scale"'),
+                        (('probes = ["knn"]', 'probes = ["kn"]'), 'did you mean "knn"'),
+                        (('seeds = [1, 2]', 'seeds = []'), "sweep.seeds is empty"),
+                        (('seeds = [1, 2]', 'seed = [1, 2]'), 'did you mean "seeds"'),
+                        (('min_scale = 1.0', 'min_scale = 7.0'), 'variant "SimCLR, no crop"'),
+                        (('test_data = "fashion-mnist"', ''), "--test-data")):
+    (work / "wrong.toml").write_text(text.replace(*change))
+    refused(2, message, "wrong.toml", "--out", "none")
+expect("a refused sweep left something", not (work / "none").exists())
+sys.exit("\n".join(failures) or print("sweeps do what they say"))
