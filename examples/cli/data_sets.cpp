@@ -10,10 +10,13 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -112,6 +115,21 @@ AnyDataset open_tar(const std::string& flag, const std::string& path, std::int64
   return AnyDataset(data::TarShards(files, {.channels = channels}));
 }
 
+Opened open_new(const std::string& flag, const std::string& path, const std::string& kind, Split split,
+                std::int64_t channels) {
+  const std::string which = kind == "auto" ? recognised(flag, path) : kind;
+  if (which == "fashion-mnist")
+    return {AnyDataset(data::IDX::fashion_mnist(split, path == "fashion-mnist" ? "" : path)), which, path, true};
+  if (which == "cifar10") return {AnyDataset(data::CIFAR10(path, split)), which, path, true};
+  if (which == "idx") return {open_idx(path, split), which, path, true};
+  if (which == "beton") return {AnyDataset(data::Beton(path, {.channels = channels})), which, path};
+  if (which == "tar") return {open_tar(flag, path, channels), which, path};
+  JESSL_CHECK(fs::is_directory(path), DataError, flag, ": ", path, " is no folder, as --data-kind folder wants it");
+  const fs::path folder = folder_of(path, split);
+  const data::ImageFolder images(folder.string(), {.channels = channels});
+  return {AnyDataset(images), which, path, folder != fs::path(path), images.class_names()};
+}
+
 }  // namespace
 
 const std::vector<std::string>& data_kinds() {
@@ -127,17 +145,11 @@ Opened open_data(const std::string& flag, const std::string& path, const std::st
     jessl::detail::fail_unknown("--data-kind", kind, data_kinds());
   JESSL_CHECK(channels == 1 || channels == 3, jessl::ConfigError, "--channels is ", channels,
               ", expected 1 (grey) or 3 (RGB)");
-  const std::string which = kind == "auto" ? recognised(flag, path) : kind;
-  if (which == "fashion-mnist")
-    return {AnyDataset(data::IDX::fashion_mnist(split, path == "fashion-mnist" ? "" : path)), which, path, true};
-  if (which == "cifar10") return {AnyDataset(data::CIFAR10(path, split)), which, path, true};
-  if (which == "idx") return {open_idx(path, split), which, path, true};
-  if (which == "beton") return {AnyDataset(data::Beton(path, {.channels = channels})), which, path};
-  if (which == "tar") return {open_tar(flag, path, channels), which, path};
-  JESSL_CHECK(fs::is_directory(path), DataError, flag, ": ", path, " is no folder, as --data-kind folder wants it");
-  const fs::path folder = folder_of(path, split);
-  const data::ImageFolder images(folder.string(), {.channels = channels});
-  return {AnyDataset(images), which, path, folder != fs::path(path), images.class_names()};
+  static std::map<std::tuple<std::string, std::string, Split, std::int64_t>, Opened> known;  // a sweep opens them often
+  const std::tuple key{path, kind, split, channels};
+  const auto found = known.find(key);
+  return found != known.end() ? found->second
+                              : known.emplace(key, open_new(flag, path, kind, split, channels)).first->second;
 }
 
 void check_train_and_test(const std::string& train_flag, const Opened& train, const std::string& test_flag,

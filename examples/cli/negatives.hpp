@@ -26,6 +26,12 @@
 namespace cli {
 
 /// NTXent whose only negative is a picture, which goes through the network with each batch.
+///
+/// Shapes     views: 2 x [N, D], the picture's row: [1, D] -> []
+/// Units      temperature: as NTXent's
+/// Errors     ConfigError for a setting out of range, DataError for a file that is no picture
+/// Models     jessl::Loss, jessl::ImagesLoss
+/// Source     Bordes, Balestriero and Vincent, 2023, arXiv 2303.01986: a single image patch as the only negative
 struct OnePatchNTXent {
   static constexpr std::string_view name = "OnePatchNTXent";
 
@@ -37,6 +43,9 @@ struct OnePatchNTXent {
 
   void check() const {
     jessl::loss::NTXent{temperature}.check();
+    for (const double deviation : std)
+      JESSL_CHECK(deviation > 0.0, jessl::ConfigError, "--loss.std is ", jessl::to_json(std).dump(),
+                  ", expected numbers > 0");
     (void)images();
   }
 
@@ -70,6 +79,7 @@ struct OnePatchNTXent {
   }
 };
 
+/// SimCLR with that loss.
 struct SimCLROnePatch {
   static constexpr std::string_view name = "SimCLROnePatch";
 
@@ -82,6 +92,7 @@ struct SimCLROnePatch {
   [[nodiscard]] auto views() const { return jessl::augment::simclr(augmentation); }
 };
 
+/// SimCLR against the rows of earlier steps, without a teacher.
 struct SimCLRQueue {
   static constexpr std::string_view name = "SimCLRQueue";
 

@@ -56,6 +56,8 @@ void pretrain(const CLI::App& command, const PretrainArguments& arguments) {
     Training training =
         prepare(resolved, arguments.out.empty() ? fs::path("out") / method : fs::path(arguments.out), arguments.resume);
     training.check();
+    if (arguments.resume == "auto" && training.checkpoint.empty())
+      std::cout << "there is no checkpoint in " << training.out.string() << " yet: the run starts anew\n";
     std::cout << to_toml(training.resolved.settings) << "\n# " << in_words(training.train) << std::endl;
     train(training);
     std::cout << "the run is in " << training.out.string() << "; next: jessl evaluate " << training.out.string()

@@ -236,6 +236,7 @@ void read_document(const Path& path, RunFolder& run) {
   const std::string stem = path.stem().string();
   const bool is_result = stem == "summary" || stem == "results" || stem == "scores";
   if (!document.is_object()) return;
+  if (stem == "sweep") return flatten("scores", document.value("scores", Json::object()), run.results);
   const auto is_of_the_machine = [](const std::string& name) { return name == "resolved" || name == "environment"; };
   for (const auto& [key, value] : document.items()) {
     if (is_result && (key == "config" || key == "configuration")) {

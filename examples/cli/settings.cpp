@@ -63,7 +63,7 @@ Json value_of(const Given& given, const Json& standard) {
   const bool is_number_word = standard == "inf" || standard == "-inf" || standard == "nan";
   if (standard.is_string() && !is_number_word) return given.text;
   const Json parsed = Json::parse(given.text, nullptr, /*allow_exceptions=*/false);
-  return parsed.is_discarded() ? Json(given.text) : parsed;
+  return parsed.is_discarded() || parsed.is_null() ? Json(given.text) : parsed;
 }
 
 void set_path(Json& document, const std::string& path, Json value) {
@@ -84,6 +84,7 @@ void check_file(const Json& document, const Json& defaults, const std::string& f
   std::vector<std::string> known;
   for (const auto& [path, value] : flattened(defaults)) known.push_back(path);
   for (const auto& [path, value] : flattened(document)) {
+    JESSL_CHECK(!value.is_null(), ConfigError, file, ": \"", path, "\" is null; leave it away for its default");
     if (std::find(known.begin(), known.end(), path) != known.end()) continue;
     jessl::fail<ConfigError>(file, ": \"", path, "\" is no setting of ", method, "; did you mean \"",
                              nearest(path, known), "\"? jessl pretrain --help-all --method ", method, " lists all");
@@ -126,7 +127,7 @@ const std::vector<Flag>& run_flags() {
       {"--data", "data",
        "images to train on: a folder, a .beton file, tar shards, a folder of CIFAR-10 or IDX files, fashion-mnist"},
       {"--data-kind", "data_kind", "auto, or folder, beton, tar, cifar10, idx, fashion-mnist"},
-      {"--test-data", "test_data", "images with labels that nothing learns from, for --knn-every"},
+      {"--test-data", "test_data", "images with labels that nothing learns from, for --knn-every and sweep"},
       {"--channels", "channels", "3: images as RGB, 1: as grey"},
       {"--backbone", "backbone.name", "the network"},
       {"--epochs", "fit.epochs", "passes over the data"},
@@ -217,8 +218,8 @@ Resolved resolve_settings(const Json& document, const std::string& where, const 
 Json read_settings(const std::filesystem::path& file) {
   if (file.extension() == ".json") return jessl::io::load_json(file);
   std::error_code ignored;
-  JESSL_CHECK(std::filesystem::is_regular_file(file, ignored), jessl::DataError, "--config: there is no file ",
-              file.string(), "; expected a TOML or .json file of settings, as a run leaves as config.toml");
+  JESSL_CHECK(std::filesystem::is_regular_file(file, ignored), jessl::DataError, "there is no file ", file.string(),
+              "; expected a TOML or .json file of settings, as a run leaves as config.toml");
   try {
     return from_toml(toml::parse_file(file.string()), file.string());
   } catch (const toml::parse_error& error) {

@@ -28,7 +28,7 @@ struct Flag {
 
 /// What of a run's settings belongs to no policy.
 struct RunSettings {
-  std::string method = "SimCLR";      // name of one of jessl::method::All
+  std::string method = "SimCLR";      // name of one of methods()
   std::string data = "";              // images to train on
   std::string data_kind = "auto";     // how they are stored
   std::string test_data = "";         // images that nothing learns from

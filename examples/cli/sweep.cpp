@@ -10,10 +10,12 @@
 
 #include <jessl/core/atomic_file.hpp>
 #include <jessl/core/error.hpp>
+#include <jessl/core/log.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/io/json.hpp>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -22,9 +24,13 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <numeric>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -51,20 +57,23 @@ struct SweepSettings {
   std::string title = "";
   std::vector<std::int64_t> seeds{1, 2, 3};
   std::vector<std::string> probes{"knn", "linear"};
-  bool layers = false;             // asks at the projector's layers, too
-  bool untrained = false;          // a row for the network of the first run before it is trained
-  std::vector<SweepTask> tasks{};  // besides the runs' own images
+  std::string precision = "float32";  // in which images are embedded for the probes
+  bool layers = false;                // asks at the projector's layers, too
+  bool untrained = false;             // a row for the network of the first variant before it is trained
+  std::vector<SweepTask> tasks{};     // besides the runs' own images
 };
 
-/// One row of the table: what it is called, and what it sets.
+/// What a row of the table is called, and all that its runs set.
 struct Variant {
   std::string name;
   Json settings;
 };
 
+/// What a file asks for.
 struct Sweep {
   SweepSettings settings;
   std::vector<Variant> variants;
+  std::set<std::string> changed{};  // the paths of the settings in which variants differ
 };
 
 struct SweepArguments {
@@ -77,12 +86,11 @@ struct SweepArguments {
   bool list = false;
 };
 
-/// A figure of a run.
-struct Figure {
-  std::string layer{};
-  std::string column{};  // the probe, and the task where there are several
-  std::string protocol{};
-  double value = 0.0;  // percent
+/// What the probes answered, or why there is nobody to ask.
+struct Answers {
+  std::vector<std::pair<std::string, std::vector<std::pair<std::string, double>>>> layers{};  // percent, by column
+  std::map<std::string, std::string> protocols{};                                             // by column
+  std::string diverged{};  // the message of the run that did
 };
 
 }  // namespace
@@ -90,8 +98,7 @@ struct Figure {
 }  // namespace cli
 
 JESSL_OPTIONS(cli::SweepTask, name, train, test);
-JESSL_OPTIONS(cli::SweepSettings, title, seeds, probes, layers, untrained, tasks);
-JESSL_OPTIONS(cli::Figure, layer, column, protocol, value);
+JESSL_OPTIONS(cli::SweepSettings, title, seeds, probes, precision, layers, untrained, tasks);
 
 namespace cli {
 
@@ -99,11 +106,30 @@ namespace {
 
 const std::string untrained_name = "untrained";
 
+/// A name as that of a folder: letters, digits and dots within it, the rest joined by "_".
+std::string folder_name(const std::string& name) {
+  std::string text;
+  for (const char letter : lower(name)) {
+    const bool is_plain = (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9');
+    if (is_plain || (letter == '.' && !text.empty())) {
+      text += letter;
+    } else if (!text.empty() && text.back() != '_') {
+      text += '_';
+    }
+  }
+  while (text.ends_with('_') || text.ends_with('.')) text.pop_back();
+  return text;
+}
+
+fs::path folder_of_run(const fs::path& out, const std::string& variant, std::int64_t seed) {
+  return out / folder_name(variant) / jessl::concat("seed", seed);
+}
+
 /// The tables of a list in the file, each with its name.
 std::vector<Variant> variants_in(const Json& list, const std::string& where) {
-  JESSL_CHECK(
-      list.is_array() && !list.empty(), ConfigError, where,
-      " is no list of tables; write [[sweep.variants]] and below it name = \"...\" and the settings that are its own");
+  JESSL_CHECK(list.is_array() && !list.empty(), ConfigError, where,
+              " is no list of tables; write [[sweep.variants]] and below it name = \"...\" and the settings that are "
+              "its own");
   std::vector<Variant> variants;
   for (const Json& table : list) {
     JESSL_CHECK(table.is_object() && table.contains("name") && table["name"].is_string(), ConfigError, where,
@@ -113,6 +139,31 @@ std::vector<Variant> variants_in(const Json& list, const std::string& where) {
     variants.push_back(std::move(variant));
   }
   return variants;
+}
+
+/// What is there twice would be counted as one.
+void check_once(const std::vector<std::string>& names, const std::string& where) {
+  JESSL_CHECK(!names.empty(), ConfigError, where, " is empty, expected at least one");
+  std::set<std::string> seen;
+  for (const std::string& name : names)
+    JESSL_CHECK(seen.insert(name).second, ConfigError, where, " has ", name, " twice");
+}
+
+void check_sweep(const SweepSettings& settings, const std::string& file) {
+  std::vector<std::string> seeds;
+  for (const std::int64_t seed : settings.seeds) {
+    JESSL_CHECK(seed >= 0, ConfigError, file, ": sweep.seeds has ", seed, ", expected numbers >= 0");
+    seeds.push_back(std::to_string(seed));
+  }
+  check_once(seeds, file + ": sweep.seeds");
+  check_once(settings.probes, file + ": sweep.probes");
+  check_probes(settings.probes, file + ": sweep.probes");
+  std::vector<std::string> tasks;
+  for (const SweepTask& task : settings.tasks) {
+    JESSL_CHECK(!task.name.empty(), ConfigError, file, ": a table of sweep.tasks has no name");
+    tasks.push_back(task.name);
+  }
+  if (!tasks.empty()) check_once(tasks, file + ": sweep.tasks");
 }
 
 /// Every variant with every table of sweep.with, over what they share.
@@ -128,180 +179,259 @@ Sweep sweep_of(Json document, const std::string& file, bool large) {
   };
   const Json larger = taken("large");
   JESSL_CHECK(!large || larger.is_object(), ConfigError, "--large: ", file, " has no table [sweep.large]");
+  if (large) document.merge_patch(larger);
   const std::vector<Variant> variants = variants_in(taken("variants"), file + ": sweep.variants");
   std::vector<Variant> with{{"", Json::object()}};
   if (const Json second = taken("with"); !second.is_null()) with = variants_in(second, file + ": sweep.with");
-  Sweep sweep{.settings = jessl::from_json<SweepSettings>(table, "sweep"), .variants = {}};
-  std::set<std::string> names{untrained_name};
+  Sweep sweep{.settings = jessl::from_json<SweepSettings>(table, file + ": sweep"), .variants = {}};
+  check_sweep(sweep.settings, file);
+
+  std::map<std::string, std::string> folders{{"table.txt", "table.txt"}, {"results.json", "results.json"}};
+  if (sweep.settings.untrained) folders[folder_name(untrained_name)] = untrained_name;
   for (const Variant& outer : with) {
     for (const Variant& inner : variants) {
       Variant both{outer.name.empty() ? inner.name : outer.name + ", " + inner.name, document};
-      if (large) both.settings.merge_patch(larger);
       both.settings.merge_patch(outer.settings);
       both.settings.merge_patch(inner.settings);
-      JESSL_CHECK(names.insert(both.name).second, ConfigError, file, ": two variants are called \"", both.name, "\"");
+      const std::string folder = folder_name(both.name);
+      JESSL_CHECK(!folder.empty(), ConfigError, file, ": the variant \"", both.name,
+                  "\" has no letter or digit to call a folder by");
+      const auto [before, is_new] = folders.emplace(folder, both.name);
+      JESSL_CHECK(is_new, ConfigError, file, ": \"", before->second, "\" and \"", both.name,
+                  "\" would be the same folder, ", folder, "; call one of them something else");
+      for (const Json* own : {&outer.settings, &inner.settings}) {
+        for (const auto& [path, value] : flattened(*own)) sweep.changed.insert(path);
+      }
       sweep.variants.push_back(std::move(both));
     }
   }
   return sweep;
 }
 
-/// A name as that of a folder.
-std::string folder_name(const std::string& name) {
-  std::string text;
-  for (const char letter : lower(name)) {
-    const bool is_plain = (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9') || letter == '.';
-    if (is_plain) {
-      text += letter;
-    } else if (!text.empty() && text.back() != '_') {
-      text += '_';
-    }
+/// Flags that would make the rows of a table equal, or its seeds.
+void check_flags(const Sweep& sweep, const std::vector<Given>& given, const std::string& file) {
+  for (const Given& one : given) {
+    JESSL_CHECK(one.path != "fit.seed", ConfigError, one.flag, ": a sweep has several seeds, say them by --seeds");
+    JESSL_CHECK(!sweep.changed.contains(one.path), ConfigError, one.flag, " sets ", one.path,
+                ", in which the variants of ", file, " differ; choose some of them by --only, or change the file");
   }
-  while (text.ends_with('_')) text.pop_back();
-  return text;
+  for (const Variant& variant : sweep.variants) {
+    const Json fit = variant.settings.value("fit", Json::object());
+    JESSL_CHECK(fit.is_object() && !fit.contains("seed"), ConfigError, file,
+                fit.is_object() ? ": fit.seed is set by sweep.seeds; leave it away" : ": fit is no table");
+  }
 }
 
-fs::path folder_of_run(const fs::path& out, const std::string& variant, std::int64_t seed) {
-  return out / folder_name(variant) / jessl::concat("seed", seed);
-}
-
-/// What a run is asked, as it stands beside the answers.
-Json questions_of(const SweepSettings& settings, const Training& training) {
-  return {{"probes", settings.probes},
-          {"layers", settings.layers},
-          {"tasks", jessl::to_json(settings.tasks)},
-          {"test_data", training.run.test_data}};
-}
-
-void append(std::vector<Figure>& figures, const eval::ScoreTable& table, const std::string& column) {
-  for (const eval::Score& score : table.scores())
-    figures.push_back({score.layer, column, score.probe, 100.0 * score.value});
+/// Leaves the variants that are asked for.
+void keep_only(Sweep& sweep, const std::vector<std::string>& names) {
+  std::vector<std::string> known;
+  for (const Variant& one : sweep.variants) known.push_back(one.name);
+  for (const std::string& name : names) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) jessl::detail::fail_unknown("--only", name, known);
+  }
+  std::erase_if(sweep.variants, [&](const Variant& one) {
+    return !names.empty() && std::find(names.begin(), names.end(), one.name) == names.end();
+  });
 }
 
 /// What is learned from and what is asked about, in another task.
-std::pair<Opened, Opened> open_task(const SweepTask& task, std::int64_t channels) {
-  const char* const train_name = "sweep.tasks.train";
-  const char* const test_name = "sweep.tasks.test";
-  Opened train = open_data(train_name, task.train, "auto", Split::train, channels);
-  Opened test = open_data(test_name, task.test, "auto", Split::test, channels);
-  check_train_and_test(train_name, train, test_name, test);
+std::pair<Opened, Opened> open_task(const SweepTask& task, const Training& training) {
+  const std::string name = "the task \"" + task.name + '"';
+  Opened train = open_data(name + ", train", task.train, "auto", Split::train, training.run.channels);
+  Opened test = open_data(name + ", test", task.test, "auto", Split::test, training.run.channels);
+  check_train_and_test(name + ", train", train, name + ", test", test);
+  const std::int64_t expected = training.train.images.channels();
+  for (const Opened* part : {&train, &test})
+    JESSL_CHECK(part->images.channels() == expected, ConfigError, name, ": the images at ", part->path, " have ",
+                part->images.channels(), " channels, those to train on ", expected,
+                "; --channels says what files of images are decoded to");
   return {std::move(train), std::move(test)};
 }
 
-/// Asks a network all that the sweep wants to know.
-std::vector<Figure> figures_of(const SweepSettings& settings, const Training& training) {
-  const Questions questions{.probes = settings.probes,
-                            .projector = settings.layers,
-                            .embedding = {{"precision", training.resolved.settings["fit"]["precision"]},
-                                          {"threads", training.resolved.settings["fit"]["threads"]}}};
-  const bool one_task = settings.tasks.empty();
-  std::vector<Figure> figures;
+/// Asks a network all that the sweep wants to know. A column is a probe, after the task's name where it is another one.
+Answers answers_of(const SweepSettings& settings, const Training& training) {
+  const Questions questions{
+      .probes = settings.probes,
+      .projector = settings.layers,
+      .embedding = {{"precision", settings.precision}, {"threads", training.resolved.settings["fit"]["threads"]}}};
+  Answers answers;
   const auto add = [&](const std::string& task, const AnyDataset& train, const AnyDataset& test) {
     const std::vector<eval::ScoreTable> tables = ask(*training.network, train, test, questions);
-    for (std::size_t i = 0; i < tables.size(); ++i)
-      append(figures, tables[i], one_task ? settings.probes[i] : task + ' ' + settings.probes[i]);
+    for (std::size_t i = 0; i < tables.size(); ++i) {
+      const std::string column = task.empty() ? settings.probes[i] : task + ' ' + settings.probes[i];
+      for (const eval::Score& score : tables[i].scores()) {
+        auto layer = std::find_if(answers.layers.begin(), answers.layers.end(),
+                                  [&](const auto& one) { return one.first == score.layer; });
+        if (layer == answers.layers.end()) layer = answers.layers.insert(layer, {score.layer, {}});
+        layer->second.emplace_back(column, 100.0 * score.value);
+        answers.protocols[column] = score.probe;
+      }
+    }
   };
-  add(training.train.kind, training.train.images, training.test_images().images);
+  add("", training.train.images, training.test_images().images);
   for (const SweepTask& task : settings.tasks) {
-    const auto [train, test] = open_task(task, training.run.channels);
+    const auto [train, test] = open_task(task, training);
     add(task.name, train.images, test.images);
   }
-  return figures;
+  return answers;
 }
 
-/// The answers that lie in a folder, if to the same questions; otherwise none.
-std::vector<Figure> stored_figures(const fs::path& folder, const Json& questions) {
-  std::vector<Figure> figures;
-  if (!fs::exists(folder / "scores.json")) return figures;
-  const Json stored = jessl::io::load_json(folder / "scores.json");
-  if (stored.value("questions", Json()) != questions) return figures;
-  for (const Json& one : stored.at("figures")) figures.push_back(jessl::from_json<Figure>(one));
-  return figures;
-}
-
-void store_figures(const fs::path& folder, const Json& questions, const std::vector<Figure>& figures) {
-  Json list = Json::array();
-  for (const Figure& figure : figures) list.push_back(jessl::to_json(figure));
-  jessl::io::make_folder(folder);
-  jessl::io::save_json(folder / "scores.json", {{"questions", questions}, {"figures", list}});
-}
-
-/// A run that lies in the folder already must be this one.
-void check_stored_run(const Training& training) {
-  const fs::path file = training.out / "config.json";
-  if (!fs::exists(file)) return;
-  const Json stored = jessl::io::load_json(file);
-  if (stored == training.resolved.settings) return;
-  std::string first;
-  const std::vector<std::pair<std::string, Json>> settings = flattened(training.resolved.settings);
-  for (const auto& [path, value] : settings) {
-    const Json was = stored.value(Json::json_pointer('/' +
-                                                     [](std::string name) {
-                                                       std::replace(name.begin(), name.end(), '.', '/');
-                                                       return name;
-                                                     }(path)),
-                                  Json());
-    if (first.empty() && was != value) first = jessl::concat(path, " was ", was.dump(), " and is ", value.dump());
-  }
-  jessl::fail<ConfigError>("--out: ", training.out.string(), " has a run of other settings: ", first,
-                           "; choose another folder, or delete it");
-}
-
-/// Figures of the runs of one row, by layer and column.
-class Rows {
+/// What lies in a run's folder: the settings that it was begun with, and the answers once there are such.
+class Record {
  public:
-  void add(const std::string& variant, const std::vector<Figure>& figures) {
-    for (const Figure& figure : figures) {
-      const std::pair<std::string, std::string> row{variant, figure.layer};
-      if (std::find(rows_.begin(), rows_.end(), row) == rows_.end()) rows_.push_back(row);
-      if (std::find(columns_.begin(), columns_.end(), figure.column) == columns_.end())
-        columns_.push_back(figure.column);
-      values_[{variant, figure.layer, figure.column}].push_back(figure.value);
-      protocols_[figure.column] = figure.protocol;
+  explicit Record(const fs::path& folder) : file_(folder / "sweep.json") {
+    if (!fs::exists(file_)) return;
+    document_ = jessl::io::load_json(file_);
+    const auto has = [this](const char* name) { return document_.contains(name) && document_[name].is_object(); };
+    JESSL_CHECK(document_.is_object() && has("settings"), jessl::DataError, file_.string(),
+                " has no settings; it is none of a sweep's, delete its folder");
+  }
+
+  [[nodiscard]] bool exists() const { return document_.is_object(); }
+
+  /// A run that lies there already must be the one that is wanted, but for what does not change its results.
+  void check_settings(const Json& wanted) const {
+    if (!exists()) return;
+    const std::map<std::string, Json> before = that_matter(document_["settings"]);
+    const std::map<std::string, Json> now = that_matter(wanted);
+    if (before == now) return;
+    std::set<std::string> paths;
+    for (const auto* settings : {&before, &now}) {
+      for (const auto& [path, value] : *settings) paths.insert(path);
+    }
+    for (const std::string& path : paths) {
+      const auto text = [&](const std::map<std::string, Json>& settings) {
+        const auto found = settings.find(path);
+        return found == settings.end() ? std::string("not set") : found->second.dump();
+      };
+      JESSL_CHECK(text(before) == text(now), ConfigError, "--out: ", file_.parent_path().string(),
+                  " has a run of other settings: ", path, " was ", text(before), " and is ", text(now),
+                  "; choose another folder, or delete it");
     }
   }
 
-  /// Mean and standard deviation over the seeds, in percent, and the rank among the rows of one layer.
+  /// The answers, if to the same questions.
+  [[nodiscard]] std::optional<Answers> answers(const Json& questions) const {
+    if (!exists() || document_.value("questions", Json()) != questions) return std::nullopt;
+    try {
+      Answers answers{.diverged = document_.value("diverged", std::string())};
+      for (const auto& [layer, columns] : document_.at("scores").items()) {
+        answers.layers.emplace_back();
+        answers.layers.back().first = layer;
+        for (const auto& [column, value] : columns.items())
+          answers.layers.back().second.emplace_back(column, value.get<double>());
+      }
+      for (const auto& [column, text] : document_.at("protocols").items())
+        answers.protocols[column] = text.get<std::string>();
+      return answers;
+    } catch (const Json::exception& error) {
+      jessl::fail<jessl::DataError>(file_.string(), " is damaged: ", error.what(), "; delete its folder");
+    }
+  }
+
+  void begin(const Json& settings) {
+    document_ = {{"settings", settings}};
+    save();
+  }
+
+  void finish(const Json& questions, const Answers& answers) {
+    document_["questions"] = questions;
+    document_["diverged"] = answers.diverged;
+    document_["scores"] = Json::object();
+    for (const auto& [layer, columns] : answers.layers) {
+      for (const auto& [column, value] : columns) document_["scores"][layer][column] = value;
+    }
+    document_["protocols"] = answers.protocols;
+    save();
+  }
+
+ private:
+  void save() const {
+    jessl::io::make_folder(file_.parent_path());
+    jessl::io::save_json(file_, document_);
+  }
+
+  static std::map<std::string, Json> that_matter(const Json& settings) {
+    std::map<std::string, Json> all;
+    for (const auto& [path, value] : flattened(settings)) all[path] = value;
+    for (const char* path :
+         {"checkpoint_every", "checkpoint_steps", "fit.device", "fit.keep_freed_memory", "fit.threads", "fit.workers"})
+      all.erase(path);
+    return all;
+  }
+
+  fs::path file_;
+  Json document_{};
+};
+
+/// The answers of all runs as a table: variants and layers down, columns across.
+class Rows {
+ public:
+  void add(const std::string& variant, std::int64_t seed, const Answers& answers) {
+    if (!answers.diverged.empty()) {
+      diverged_ += jessl::concat("diverged: ", variant, ", seed ", seed, ": ",
+                                 answers.diverged.substr(0, answers.diverged.find('\n')), '\n');
+      add_new(rows_, {variant, "representation"});
+    }
+    for (const auto& [layer, columns] : answers.layers) {
+      add_new(rows_, {variant, layer});
+      for (const auto& [column, value] : columns) {
+        add_new(columns_, column);
+        values_[{variant, layer, column}].push_back(value);
+      }
+    }
+    protocols_.insert(answers.protocols.begin(), answers.protocols.end());
+  }
+
+  /// Mean and standard deviation over the seeds, in percent.
   [[nodiscard]] std::string table(bool layers) const {
-    std::size_t width = 8;
+    std::size_t width = std::string_view("variant").size();
     for (const auto& [variant, layer] : rows_) width = std::max(width, variant.size());
+    const auto name_width = static_cast<int>(width) + 2;
     std::ostringstream text;
-    text << std::left << std::setw(static_cast<int>(width) + 2) << "variant";
-    if (layers) text << std::setw(18) << "layer";
-    for (const std::string& column : columns_) text << std::right << std::setw(column_width(column)) << column;
+    const auto begin_row = [&](const std::string& variant, const std::string& layer) {
+      text << std::left << std::setw(name_width) << variant;
+      if (layers) text << std::setw(16) << layer;
+      text << std::right;
+    };
+    begin_row("variant", "layer");
+    for (const std::string& column : columns_) text << std::setw(column_width(column)) << column;
     text << '\n';
     for (const auto& [variant, layer] : rows_) {
-      text << std::left << std::setw(static_cast<int>(width) + 2) << variant;
-      if (layers) text << std::setw(18) << layer;
+      begin_row(variant, layer);
       for (const std::string& column : columns_)
-        text << std::right << std::setw(column_width(column)) << cell(variant, layer, column);
+        text << std::setw(column_width(column)) << cell(values(variant, layer, column));
       text << '\n';
     }
     for (const auto& [column, protocol] : protocols_) text << column << ": top-1 in percent, " << protocol << '\n';
-    return text.str();
+    return text.str() + diverged_;
   }
 
-  /// The figures as they are in the table.
+  /// The same figures as JSON, in the same order.
   [[nodiscard]] Json json() const {
     Json list = Json::array();
-    for (const auto& [where, values] : values_)
-      list.push_back({{"variant", std::get<0>(where)},
-                      {"layer", std::get<1>(where)},
-                      {"column", std::get<2>(where)},
-                      {"mean", mean(values)},
-                      {"values", values}});
+    for (const auto& [variant, layer] : rows_) {
+      for (const std::string& column : columns_) {
+        const std::vector<double> all = values(variant, layer, column);
+        if (all.empty()) continue;
+        list.push_back({{"variant", variant}, {"layer", layer}, {"column", column}, {"mean", mean(all)}});
+        list.back()["deviation"] = all.size() > 1 ? Json(deviation(all)) : Json();
+        list.back()["values"] = all;
+      }
+    }
     return list;
   }
 
-  /// How many rows are above the untrained network's in every column, at the representation.
+  /// How many variants are above the untrained network in every column, at the representation.
   [[nodiscard]] std::string above_untrained() const {
     std::int64_t above = 0, all = 0;
     std::string others;
     for (const auto& [variant, layer] : rows_) {
       if (layer != "representation" || variant == untrained_name) continue;
       ++all;
-      const bool better = std::all_of(columns_.begin(), columns_.end(), [&](const std::string& column) {
-        return mean(values_.at({variant, layer, column})) > mean(values_.at({untrained_name, layer, column}));
+      const bool better = std::all_of(columns_.begin(), columns_.end(), [&, name = variant](const std::string& column) {
+        const std::vector<double> trained = values(name, "representation", column);
+        return !trained.empty() && mean(trained) > mean(values(untrained_name, "representation", column));
       });
       above += better ? 1 : 0;
       if (!better) others += (others.empty() ? "; not " : ", ") + variant;
@@ -310,39 +440,51 @@ class Rows {
   }
 
  private:
+  template <class T>
+  static void add_new(std::vector<T>& list, const T& one) {
+    if (std::find(list.begin(), list.end(), one) == list.end()) list.push_back(one);
+  }
+
   static int column_width(const std::string& column) { return std::max(18, static_cast<int>(column.size()) + 2); }
 
   static double mean(const std::vector<double>& values) {
-    double sum = 0.0;
-    for (const double value : values) sum += value;
-    return sum / static_cast<double>(values.size());
+    return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
   }
 
-  [[nodiscard]] std::string cell(const std::string& variant, const std::string& layer,
-                                 const std::string& column) const {
-    const auto found = values_.find({variant, layer, column});
-    if (found == values_.end()) return "-";
-    const double average = mean(found->second);
+  static double deviation(const std::vector<double>& values) {
     double squares = 0.0;
-    for (const double value : found->second) squares += (value - average) * (value - average);
+    for (const double value : values) squares += (value - mean(values)) * (value - mean(values));
+    return std::sqrt(squares / static_cast<double>(values.size() - 1));
+  }
+
+  static std::string cell(const std::vector<double>& values) {
+    if (values.empty()) return "-";
     std::ostringstream text;
-    text << std::fixed << std::setprecision(2) << average;
-    if (found->second.size() > 1) text << " +- " << std::sqrt(squares / static_cast<double>(found->second.size() - 1));
+    text << std::fixed << std::setprecision(2) << mean(values);
+    if (values.size() > 1) text << " +- " << deviation(values);
     return text.str();
   }
 
-  std::vector<std::pair<std::string, std::string>> rows_{};
+  [[nodiscard]] std::vector<double> values(const std::string& variant, const std::string& layer,
+                                           const std::string& column) const {
+    const auto found = values_.find({variant, layer, column});
+    return found == values_.end() ? std::vector<double>() : found->second;
+  }
+
+  std::vector<std::pair<std::string, std::string>> rows_{};  // variant and layer
   std::vector<std::string> columns_{};
   std::map<std::tuple<std::string, std::string, std::string>, std::vector<double>> values_{};
   std::map<std::string, std::string> protocols_{};
+  std::string diverged_{};
 };
 
+/// Trains and asks, and puts together what is known.
 class Runner {
  public:
-  Runner(Sweep sweep, const SweepArguments& arguments, std::vector<Given> given, std::vector<std::string> flags)
+  Runner(Sweep sweep, std::string file, fs::path out, std::vector<Given> given, std::vector<std::string> flags)
       : sweep_(std::move(sweep)),
-        file_(arguments.file),
-        out_(arguments.out.empty() ? fs::path("out") / fs::path(arguments.file).stem() : fs::path(arguments.out)),
+        file_(std::move(file)),
+        out_(std::move(out)),
         given_(std::move(given)),
         flags_(std::move(flags)) {}
 
@@ -350,93 +492,131 @@ class Runner {
   void check() const {
     for (const Variant& variant : sweep_.variants) {
       for (const std::int64_t seed : sweep_.settings.seeds) {
-        const Training training = prepared(variant, seed);
-        check_stored_run(training);
-        in_words_of(variant, training.resolved.settings, [&] { training.check(); });
-        if (seed != sweep_.settings.seeds.front()) continue;
+        Record(folder_of_run(out_, variant.name, seed)).check_settings(resolved(variant, seed).settings);
+      }
+      in_words_of(variant, [&] {
+        const Training training = prepared(variant, sweep_.settings.seeds.front());
+        training.check();
         (void)training.test_images();
-        for (const SweepTask& task : sweep_.settings.tasks) (void)open_task(task, training.run.channels);
+        for (const SweepTask& task : sweep_.settings.tasks) (void)open_task(task, training);
+      });
+    }
+  }
+
+  void run() const {
+    if (sweep_.settings.untrained) {
+      for (const std::int64_t seed : sweep_.settings.seeds) ask_untrained(seed);
+    }
+    const std::size_t runs = sweep_.variants.size() * sweep_.settings.seeds.size();
+    std::size_t number = 0;
+    for (const Variant& variant : sweep_.variants) {
+      for (const std::int64_t seed : sweep_.settings.seeds) {
+        std::cout << "\nrun " << ++number << " of " << runs << ": " << variant.name << ", seed " << seed << std::endl;
+        in_words_of(variant, [&] { train_and_ask(variant, seed); });
       }
     }
   }
 
-  void run() {
-    const Variant& first = sweep_.variants.front();
-    for (const std::int64_t seed : sweep_.settings.seeds) {
-      if (sweep_.settings.untrained) add(untrained_name, untrained_figures(first, seed));
-    }
-    const std::size_t runs = sweep_.variants.size() * sweep_.settings.seeds.size();
-    std::size_t done = 0;
-    for (const Variant& variant : sweep_.variants) {
-      for (const std::int64_t seed : sweep_.settings.seeds) {
-        std::cout << "\nrun " << ++done << " of " << runs << ": " << variant.name << ", seed " << seed << std::endl;
-        add(variant.name, figures_of_run(variant, seed));
-      }
-    }
-    std::cout << '\n' << rows_.table(sweep_.settings.layers);
-    if (sweep_.settings.untrained) std::cout << rows_.above_untrained();
+  /// Prints and writes the table of all runs of these variants that are done.
+  void report(const std::vector<Variant>& variants) const {
+    Rows rows;
+    if (sweep_.settings.untrained) add_runs(rows, {untrained_name, variants.front().settings});
+    for (const Variant& variant : variants) add_runs(rows, variant);
+    const std::string table = rows.table(sweep_.settings.layers);
+    std::cout << '\n' << table;
+    if (sweep_.settings.untrained) std::cout << rows.above_untrained();
+    jessl::write_file(out_ / "table.txt", table);
+    jessl::io::save_json(out_ / "results.json", {{"title", sweep_.settings.title}, {"rows", rows.json()}});
     std::cout << "the table is in " << (out_ / "table.txt").string() << ", the runs beside it\n";
   }
 
  private:
-  [[nodiscard]] Training prepared(const Variant& variant, std::int64_t seed) const {
-    Json settings = variant.settings;
-    settings["fit"]["seed"] = seed;
-    const Resolved resolved = resolve_settings(settings, name_of(variant), given_, flags_);
-    return in_words_of(variant, resolved.settings, [&] {
-      const fs::path folder = folder_of_run(out_, variant.name, seed);
-      return prepare(resolved, folder, fs::exists(folder / "config.json") ? "auto" : "");
+  /// What is asked, as it stands beside the answers.
+  [[nodiscard]] Json questions(const Json& settings) const {
+    return {{"probes", sweep_.settings.probes},
+            {"precision", sweep_.settings.precision},
+            {"layers", sweep_.settings.layers},
+            {"tasks", jessl::to_json(sweep_.settings.tasks)},
+            {"test_data", settings.at("test_data")}};
+  }
+
+  [[nodiscard]] Resolved resolved(const Variant& variant, std::int64_t seed) const {
+    return in_words_of(variant, [&] {
+      Json settings = variant.settings;
+      settings["fit"]["seed"] = seed;
+      return resolve_settings(settings, file_, given_, flags_);
     });
+  }
+
+  [[nodiscard]] Training prepared(const Variant& variant, std::int64_t seed) const {
+    const fs::path folder = folder_of_run(out_, variant.name, seed);
+    return prepare(resolved(variant, seed), folder, Record(folder).exists() ? "auto" : "");
   }
 
   /// What `use` gives; an error in settings names the variant.
   template <class Use>
-  std::invoke_result_t<const Use&> in_words_of(const Variant& variant, const Json& settings, const Use& use) const {
+  std::invoke_result_t<const Use&> in_words_of(const Variant& variant, const Use& use) const {
     try {
       return use();
     } catch (const ConfigError& error) {
-      jessl::fail<ConfigError>(name_of(variant), ": ", in_flags(error.what(), given_, settings));
+      const std::string name = file_ + ": variant \"" + variant.name + "\": ";
+      if (std::string_view(error.what()).starts_with(name)) throw;
+      jessl::fail<ConfigError>(name, in_flags(error.what(), given_));
     }
   }
 
-  [[nodiscard]] std::string name_of(const Variant& variant) const {
-    return file_ + ": variant \"" + variant.name + '"';
-  }
-
-  std::vector<Figure> untrained_figures(const Variant& variant, std::int64_t seed) const {
-    const Training training = prepared(variant, seed);
+  void ask_untrained(std::int64_t seed) const {
+    const Variant& first = sweep_.variants.front();
+    const Json settings = resolved(first, seed).settings;
     const fs::path folder = folder_of_run(out_, untrained_name, seed);
-    Json questions = questions_of(sweep_.settings, training);
-    questions["network"] = training.resolved.settings;
-    std::vector<Figure> figures = stored_figures(folder, questions);
-    if (!figures.empty()) return figures;
+    Record record(folder);
+    record.check_settings(settings);
+    if (record.answers(questions(settings))) return;
+    const Training training = prepare(resolved(first, seed), folder, "");
     training.network->initialise(static_cast<std::uint64_t>(seed));
-    figures = figures_of(sweep_.settings, training);
-    store_figures(folder, questions, figures);
-    return figures;
+    record.begin(settings);
+    record.finish(questions(settings), answers_of(sweep_.settings, training));
   }
 
-  std::vector<Figure> figures_of_run(const Variant& variant, std::int64_t seed) const {
+  void train_and_ask(const Variant& variant, std::int64_t seed) const {
+    const Json settings = resolved(variant, seed).settings;
+    Record record(folder_of_run(out_, variant.name, seed));
+    if (record.answers(questions(settings))) return;
     Training training = prepared(variant, seed);
-    const Json questions = questions_of(sweep_.settings, training);
-    const bool is_trained = fs::exists(training.out / "summary.json");
-    if (is_trained) {
-      std::vector<Figure> figures = stored_figures(training.out, questions);
-      if (!figures.empty()) return figures;
+    if (!record.exists()) record.begin(settings);
+    if (fs::exists(training.out / "summary.json")) {
       training.network->load(training.out / "checkpoint.pt");
     } else {
-      train(training);
+      try {
+        train(training);
+      } catch (const jessl::DivergenceError& error) {  // the same again would do the same
+        jessl::warn(error.what());
+        record.finish(questions(settings), {.diverged = error.what()});
+        return;
+      }
     }
-    const std::vector<Figure> figures = figures_of(sweep_.settings, training);
-    store_figures(training.out, questions, figures);
-    return figures;
+    record.finish(questions(settings), answers_of(sweep_.settings, training));
   }
 
-  /// What is known is written at once, should a later run fail.
-  void add(const std::string& variant, const std::vector<Figure>& figures) {
-    rows_.add(variant, figures);
-    jessl::write_file(out_ / "table.txt", rows_.table(sweep_.settings.layers));
-    jessl::io::save_json(out_ / "results.json", {{"title", sweep_.settings.title}, {"rows", rows_.json()}});
+  /// The runs of a row that are done, of any seed.
+  void add_runs(Rows& rows, const Variant& variant) const {
+    std::map<std::int64_t, fs::path> runs;
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(out_ / folder_name(variant.name), ignored)) {
+      const std::string name = entry.path().filename().string();
+      constexpr std::string_view prefix = "seed";
+      std::int64_t seed = 0;
+      const char* const begin = name.data() + std::min(prefix.size(), name.size());
+      const auto [end, problem] = std::from_chars(begin, name.data() + name.size(), seed);
+      if (name.starts_with(prefix) && problem == std::errc() && end == name.data() + name.size())
+        runs[seed] = entry.path();
+    }
+    for (const auto& [seed, folder] : runs) {
+      const Json settings = resolved(variant, seed).settings;
+      const Record record(folder);
+      record.check_settings(settings);
+      if (const auto answers = record.answers(questions(settings))) rows.add(variant.name, seed, *answers);
+    }
   }
 
   Sweep sweep_;
@@ -444,37 +624,27 @@ class Runner {
   fs::path out_;
   std::vector<Given> given_;
   std::vector<std::string> flags_;
-  Rows rows_{};
 };
-
-/// Leaves the variants that are asked for.
-void keep_only(Sweep& sweep, const std::vector<std::string>& names) {
-  if (names.empty()) return;
-  std::set<std::string> wanted;
-  for (const std::string& name : names) {
-    std::vector<std::string> known;
-    for (const Variant& one : sweep.variants) known.push_back(one.name);
-    if (std::find(known.begin(), known.end(), name) == known.end()) jessl::detail::fail_unknown("--only", name, known);
-    wanted.insert(name);
-  }
-  std::erase_if(sweep.variants, [&](const Variant& one) { return !wanted.contains(one.name); });
-}
 
 void sweep(const CLI::App& command, const SweepArguments& arguments) {
   const std::vector<Given> given = arguments.flags.given(command);
   Sweep wanted = sweep_of(read_settings(arguments.file), arguments.file, arguments.large);
   if (!arguments.seeds.empty()) wanted.settings.seeds = arguments.seeds;
-  JESSL_CHECK(!wanted.settings.seeds.empty(), ConfigError, arguments.file, ": sweep.seeds is empty");
-  check_probes(wanted.settings.probes, "sweep.probes");
+  check_sweep(wanted.settings, arguments.file);
+  check_flags(wanted, given, arguments.file);
+  const std::vector<Variant> all = wanted.variants;
   keep_only(wanted, arguments.only);
   if (!wanted.settings.title.empty()) std::cout << wanted.settings.title << std::endl;
-  Runner runner(wanted, arguments, given, flags_of(command));
+  const fs::path out =
+      arguments.out.empty() ? fs::path("out") / fs::path(arguments.file).stem() : fs::path(arguments.out);
+  const Runner runner(wanted, arguments.file, out, given, flags_of(command));
   runner.check();
   if (arguments.list) {
     for (const Variant& variant : wanted.variants) std::cout << "  " << variant.name << '\n';
-  } else {
-    runner.run();
+    return;
   }
+  runner.run();
+  runner.report(all);
 }
 
 }  // namespace
@@ -493,7 +663,7 @@ void add_sweep(CLI::App& app) {
   command->add_flag("--list", arguments->list, "Checks and lists the variants, and ends");
   arguments->flags.add_to(*command);
   command->footer(
-      "The other flags are those of pretrain and win over the file in all runs.\n"
+      "FILE comes first. The other flags are those of pretrain and win over the file in all runs.\n"
       "Runs that are done are not done again, and one that was interrupted goes on: the same command again.\n"
       "Examples:\n"
       "  jessl sweep examples/democratizing/augmentations.toml\n"

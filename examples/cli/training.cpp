@@ -63,8 +63,7 @@ void fit_to_data(Resolved& resolved, const Opened& train) {
 std::string checkpoint_to_resume(const std::string& resume, const fs::path& out) {
   const fs::path own = out / "checkpoint.pt";
   if (resume == "auto") {
-    // What stands there then is of a run that ended before its first checkpoint.
-    if (!fs::exists(own)) std::cout << "there is no " << own.string() << " yet: the run starts anew\n";
+    // What stands there otherwise is of a run that ended before its first checkpoint.
     return fs::exists(own) ? own.string() : "";
   }
   if (resume.empty() || !fs::exists(own) || !fs::equivalent(own, resume)) {
@@ -141,7 +140,10 @@ Training prepare(Resolved resolved, const fs::path& out, const std::string& resu
   return {std::move(resolved), run, out, checkpoint, std::move(train), std::move(network)};
 }
 
-void Training::check() const { network->check(train.images, checkpoint); }
+void Training::check() const {
+  (void)watch_of(*this);
+  network->check(train.images, checkpoint);
+}
 
 void train(Training& training) {
   const Json& settings = training.resolved.settings;

@@ -177,7 +177,7 @@ refused(2, "set it by --fit.batch_size", "pretrain", "--data", "photos", "--augm
 refused(2, "--data is not given", "pretrain")
 refused(1, "--data: there is nothing at nowhere", "pretrain", "--data", "nowhere")
 refused(2, 'did you mean "beton"', "pretrain", "--data", "photos", "--data-kind", "betn")
-refused(1, "--config: there is no file none.toml", "pretrain", "--config", "none.toml")
+refused(1, "there is no file none.toml; expected a TOML", "pretrain", "--config", "none.toml")
 (work / "wrong.toml").write_text('data = "photos"\n[loss]\ntemprature = 0.3\n')
 refused(2, 'did you mean "loss.temperature"', "pretrain", "--config", "wrong.toml")
 (work / "broken.toml").write_text('data = "photos"\n[loss\n')

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs sweeps of the program jessl in small: the methods of the recipe learn, what is done is not done again, one that was
-interrupted goes on, and what is wrong with a file is refused with its remedy.
+"""Runs sweeps of the program jessl in small: the methods of the recipe learn, what is done is not done again, what was
+interrupted goes on, a run that diverges is told and does not end the others, and what is wrong with a file is refused with
+its remedy.
 
 Usage: sweep_test.py <the program> <folder of recipes> <folder to work in>, with JESSL_DATA_DIR set to some of Fashion-MNIST
 """
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -17,8 +19,8 @@ work.mkdir(parents=True)
 failures = []
 
 
-def run(*arguments, folder=work):
-    done = subprocess.run([program, "sweep", *map(str, arguments)], capture_output=True, text=True, cwd=folder)
+def run(*arguments, folder=work, environment=None):
+    done = subprocess.run([program, "sweep", *map(str, arguments)], capture_output=True, text=True, cwd=folder, env=environment)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -51,10 +53,13 @@ expect(f"not all methods have learned:\n{output}", "5 of 5 are above the untrain
 listed = succeeds(recipes / "methods.toml", "--list").splitlines()[1:]
 expect(f"the recipe has {listed}", len(listed) == 14)
 
-# The experiments' files can be run, but for what this small data set is too small for.
+# The experiments' files can be run, on all of Fashion-MNIST.
+everything = {name: value for name, value in os.environ.items() if name != "JESSL_DATA_DIR"}
 for name, variants in (("augmentations", 8), ("negatives", 3), ("batch_sizes", 30), ("projectors", 9)):
-    listed = succeeds(f"examples/democratizing/{name}.toml", "--list", "--batch-size", "256", folder=recipes.parent.parent)
+    listed = succeeds(f"examples/democratizing/{name}.toml", "--list", "--out", work / "none", folder=recipes.parent.parent,
+                      environment=everything)
     expect(f"{name} has\n{listed}", len(listed.splitlines()) == 1 + variants)
+refused(1, 'the task "cifar10", train: there is nothing at cifar10', recipes.parent / "democratizing" / "tasks.toml", "--out", "none")
 
 # Every variant with every table of `with`, two seeds, at every layer and on another task.
 (work / "small.toml").write_text('''
@@ -105,26 +110,52 @@ names = ["SimCLR, crop & more", "SimCLR, no crop", "VICReg, crop & more", "VICRe
 expect("the variants have other names", list(dict.fromkeys(row["variant"] for row in rows)) == names)
 table = (work / "small/table.txt").read_text()
 expect(f"the table printed is not the file's:\n{first}\n{table}", table in first and "+-" in table)
-expect("the variants gave the same figures", len({tuple(row["values"]) for row in rows}) > 8)
+at = {(row["variant"], row["layer"], row["column"]): row["values"] for row in rows}
+for method in ("SimCLR", "VICReg"):
+    kinds = [at[f"{method}, {kind}", "representation", "knn"] for kind in ("crop & more", "no crop")]
+    expect(f"{method}: with and without crops gave the same figures", kinds[0] != kinds[1])
 
-# Again: nothing is trained. Without a run's figures or its last part: only that is done, to the same table.
-run_folder = work / "small/simclr_no_crop/seed2"
+# Again: nothing is trained. A run that is gone, one without its end and one that was trained but not asked: only that is done,
+# to the same table.
+gone, cut, unasked = (work / "small" / name / "seed2" for name in ("simclr_no_crop", "vicreg_no_crop", "vicreg_crop_more"))
 stamps = {file: file.stat().st_mtime_ns for file in work.glob("small/*/*/checkpoint.pt")}
-shutil.rmtree(run_folder)
-(work / "small/vicreg_no_crop/seed1/scores.json").unlink()
-again = succeeds("small.toml", "--out", "small")
+shutil.rmtree(gone)
+(cut / "summary.json").unlink()
+(cut / "checkpoint.pt").unlink()
+for folder in (cut, unasked):
+    record = json.loads((folder / "sweep.json").read_text())
+    (folder / "sweep.json").write_text(json.dumps({"settings": record["settings"]}))
+succeeds("small.toml", "--out", "small")
 expect("the table of the second time differs", (work / "small/table.txt").read_text() == table)
-changed = [file for file, stamp in stamps.items() if file.stat().st_mtime_ns != stamp]
-expect(f"{changed} were trained again, expected one run", changed == [run_folder / "checkpoint.pt"])
+changed = {file for file, stamp in stamps.items() if file.stat().st_mtime_ns != stamp}
+expect(f"{changed} were trained again, expected two runs", changed == {gone / "checkpoint.pt", cut / "checkpoint.pt"})
+succeeds("small.toml", "--out", "small", "--only", "VICReg, no crop", "--seeds", "2")
+expect("a part of the sweep replaced the table of all", (work / "small/table.txt").read_text() == table)
+
+# A run that diverges is told; the others go on, and it is not tried again.
+(work / "steep.toml").write_text((work / "small.toml").read_text().replace("augmentation.min_scale = 1.0", "optimizer.lr = 1e30")
+                                 .replace("seeds = [1, 2]", "seeds = [1]"))
+for _ in range(2):
+    output = succeeds("steep.toml", "--out", "steep", "--only", "SimCLR, crop & more;SimCLR, no crop")
+    expect(f"no word of the run that diverges:\n{output}", "diverged: SimCLR, no crop, seed 1: " in output)
+    expect(f"no figures of the other:\n{output}", "SimCLR, crop & more  representation" in output)
 
 # What is wrong is refused before anything is trained.
 refused(2, "has a run of other settings: fit.epochs was 2 and is 3", "small.toml", "--out", "small", "--large")
 refused(2, 'did you mean "SimCLR, no crop"', "small.toml", "--only", "SimCLR, no crops", "--out", "none")
 refused(2, "has no table [sweep]", recipes / "quickstart.toml", "--out", "none")
 refused(2, "did you mean --epochs", "small.toml", "--epoch", "3", "--out", "none")
+refused(2, "say them by --seeds", "small.toml", "--seed", "3", "--out", "none")
+refused(2, "in which the variants of small.toml differ", "small.toml", "--method", "BYOL", "--out", "none")
+refused(2, "has 1 twice", "small.toml", "--seeds", "1,1", "--out", "none")
 refused(1, "there is no file", "nowhere.toml", "--out", "none")
 text = (work / "small.toml").read_text()
-for change, message in ((('name = "no crop"', 'name = "crop & more"'), 'two variants are called "SimCLR, crop & more"'),
+for change, message in ((('name = "no crop"', 'name = "crop, more"'),
+                         '"SimCLR, crop & more" and "SimCLR, crop, more" would be the same folder'),
+                        (('probes = ["knn"]', 'probes = []'), "sweep.probes is empty"),
+                        (('[fit]', '[augmentation.fit]'), 'did you mean'),
+                        (('augmentation.min_scale = 1.0', 'fit = 3'), "fit is no table"),
+                        (('augmentation.min_scale = 1.0', 'fit.seed = 3'), "fit.seed is set by sweep.seeds"),
                         (('min_scale', 'mini_scale'), 'did you mean "augmentation.min_scale"'),
                         (('probes = ["knn"]', 'probes = ["kn"]'), 'did you mean "knn"'),
                         (('seeds = [1, 2]', 'seeds = []'), "sweep.seeds is empty"),
