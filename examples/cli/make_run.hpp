@@ -5,6 +5,7 @@
 #include "any_backbone.hpp"
 #include "run.hpp"
 
+#include <jessl/augment/progressive.hpp>
 #include <jessl/method/make_trainer.hpp>
 #include <jessl/train/checkpoint_every.hpp>
 #include <jessl/train/collapse_monitor.hpp>
@@ -69,22 +70,35 @@ struct When {
   }
 };
 
-/// The views of a method, without the small ones of multi-crop where those are not wanted.
+/// The views of a method, without the small ones of multi-crop where those are not wanted, and growing up to their size
+/// where there is a ramp. Views that do not grow are of the same type, so that no trainer is compiled twice.
 template <bool SmallViews, class M>
-[[nodiscard]] auto views_of(const M& method) {
-  if constexpr (SmallViews) {
-    return method.views();
-  } else {
-    return method.template views<0>();
+[[nodiscard]] auto views_of(const M& method, const std::optional<jessl::augment::Ramp>& wanted) {
+  const auto of_size = [&](std::int64_t size) {
+    M sized = method;
+    sized.augmentation.size = size;
+    if constexpr (SmallViews) {
+      return sized.views();
+    } else {
+      return sized.template views<0>();
+    }
+  };
+  const std::int64_t size = method.augmentation.size;
+  (void)of_size(size);  // a size that is none is told as such
+  jessl::augment::Ramp ramp{.min = size, .max = size, .start = 0, .end = 1, .step = size};
+  if (wanted) {
+    ramp = *wanted;
+    ramp.max = size;
   }
+  return jessl::augment::progressive(ramp, of_size);
 }
 
 template <class M, bool SmallViews>
 class RunOf final : public Run {
  public:
-  RunOf(const Json& settings, const Json& backbone)
+  RunOf(const Json& settings, const Json& backbone, const std::optional<jessl::augment::Ramp>& ramp)
       : method_(jessl::from_json<M>(settings, "settings")),
-        trainer_(jessl::method::make_trainer(method_, make_backbone(backbone), views_of<SmallViews>(method_))) {}
+        trainer_(jessl::method::make_trainer(method_, make_backbone(backbone), views_of<SmallViews>(method_, ramp))) {}
 
   [[nodiscard]] Json configuration() const override { return trainer_.configuration(); }
 
@@ -150,7 +164,7 @@ class RunOf final : public Run {
 
  private:
   using Trainer = decltype(jessl::method::make_trainer(std::declval<const M&>(), std::declval<AnyBackbone>(),
-                                                       views_of<SmallViews>(std::declval<const M&>())));
+                                                       views_of<SmallViews>(std::declval<const M&>(), std::nullopt)));
 
   [[nodiscard]] jessl::FitOptions options(const std::string& resume) const {
     jessl::FitOptions result = method_.fit;
@@ -163,11 +177,12 @@ class RunOf final : public Run {
 };
 
 template <class M>
-[[nodiscard]] std::unique_ptr<Run> make_run(const Json& settings, const Json& backbone, bool small_views) {
+[[nodiscard]] std::unique_ptr<Run> make_run(const Json& settings, const Json& backbone, bool small_views,
+                                            const std::optional<jessl::augment::Ramp>& ramp) {
   if constexpr (requires(const M& method) { method.template views<0>(); }) {
-    if (!small_views) return std::make_unique<RunOf<M, false>>(settings, backbone);
+    if (!small_views) return std::make_unique<RunOf<M, false>>(settings, backbone, ramp);
   }
-  return std::make_unique<RunOf<M, true>>(settings, backbone);
+  return std::make_unique<RunOf<M, true>>(settings, backbone, ramp);
 }
 
 template <class M>

@@ -82,7 +82,7 @@ void add_pretrain(CLI::App& app) {
                     "Lists every setting of the method and the backbone with its default");
   command->footer(
       "Every other setting is a flag --table.name value, the tables being augmentation, projector, loss, optimizer, "
-      "fit and backbone.\n"
+      "fit, ramp and backbone.\n"
       "Examples:\n"
       "  jessl pretrain --method SimCLR --data photos --augmentation.size 64 --loss.temperature 0.2 --out out/run\n"
       "  jessl pretrain --help-all --method BYOL\n"

@@ -3,6 +3,7 @@
 // that the program's commands compile in seconds.
 #pragma once
 
+#include <jessl/augment/progressive.hpp>
 #include <jessl/core/image.hpp>
 #include <jessl/core/matrix.hpp>
 #include <jessl/core/options.hpp>
@@ -76,8 +77,10 @@ struct MethodEntry {
   std::string name;
   Json defaults;            // of all its settings
   bool supervised = false;  // its projector's outputs are classes
-  /// `small_views`: whether multi-crop's small views are made; methods of two views have none.
-  std::unique_ptr<Run> (*make)(const Json& settings, const Json& backbone, bool small_views) = nullptr;
+  /// `small_views`: whether multi-crop's small views are made; methods of two views have none. `ramp`: how the views grow, up to
+  /// the augmentation's size.
+  std::unique_ptr<Run> (*make)(const Json& settings, const Json& backbone, bool small_views,
+                               const std::optional<jessl::augment::Ramp>& ramp) = nullptr;
 };
 
 /// Every method, in the order of jessl::method::All, then those of negatives.hpp.

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -117,6 +119,14 @@ void append_toml(const Json& table, const std::string& path, std::string& text) 
     text += "\n[" + inner + "]\n";
     append_toml(value, inner, text);
   }
+}
+
+/// The settings of a method alone, as its make() takes them.
+Json method_settings(const Json& settings) {
+  Json document = Json::object();
+  for (const char* policy : {"augmentation", "projector", "loss", "optimizer", "fit"})
+    document[policy] = settings.at(policy);
+  return document;
 }
 
 }  // namespace
@@ -272,15 +282,23 @@ std::string in_flags(std::string message, const std::vector<Given>& given, const
 
 RunSettings run_settings(const Json& settings) {
   Json document = Json::object();
-  for (const std::string& name : jessl::option_names<RunSettings>()) document[name] = settings.at(name);
+  for (const std::string& name : jessl::option_names<RunSettings>()) {
+    if (settings.contains(name)) document[name] = settings[name];  // files of earlier versions lack some
+  }
   return jessl::from_json<RunSettings>(document, "settings");
 }
 
-Json method_settings(const Json& settings) {
-  Json document = Json::object();
-  for (const char* policy : {"augmentation", "projector", "loss", "optimizer", "fit"})
-    document[policy] = settings.at(policy);
-  return document;
+std::unique_ptr<Run> make_run_of(const MethodEntry& method, const Json& settings) {
+  const RunSettings run = run_settings(settings);
+  std::optional<jessl::augment::Ramp> ramp;
+  if (run.ramp.min != 0) {
+    ramp.emplace();
+    ramp->min = run.ramp.min;
+    ramp->start = run.ramp.start;
+    ramp->end = run.ramp.end;
+    ramp->step = run.ramp.step;
+  }
+  return method.make(method_settings(settings), settings.at("backbone"), run.small_views, ramp);
 }
 
 }  // namespace cli

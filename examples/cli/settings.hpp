@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,14 @@ struct Flag {
   std::string help;
 };
 
+/// How views grow: jessl::augment::Ramp, up to the augmentation's size.
+struct RampSettings {
+  std::int64_t min = 0;     // pixels, until epoch `start`; 0: views do not grow
+  std::int64_t start = 10;  // epoch
+  std::int64_t end = 30;    // epoch, the first of the whole size
+  std::int64_t step = 32;   // pixels
+};
+
 /// What of a run's settings belongs to no policy.
 struct RunSettings {
   std::string method = "SimCLR";      // name of one of methods()
@@ -39,6 +48,7 @@ struct RunSettings {
   std::int64_t rank_every = 0;        // epochs, 0: none
   std::int64_t images_per_class = 0;  // to train on, the first of each; 0: all
   bool small_views = true;            // of multi-crop
+  RampSettings ramp{};
   bool online_probe = false;
   bool measure_statistics = false;  // normalise by the data's own mean and deviation
 };
@@ -84,10 +94,11 @@ struct Resolved {
 [[nodiscard]] std::string in_flags(std::string message, const std::vector<Given>& given = {},
                                    const Json& settings = Json::object());
 
-/// The settings of a method alone, as its make() takes them.
-[[nodiscard]] Json method_settings(const Json& settings);
+/// The network and the method of these settings.
+[[nodiscard]] std::unique_ptr<Run> make_run_of(const MethodEntry& method, const Json& settings);
 
 }  // namespace cli
 
+JESSL_OPTIONS(cli::RampSettings, min, start, end, step);
 JESSL_OPTIONS(cli::RunSettings, method, data, data_kind, test_data, channels, checkpoint_every, checkpoint_steps,
-              knn_every, rank_every, images_per_class, small_views, online_probe, measure_statistics);
+              knn_every, rank_every, images_per_class, small_views, ramp, online_probe, measure_statistics);

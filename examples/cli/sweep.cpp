@@ -491,9 +491,10 @@ class Runner {
   /// Ends with an error, before anything is trained, where a run could not be.
   void check() const {
     for (const Variant& variant : sweep_.variants) {
-      for (const std::int64_t seed : sweep_.settings.seeds) {
+      for (const std::int64_t seed : sweep_.settings.seeds)
         Record(folder_of_run(out_, variant.name, seed)).check_settings(resolved(variant, seed).settings);
-      }
+    }
+    for (const Variant& variant : sweep_.variants) {
       in_words_of(variant, [&] {
         const Training training = prepared(variant, sweep_.settings.seeds.front());
         training.check();

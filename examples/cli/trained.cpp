@@ -59,10 +59,7 @@ Trained open_trained(const std::string& what, const std::string& backbone, const
                 given.empty() ? "" : given.front().flag, " away");
   }
   const MethodEntry& method = find_entry(methods(), settings.at("method").get<std::string>(), weights.string());
-  Trained trained{
-      .network = method.make(method_settings(settings), settings.at("backbone"), settings.value("small_views", true)),
-      .settings = settings,
-      .has_projector = !is_backbone};
+  Trained trained{.network = make_run_of(method, settings), .settings = settings, .has_projector = !is_backbone};
   trained.network->load(weights);
   return trained;
 }

@@ -135,8 +135,7 @@ Training prepare(Resolved resolved, const fs::path& out, const std::string& resu
               ", expected a whole number >= 0, 0 being all");
   if (run.images_per_class > 0) train.images = first_of_each_class(train.images, run.images_per_class);
   fit_to_data(resolved, train);
-  std::unique_ptr<Run> network =
-      resolved.method->make(method_settings(resolved.settings), resolved.settings.at("backbone"), run.small_views);
+  std::unique_ptr<Run> network = make_run_of(*resolved.method, resolved.settings);
   return {std::move(resolved), run, out, checkpoint, std::move(train), std::move(network)};
 }
 

@@ -100,6 +100,14 @@ for name in ("config.toml", "config.json", "metrics.jsonl", "checkpoint.pt", "vi
 expect("the weights have other names than torchvision's", "layer1.0.conv1.weight" in tensors("again/weights.safetensors"))
 expect("--loss.temperature is not in config.toml", "temperature = 0.3" in (work / "again/config.toml").read_text())
 
+# Views that grow: the first epoch's are smaller, and so are the pictures of it.
+for out, ramp in (("grown", ["--ramp.min", "8", "--ramp.start", "0", "--ramp.end", "1", "--ramp.step", "8"]), ("large", [])):
+    succeeds("pretrain", "--data", "photos", *SMALL, *ramp, "--out", out)
+size = {out: struct.unpack(">II", (work / out / "views.png").read_bytes()[16:24]) for out in ("grown", "large")}
+expect(f"views of half the size have pictures of {size}", size["grown"] < size["large"])
+expect("views that grow gave the losses of those that do not", losses("grown")[1] != losses("large")[1])
+succeeds("embed", "grown", "--data", "photos", "--out", "grown.npy", "--threads", "1")
+
 # A run that is killed goes on to the same losses.
 LONG = ["--method", "SimCLR", "--data", "photos", *SMALL, "--epochs", "8"]
 LONG.remove("--epochs"), LONG.remove("2")
@@ -174,6 +182,7 @@ refused(2, '--fit.epochs is "many", expected a whole number', "pretrain", "--dat
 refused(2, '--epochs is "many", expected a whole number', "pretrain", "--data", "photos", "--epochs", "many")
 refused(2, "set by --loss.temperature -1", "pretrain", "--data", "photos", *SMALL, "--loss.temperature", "-1")
 refused(2, "set it by --fit.batch_size", "pretrain", "--data", "photos", "--augmentation.size", "16")
+refused(2, "set by --ramp.min 9", "pretrain", "--data", "photos", *SMALL, "--ramp.min", "9", "--ramp.step", "8")
 refused(2, "--data is not given", "pretrain")
 refused(1, "--data: there is nothing at nowhere", "pretrain", "--data", "nowhere")
 refused(2, 'did you mean "beton"', "pretrain", "--data", "photos", "--data-kind", "betn")

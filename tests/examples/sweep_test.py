@@ -42,23 +42,31 @@ def refused(code, message, *arguments):
         failures.append(f"{arguments}: exit code {status}, expected {code} and '{message}':\n{output}{errors}")
 
 
-# A method of each kind learns: of negatives in the batch and in a queue, of covariances, of a teacher, of prototypes without
-# multi-crop's small views.
-NAMES = ["SimCLR", "VICReg", "BYOL", "MoCo", "SwAV"]
+# Methods learn: of negatives, of a teacher, of prototypes without multi-crop's small views.
+NAMES = ["SimCLR", "BYOL", "SwAV"]
 SMALL = ["--images-per-class", "60", "--backbone", "resnet", "--backbone.layers", "[1,1,1,1]", "--backbone.width", "4", "--epochs",
          "12", "--batch-size", "128", "--precision", "float32", "--threads", "1", "--augmentation.size", "16",
          "--checkpoint-every", "12"]
 output = succeeds(recipes / "methods.toml", "--seeds", "1", "--only", ";".join(NAMES), *SMALL, "--out", "methods")
-expect(f"not all methods have learned:\n{output}", "5 of 5 are above the untrained network in every column" in output)
+expect(f"not all methods have learned:\n{output}", "3 of 3 are above the untrained network in every column" in output)
 listed = succeeds(recipes / "methods.toml", "--list").splitlines()[1:]
 expect(f"the recipe has {listed}", len(listed) == 14)
 
 # The experiments' files can be run, on all of Fashion-MNIST.
 everything = {name: value for name, value in os.environ.items() if name != "JESSL_DATA_DIR"}
-for name, variants in (("augmentations", 8), ("negatives", 3), ("batch_sizes", 30), ("projectors", 9)):
+for name, variants in (("augmentations", 8), ("negatives", 3), ("projectors", 9)):
     listed = succeeds(f"examples/democratizing/{name}.toml", "--list", "--out", work / "none", folder=recipes.parent.parent,
                       environment=everything)
     expect(f"{name} has\n{listed}", len(listed.splitlines()) == 1 + variants)
+listed = succeeds(recipes / "cifar.toml", "--list", "--data", "fashion-mnist", "--test-data", "fashion-mnist", "--out", "none")
+expect(f"the recipe for CIFAR has {listed}", len(listed.splitlines()) == 5)
+# Of ImageNet's, which all have known settings before any data is looked for, one takes a step, with growing views.
+refused(1, "there is nothing at nowhere", recipes.parent / "democratizing" / "batch_sizes.toml", "--data", "nowhere", "--out", "none")
+refused(1, "there is nothing at nowhere", recipes / "imagenet.toml", "--data", "nowhere", "--out", "none")
+output = succeeds(recipes / "imagenet.toml", "--only", "160 to 224, BYOL, batch 256", "--data", "fashion-mnist", "--test-data",
+                  "fashion-mnist", "--backbone.width", "4", "--images-per-class", "26", "--epochs", "1", "--fit.warmup_epochs", "0",
+                  "--threads", "1", "--out", "imagenet")
+expect(f"no figures of ImageNet's recipe:\n{output}", "160 to 224, BYOL, batch 256" in (work / "imagenet/table.txt").read_text())
 refused(1, 'the task "cifar10", train: there is nothing at cifar10', recipes.parent / "democratizing" / "tasks.toml", "--out", "none")
 
 # Every variant with every table of `with`, two seeds, at every layer and on another task.
