@@ -497,7 +497,7 @@ class Runner {
     for (const Variant& variant : sweep_.variants) {
       in_words_of(variant, [&] {
         const Training training = prepared(variant, sweep_.settings.seeds.front());
-        training.check();
+        if (!fs::exists(training.out / "summary.json")) training.check();  // a run that is done does not go on
         (void)training.test_images();
         for (const SweepTask& task : sweep_.settings.tasks) (void)open_task(task, training);
       });

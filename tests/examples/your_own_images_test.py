@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Judges what a run of the program your_own_images left, without training: by the same images the figures and the features
-are those of the run, by other images it normalises as the run did, and nothing of a run is written.
+are those of the run, by other images it normalises as the run did, and nothing of a run is written. Damaged images cost a
+warning each.
 
 Usage: your_own_images_test.py <the program> <folder of images> <folder to work in>
 """
@@ -60,6 +61,16 @@ for folder in sorted(photos.iterdir())[:2]:
 others = succeeds(work / "others", "judged_others", judge)
 if normalisation(others) != normalisation(trained):
     failures.append(f"other images are normalised by {normalisation(others)}, the run's by {normalisation(trained)}")
+
+shutil.copytree(photos, work / "damaged")
+first = next(file for file in sorted((work / "damaged").rglob("*")) if file.is_file())
+first.write_text("this is no picture")
+status, _, warnings = run(work / "damaged", "judged_damaged", judge)
+if status != 0 or "its place is left blank" not in warnings:
+    failures.append(f"a damaged image among others: exit code {status}, expected 0 and warnings:\n{warnings}")
+for name in ("features.safetensors", "neighbours.png"):
+    if not (work / "judged_damaged" / name).exists():
+        failures.append(f"a damaged image costs {name}")
 
 refused("nowhere", photos, "judged", f"judge={work / 'nowhere'}")
 refused("resume and judge are both set", photos, "judged", judge, "resume=true")

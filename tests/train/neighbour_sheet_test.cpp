@@ -9,6 +9,7 @@
 #include <jessl/eval.hpp>
 
 #include "eval/pixels.hpp"
+#include "support/captured_log.hpp"
 #include "train/fixtures.hpp"
 
 using namespace jessl;
@@ -148,11 +149,21 @@ TEST_CASE("neighbour_sheet: settings and neighbours that do not fit, and images 
   CHECK_THROWS_WITH(train::neighbour_sheet(data, fixtures::stripes(3), neighbours, one),
                     Contains("found.rows(3, 0) is 3, expected a row of the bank, which has 3 images"));
   CHECK_THROWS_WITH(train::neighbour_sheet(data, data, found({{-1}, {0}, {0}, {0}}), one), Contains("is -1"));
+}
 
+TEST_CASE("neighbour_sheet: an image that can't be read costs its place, not the sheet", "[train][neighbour_sheet]") {
+  const data::ArrayDataset data = fixtures::stripes(4);
   const test::TemporaryFolder folder;
   write_file(folder / "broken.jpg", "no picture");
   const data::ImageFolder broken(folder.path());
-  CHECK_THROWS_AS(train::neighbour_sheet(broken, data, found({{0}}), {.images = 1, .neighbours = 1}), DataError);
-  CHECK_THROWS_WITH(train::neighbour_sheet(broken, data, found({{0}}), {.images = 1, .neighbours = 1}),
-                    Contains("jessl::train::neighbour_sheet: image 0 (") && Contains("broken.jpg) can't be shown"));
+  const train::NeighbourSheetOptions one{.images = 1, .neighbours = 1, .size = 16};
+  const test::CapturedLog log;
+  const Image sheet = train::neighbour_sheet(broken, data, found({{0}}), one);
+  REQUIRE(log.heard().size() == 1);
+  CHECK_THAT(log.heard()[0], Contains("jessl::train::neighbour_sheet: image 0 (") &&
+                                 Contains("broken.jpg) can't be shown: ") && Contains("its place is left blank"));
+  const Image whole = train::neighbour_sheet(fixtures::stripes(1), data, found({{0}}), one);
+  CHECK(sheet.width == whole.width);
+  CHECK(sheet.height == whole.height);
+  CHECK(sheet.pixels != whole.pixels);
 }

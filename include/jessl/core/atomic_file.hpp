@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <jessl/core/detail/file_size_signal.hpp>
 #include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/file_lock.hpp>
@@ -141,6 +142,7 @@ JESSL_INLINE AtomicFile::AtomicFile(std::filesystem::path path, std::string who)
 }
 
 JESSL_INLINE void AtomicFile::write(std::span<const std::byte> bytes) {
+  const detail::FileSizeSignal as_error;
   require_open();
   if (bytes.empty()) return;  // the address of nothing may be null, which fwrite does not take
   errno = 0;
@@ -150,6 +152,7 @@ JESSL_INLINE void AtomicFile::write(std::span<const std::byte> bytes) {
 }
 
 JESSL_INLINE void AtomicFile::write_at(std::int64_t offset, std::span<const std::byte> bytes) {
+  const detail::FileSizeSignal as_error;
   require_open();
   const std::int64_t end = offset + static_cast<std::int64_t>(bytes.size());
   while (!bytes.empty()) {
@@ -166,6 +169,7 @@ JESSL_INLINE void AtomicFile::require_room(std::int64_t bytes) {
   require_open();
   if (bytes <= size_) return;
 #ifdef __linux__
+  const detail::FileSizeSignal as_error;
   int failed = 0;
   do {
     failed = ::fallocate(::fileno(file_.get()), 0, 0, bytes);
@@ -228,6 +232,7 @@ JESSL_INLINE void AtomicFile::resize(std::int64_t bytes) {
 JESSL_INLINE void AtomicFile::commit() {
   JESSL_CHECK(file_ != nullptr, IOError, who_, ": ", path_.string(),
               " cannot be committed: it was committed, discarded or has failed");
+  const detail::FileSizeSignal as_error;
   errno = 0;
   if (std::fflush(file_.get()) != 0) give_up("write to", errno);
   if (::fsync(::fileno(file_.get())) != 0) give_up("flush", errno);
@@ -239,6 +244,7 @@ JESSL_INLINE void AtomicFile::commit() {
 
 JESSL_INLINE void AtomicFile::discard() noexcept {
   if (file_ == nullptr) return;
+  const detail::FileSizeSignal as_error;  // what is buffered is written when the file is closed
   ::unlink(partial_.c_str());
   file_.reset();
 }
@@ -280,9 +286,11 @@ JESSL_INLINE void AtomicFile::flush_folder() const {
 
 JESSL_INLINE void AtomicFile::give_up(std::string_view action, int reason) {
   discard();
+  std::error_code ignored;
+  const bool was_there = std::filesystem::exists(path_, ignored);
   fail<IOError>(who_, ": cannot ", action, ' ', partial_.string(), " after ", size_,
                 " bytes: ", std::system_category().message(reason), " (errno ", reason, "). ", path_.string(),
-                " was not changed. ", advice(reason));
+                was_there ? " was not changed. " : " was not written. ", advice(reason));
 }
 
 JESSL_INLINE std::string_view AtomicFile::advice(int reason) {

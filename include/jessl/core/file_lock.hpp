@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <jessl/core/detail/file_size_signal.hpp>
 #include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 
@@ -109,6 +110,7 @@ JESSL_INLINE FileLock::FileLock(const std::filesystem::path& path, std::string_v
   JESSL_CHECK(descriptor_ >= 0, IOError, who, ": cannot create ", path_.string(), ": ",
               std::system_category().message(reason), "; choose a folder that you may write to");
   const std::string mine = concat("process ", ::getpid(), host());
+  const detail::FileSizeSignal as_error;
   // For people to read; where it can't be written, the lock holds all the same.
   if (::ftruncate(descriptor_, 0) != 0 || ::pwrite(descriptor_, mine.data(), mine.size(), 0) < 0) errno = 0;
 }

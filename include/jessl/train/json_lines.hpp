@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include <jessl/core/atomic_file.hpp>
+#include <jessl/core/detail/file_size_signal.hpp>
 #include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/file_lock.hpp>
@@ -224,6 +225,7 @@ JESSL_INLINE void JSONLines::State::open() {
 
 JESSL_INLINE void JSONLines::State::write_pending() {
   if (file_ == nullptr) open();
+  const jessl::detail::FileSizeSignal as_error;
   while (!pending_.empty()) {
     const ssize_t written = ::write(::fileno(file_.get()), pending_.data(), pending_.size());
     JESSL_CHECK(written >= 0 || errno == EINTR, IOError, who, ": cannot write ",

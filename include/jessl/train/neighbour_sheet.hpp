@@ -11,6 +11,7 @@
 #include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/image.hpp>
+#include <jessl/core/log.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/data/concept.hpp>
 #include <jessl/eval/detail/canvas.hpp>
@@ -55,7 +56,8 @@ inline constexpr std::int64_t frame_width = 3;  // pixels
 /// nearest to its own, nearest first.
 ///
 /// A neighbour's frame says whether its label is the query's: same_class_colour where it is, other_class_colour where it
-/// is not, eval::unlabelled_colour where either has none; a query's is white. Images are whole, in their own proportions.
+/// is not, eval::unlabelled_colour where either has none; a query's is white. Images are whole, in their own proportions;
+/// one that can't be read is a warning, and its place is blank.
 ///
 ///     const auto found = eval::NearestNeighbours{}.fit(trainer.embed(train).features).find(trainer.embed(test).features, 8);
 ///     io::save_png("neighbours.png", train::neighbour_sheet(test, train, found).view());
@@ -65,7 +67,7 @@ inline constexpr std::int64_t frame_width = 3;  // pixels
 /// Units      size: pixels
 /// Randomness none
 /// Errors     ConfigError for settings out of range, among them neighbours + skip > k; ShapeError where `found` has not a
-///            row a query; DataError for a row that the bank does not have, and, with the image, where one can't be read
+///            row a query; DataError for a row that the bank does not have
 /// Models     none
 /// Source     none
 template <Dataset Q, Dataset B>
@@ -86,8 +88,13 @@ template <Dataset Q, Dataset B>
   std::vector<std::byte> storage;
   augment::Scratch scratch;
   const auto show = [&](const auto& data, std::int64_t index, const eval::RGB& frame) {
-    const ImageView image = detail::image_to_show(who, data, index, storage, decoded);
-    return detail::framed(detail::whole_image(image, {options.size, options.size}, 1, scratch), frame);
+    try {
+      const ImageView image = detail::image_to_show(who, data, index, storage, decoded);
+      return detail::framed(detail::whole_image(image, {options.size, options.size}, 1, scratch), frame);
+    } catch (const DataError& error) {  // one picture of many: the others are worth seeing
+      warn(error.what(), "; its place is left blank");
+      return detail::framed(eval::detail::blank(options.size, options.size, eval::detail::white), frame);
+    }
   };
   std::vector<std::vector<detail::Tile>> rows;
   for (std::int64_t row = 0; row < options.images; ++row) {

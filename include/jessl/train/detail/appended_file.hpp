@@ -14,6 +14,7 @@
 
 #include <unistd.h>
 
+#include <jessl/core/detail/file_size_signal.hpp>
 #include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 
@@ -62,6 +63,7 @@ JESSL_INLINE void AppendedFile::open(std::filesystem::path path, std::string_vie
 }
 
 JESSL_INLINE void AppendedFile::write() {
+  const jessl::detail::FileSizeSignal as_error;
   while (!pending_.empty()) {
     const ::ssize_t written = ::write(::fileno(file_.get()), pending_.data(), pending_.size());
     JESSL_CHECK(written >= 0 || errno == EINTR, IOError, who_, ": cannot write ", pending_.size(), " bytes to ", path_,
