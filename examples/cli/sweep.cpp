@@ -22,6 +22,7 @@
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -222,16 +223,18 @@ void check_flags(const Sweep& sweep, const std::vector<Given>& given, const std:
   }
 }
 
-/// Leaves the variants that are asked for.
-void keep_only(Sweep& sweep, const std::vector<std::string>& names) {
+/// The variants that are asked for, all where none is named.
+std::vector<Variant> chosen(const std::vector<Variant>& variants, const std::vector<std::string>& names) {
   std::vector<std::string> known;
-  for (const Variant& one : sweep.variants) known.push_back(one.name);
+  for (const Variant& one : variants) known.push_back(one.name);
   for (const std::string& name : names) {
     if (std::find(known.begin(), known.end(), name) == known.end()) jessl::detail::fail_unknown("--only", name, known);
   }
-  std::erase_if(sweep.variants, [&](const Variant& one) {
-    return !names.empty() && std::find(names.begin(), names.end(), one.name) == names.end();
+  std::vector<Variant> wanted;
+  std::copy_if(variants.begin(), variants.end(), std::back_inserter(wanted), [&](const Variant& one) {
+    return names.empty() || std::find(names.begin(), names.end(), one.name) != names.end();
   });
+  return wanted;
 }
 
 /// What is learned from and what is asked about, in another task.
@@ -289,12 +292,12 @@ class Record {
 
   [[nodiscard]] bool exists() const { return document_.is_object(); }
 
-  /// A run that lies there already must be the one that is wanted, but for what does not change its results.
-  void check_settings(const Json& wanted) const {
-    if (!exists()) return;
+  /// In what a run that lies there differs from the one that is wanted, but for what does not change its results; "" where it
+  /// does not, or where there is none.
+  [[nodiscard]] std::string difference(const Json& wanted) const {
+    if (!exists()) return "";
     const std::map<std::string, Json> before = that_matter(document_["settings"]);
     const std::map<std::string, Json> now = that_matter(wanted);
-    if (before == now) return;
     std::set<std::string> paths;
     for (const auto* settings : {&before, &now}) {
       for (const auto& [path, value] : *settings) paths.insert(path);
@@ -304,10 +307,15 @@ class Record {
         const auto found = settings.find(path);
         return found == settings.end() ? std::string("not set") : found->second.dump();
       };
-      JESSL_CHECK(text(before) == text(now), ConfigError, "--out: ", file_.parent_path().string(),
-                  " has a run of other settings: ", path, " was ", text(before), " and is ", text(now),
-                  "; choose another folder, or delete it");
+      if (text(before) != text(now)) return jessl::concat(path, " was ", text(before), " and is ", text(now));
     }
+    return "";
+  }
+
+  void check_settings(const Json& wanted) const {
+    const std::string how = difference(wanted);
+    JESSL_CHECK(how.empty(), ConfigError, "--out: ", file_.parent_path().string(),
+                " has a run of other settings: ", how, "; choose another folder, or delete it");
   }
 
   /// The answers, if to the same questions.
@@ -481,8 +489,11 @@ class Rows {
 /// Trains and asks, and puts together what is known.
 class Runner {
  public:
-  Runner(Sweep sweep, std::string file, fs::path out, std::vector<Given> given, std::vector<std::string> flags)
+  /// Of the sweep's variants, those to train are named apart.
+  Runner(Sweep sweep, std::vector<Variant> wanted, std::string file, fs::path out, std::vector<Given> given,
+         std::vector<std::string> flags)
       : sweep_(std::move(sweep)),
+        wanted_(std::move(wanted)),
         file_(std::move(file)),
         out_(std::move(out)),
         given_(std::move(given)),
@@ -490,11 +501,11 @@ class Runner {
 
   /// Ends with an error, before anything is trained, where a run could not be.
   void check() const {
-    for (const Variant& variant : sweep_.variants) {
+    for (const Variant& variant : wanted_) {
       for (const std::int64_t seed : sweep_.settings.seeds)
         Record(folder_of_run(out_, variant.name, seed)).check_settings(resolved(variant, seed).settings);
     }
-    for (const Variant& variant : sweep_.variants) {
+    for (const Variant& variant : wanted_) {
       in_words_of(variant, [&] {
         const Training training = prepared(variant, sweep_.settings.seeds.front());
         if (!fs::exists(training.out / "summary.json")) training.check();  // a run that is done does not go on
@@ -508,9 +519,9 @@ class Runner {
     if (sweep_.settings.untrained) {
       for (const std::int64_t seed : sweep_.settings.seeds) ask_untrained(seed);
     }
-    const std::size_t runs = sweep_.variants.size() * sweep_.settings.seeds.size();
+    const std::size_t runs = wanted_.size() * sweep_.settings.seeds.size();
     std::size_t number = 0;
-    for (const Variant& variant : sweep_.variants) {
+    for (const Variant& variant : wanted_) {
       for (const std::int64_t seed : sweep_.settings.seeds) {
         std::cout << "\nrun " << ++number << " of " << runs << ": " << variant.name << ", seed " << seed << std::endl;
         in_words_of(variant, [&] { train_and_ask(variant, seed); });
@@ -518,11 +529,11 @@ class Runner {
     }
   }
 
-  /// Prints and writes the table of all runs of these variants that are done.
-  void report(const std::vector<Variant>& variants) const {
+  /// Prints and writes the table of all runs that are done, also of variants that were not asked for now.
+  void report() const {
     Rows rows;
-    if (sweep_.settings.untrained) add_runs(rows, {untrained_name, variants.front().settings});
-    for (const Variant& variant : variants) add_runs(rows, variant);
+    if (sweep_.settings.untrained) add_runs(rows, {untrained_name, sweep_.variants.front().settings});
+    for (const Variant& variant : sweep_.variants) add_runs(rows, variant);
     const std::string table = rows.table(sweep_.settings.layers);
     std::cout << '\n' << table;
     if (sweep_.settings.untrained) std::cout << rows.above_untrained();
@@ -615,12 +626,15 @@ class Runner {
     for (const auto& [seed, folder] : runs) {
       const Json settings = resolved(variant, seed).settings;
       const Record record(folder);
-      record.check_settings(settings);
+      const std::string how = record.difference(settings);
+      if (!how.empty()) jessl::warn(folder.string(), " is left out of the table: ", how);
+      if (!how.empty()) continue;
       if (const auto answers = record.answers(questions(settings))) rows.add(variant.name, seed, *answers);
     }
   }
 
   Sweep sweep_;
+  std::vector<Variant> wanted_;
   std::string file_;
   fs::path out_;
   std::vector<Given> given_;
@@ -633,19 +647,18 @@ void sweep(const CLI::App& command, const SweepArguments& arguments) {
   if (!arguments.seeds.empty()) wanted.settings.seeds = arguments.seeds;
   check_sweep(wanted.settings, arguments.file);
   check_flags(wanted, given, arguments.file);
-  const std::vector<Variant> all = wanted.variants;
-  keep_only(wanted, arguments.only);
+  const std::vector<Variant> variants = chosen(wanted.variants, arguments.only);
   if (!wanted.settings.title.empty()) std::cout << wanted.settings.title << std::endl;
   const fs::path out =
       arguments.out.empty() ? fs::path("out") / fs::path(arguments.file).stem() : fs::path(arguments.out);
-  const Runner runner(wanted, arguments.file, out, given, flags_of(command));
+  const Runner runner(wanted, variants, arguments.file, out, given, flags_of(command));
   runner.check();
   if (arguments.list) {
-    for (const Variant& variant : wanted.variants) std::cout << "  " << variant.name << '\n';
+    for (const Variant& variant : variants) std::cout << "  " << variant.name << '\n';
     return;
   }
   runner.run();
-  runner.report(all);
+  runner.report();
 }
 
 }  // namespace

@@ -90,6 +90,7 @@ threads = 1
 seeds = [1, 2]
 probes = ["knn"]
 layers = true
+untrained = true
 [[sweep.tasks]]
 name = "again"
 train = "fashion-mnist"
@@ -110,11 +111,11 @@ epochs = 3
 ''')
 first = succeeds("small.toml", "--out", "small")
 rows = json.loads((work / "small/results.json").read_text())["rows"]
-expect(f"{len(rows)} figures, expected those of four variants, three layers and two columns", len(rows) == 24)
+expect(f"{len(rows)} figures, expected those of five rows, three layers and two columns", len(rows) == 30)
 expect("not each figure is of two seeds", all(len(row["values"]) == 2 for row in rows))
 for row in rows:
     expect(f"{row}: the mean is another", abs(row["mean"] - sum(row["values"]) / 2) < 1e-9)
-names = ["SimCLR, crop & more", "SimCLR, no crop", "VICReg, crop & more", "VICReg, no crop"]
+names = ["untrained", "SimCLR, crop & more", "SimCLR, no crop", "VICReg, crop & more", "VICReg, no crop"]
 expect("the variants have other names", list(dict.fromkeys(row["variant"] for row in rows)) == names)
 table = (work / "small/table.txt").read_text()
 expect(f"the table printed is not the file's:\n{first}\n{table}", table in first and "+-" in table)
