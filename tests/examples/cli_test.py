@@ -13,10 +13,12 @@ import subprocess
 import sys
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from program import Program
+
 program, make_photos, work = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2], pathlib.Path(sys.argv[3]).resolve()
 shutil.rmtree(work, ignore_errors=True)
 work.mkdir(parents=True)
-failures = []
 subprocess.run([make_photos, "48", work / "photos"], check=True, stdout=subprocess.DEVNULL)
 shutil.copytree(work / "photos", work / "others")
 shutil.copytree(work / "photos", work / "renamed")
@@ -25,34 +27,14 @@ next(folder for folder in sorted((work / "renamed").iterdir()) if folder.is_dir(
 SMALL = ["--augmentation.size", "16", "--backbone.width=4", "--projector.widths", "32-16", "--batch-size", "16",
          "--threads", "1", "--epochs", "2"]
 
-
-def run(*arguments):
-    done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, cwd=work)
-    return done.returncode, done.stdout, done.stderr
-
-
-def succeeds(*arguments):
-    status, output, errors = run(*arguments)
-    if status != 0:
-        sys.exit(f"{arguments} ended with {status}: {output}{errors}")
-    return output
-
-
-def expect(what, condition):
-    if not condition:
-        failures.append(what)
+tested = Program(program, folder=work)
+failures, succeeds, expect, refused = tested.failures, tested.succeeds, tested.expect, tested.refused
 
 
 def prints(text, *arguments):
     output = succeeds(*arguments)
     expect(f"{arguments}: expected '{text}' in\n{output}", text in output)
     return output
-
-
-def refused(code, message, *arguments):
-    status, output, errors = run(*arguments)
-    if status != code or message not in errors or errors.count("\n") > 6:
-        failures.append(f"{arguments}: exit code {status}, expected {code} and '{message}':\n{errors}")
 
 
 def losses(out):

@@ -10,37 +10,18 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from program import Program
 
 program, recipes, work = (pathlib.Path(a).resolve() for a in sys.argv[1:4])
 shutil.rmtree(work, ignore_errors=True)
 work.mkdir(parents=True)
-failures = []
 
 
-def run(*arguments, folder=work, environment=None):
-    done = subprocess.run([program, "sweep", *map(str, arguments)], capture_output=True, text=True, cwd=folder, env=environment)
-    return done.returncode, done.stdout, done.stderr
-
-
-def succeeds(*arguments, **where):
-    status, output, errors = run(*arguments, **where)
-    if status != 0:
-        sys.exit(f"{arguments} ended with {status}: {output}{errors}")
-    return output
-
-
-def expect(what, condition):
-    if not condition:
-        failures.append(what)
-
-
-def refused(code, message, *arguments):
-    status, output, errors = run(*arguments)
-    if status != code or message not in errors or errors.count("\n") > 6:
-        failures.append(f"{arguments}: exit code {status}, expected {code} and '{message}':\n{output}{errors}")
-
+tested = Program(program, "sweep", folder=work)
+failures, succeeds, expect, refused = tested.failures, tested.succeeds, tested.expect, tested.refused
 
 # Methods learn: of negatives, of a teacher, of prototypes without multi-crop's small views.
 NAMES = ["SimCLR", "BYOL", "SwAV"]
