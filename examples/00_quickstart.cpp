@@ -134,6 +134,9 @@ int run(const Settings& settings) {
   const Scores untrained =
       evaluate("the untrained encoder", trainer.embed(train, embedding), trainer.embed(test, embedding));
 
+  if (!resume) {
+    for (const char* result : {"table.txt", "summary.json"}) keep_previous(out / result);
+  }
   // [fit]
   const FitResult fitted = trainer.fit(train, options, train::Progress{}, train::JSONLines{out / "metrics.jsonl"},
                                        train::CheckpointEvery{.path = checkpoint, .steps = 50});

@@ -212,4 +212,5 @@ TEST_CASE("options: the number of edits between two words", "[core][options]") {
   CHECK(edit_distance("", "abc") == 3);
   CHECK(edit_distance("abc", "") == 3);
   CHECK(edit_distance("same", "same") == 0);
+  CHECK(edit_distance("DINO", "dina") == 1);
 }

@@ -21,7 +21,7 @@ scripts = pathlib.Path(__file__).parents[1] / "support"
 shutil.rmtree(work, ignore_errors=True)
 work.mkdir(parents=True)
 subprocess.run([scripts / "small_fashion_mnist.sh", "256", work / "data"], check=True)
-SETTINGS = ["epochs=2", "images=256", "test_images=100", "batch_size=128"]
+SETTINGS = {"epochs": "2", "images": "256", "test_images": "100", "batch_size": "128"}
 failures = []
 
 
@@ -32,7 +32,8 @@ def run(out, *settings, data="data", most_bytes=None):
             resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
 
     environment = dict(os.environ, JESSL_DATA_DIR=str(work / data))
-    return subprocess.run([program, *SETTINGS, f"out={out}", *settings], env=environment, preexec_fn=before,
+    usual = [f"{name}={value}" for name, value in SETTINGS.items() if not any(given.startswith(f"{name}=") for given in settings)]
+    return subprocess.run([program, *usual, f"out={out}", *settings], env=environment, preexec_fn=before,
                           capture_output=True, text=True, timeout=120)
 
 
@@ -98,6 +99,8 @@ refused("batch above the data", r"batch_size is 1000, but the data set has only 
 refused("too few images", r"images is 8, expected at least 200", good, "images=8")
 refused("no test images", r"test_images is 0, expected at least 1", good, "test_images=0")
 refused("an unknown setting", r'unknown name "epoch"; did you mean "epochs"', good, "epoch=3")
+refused("a setting twice", r'"epochs" is given twice, as 2 and as epochs=1; leave one away', good, "epochs=2", "epochs=1")
+refused("a wish for help", r'argument "--help" is not of the form name=value; settings and their defaults: .*batch_size = 128', good, "--help")
 refused("no number", r'epochs is "many", expected a whole number', good, "epochs=many")
 
 # The data.
@@ -138,6 +141,13 @@ if [re.sub(r'"(images_per_second|loader_seconds)":[^,}]*', "", line) for line in
 result = run(work / "anew", "resume=true")
 if result.returncode != 0 or "starts anew" not in result.stdout:
     failures.append(f"resuming without a checkpoint: {result.returncode}\n{result.stdout}{result.stderr}")
+# A new run over an earlier one keeps what that one left.
+anew = fingerprints(work / "anew")
+result = run(work / "anew", "seed=2", "epochs=1")
+kept = fingerprints(work / "anew")
+for name in ("table.txt", "summary.json", "metrics.jsonl", "checkpoint.pt"):
+    if result.returncode != 0 or kept.get(f"{name}.previous") != anew[name]:
+        failures.append(f"a new run did not keep {name} of the earlier one: {result.returncode}\n{result.stderr}")
 result = run(good, "resume=true")
 if result.returncode != 0 or (good / "metrics.jsonl").read_text() != whole_log:
     failures.append(f"resuming a finished run: {result.returncode}, log kept: {(good / 'metrics.jsonl').read_text() == whole_log}\n{result.stderr}")

@@ -353,6 +353,21 @@ TEST_CASE("CheckpointEvery: a disk that fills up costs a warning in mid-run and 
     CHECK(torch::equal(tensor, module_state(*trainer.backbone()).at(name)));
 }
 
+TEST_CASE(
+    "CheckpointEvery: a disk that fills up before the first checkpoint leaves that of an earlier run in its place",
+    "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const train::CheckpointEvery checkpoint{folder / "checkpoint.pt"};
+  fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), checkpoint);
+  FitOptions options = fixtures::small_run();
+  options.seed = 9;
+  CHECK_THROWS_AS(fixtures::small_trainer().fit(fixtures::stripes(), options, checkpoint, DiskFullAfter{1}), IOError);
+  CHECK(io::Checkpoint::load(folder / "checkpoint.pt").record["configuration"]["run"]["seed"] == 5);
+  CHECK_FALSE(std::filesystem::exists(folder / "checkpoint.pt.previous"));
+  CHECK_FALSE(log.contains("is now"));
+}
+
 TEST_CASE("CheckpointEvery: a disk without room for the weights is known before the first step", "[train][callbacks]") {
   const fixtures::CapturedLog log;
   const fixtures::TemporaryFolder folder;

@@ -104,7 +104,7 @@ concept Sequence = !std::convertible_to<T, std::string_view> && requires(const T
   values.end();
 };
 
-/// Number of single-character edits between two words, for "did you mean".
+/// Number of single-character edits between two words, upper and lower case being equal, for "did you mean".
 [[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);
 
 [[nodiscard]] std::string joined(const std::vector<std::string>& names);
@@ -291,27 +291,6 @@ template <Options T>
 
 }  // namespace detail
 
-/// Settings from a program's arguments, each as name=value; what is not named keeps its default.
-///
-/// A value is read as JSON where it is JSON (12, 0.5, true, [1,2]), and as a text otherwise.
-///
-/// Errors     ConfigError for an argument without '=', and as from_json
-template <Options T>
-[[nodiscard]] T options_from_arguments(int argc, char** argv) {
-  Json given = Json::object();
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    const std::size_t equals = argument.find('=');
-    JESSL_CHECK(equals != std::string::npos, ConfigError, "argument \"", argument,
-                "\" is not of the form name=value; known names: ", detail::joined(option_names<T>()));
-    const std::string name = argument.substr(0, equals);
-    const std::string value = argument.substr(equals + 1);
-    const Json parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
-    given[name] = parsed.is_discarded() || detail::is_text_option<T>(name) ? Json(value) : parsed;
-  }
-  return from_json<T>(given, "arguments");
-}
-
 /// Settings in words: NTXent{temperature = 0.2}.
 template <class T>
 [[nodiscard]] std::string describe(const T& value) {
@@ -329,6 +308,30 @@ template <class T>
   }
 }
 
+/// Settings from a program's arguments, each as name=value; what is not named keeps its default.
+///
+/// A value is read as JSON where it is JSON (12, 0.5, true, [1,2]), and as a text otherwise.
+///
+/// Errors     ConfigError, with all settings and their defaults, for an argument without '=', as --help; for a setting given
+///            twice; and as from_json
+template <Options T>
+[[nodiscard]] T options_from_arguments(int argc, char** argv) {
+  Json given = Json::object();
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const std::size_t equals = argument.find('=');
+    JESSL_CHECK(equals != std::string::npos, ConfigError, "argument \"", argument,
+                "\" is not of the form name=value; settings and their defaults: ", describe(T{}));
+    const std::string name = argument.substr(0, equals);
+    JESSL_CHECK(!given.contains(name), ConfigError, "\"", name, "\" is given twice, as ", given[name].dump(),
+                " and as ", argument, "; leave one away");
+    const std::string value = argument.substr(equals + 1);
+    const Json parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
+    given[name] = parsed.is_discarded() || detail::is_text_option<T>(name) ? Json(value) : parsed;
+  }
+  return from_json<T>(given, "arguments");
+}
+
 /// Whether all settings of two policies of one type are equal.
 template <class T>
 [[nodiscard]] bool same_options(const T& a, const T& b) {
@@ -342,12 +345,15 @@ template <class T>
 namespace jessl::detail {
 
 JESSL_INLINE std::size_t edit_distance(std::string_view a, std::string_view b) {
+  const auto lower = [](char letter) {
+    return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
+  };
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
   for (std::size_t i = 1; i <= a.size(); ++i) {
     std::size_t diagonal = std::exchange(row[0], i);
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substitution = diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U);
+      const std::size_t substitution = diagonal + (lower(a[i - 1]) == lower(b[j - 1]) ? 0U : 1U);
       diagonal = row[j];
       row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitution});
     }

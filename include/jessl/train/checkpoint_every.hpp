@@ -28,8 +28,9 @@ namespace jessl::train {
 /// in the trainer, and Trainer::save_weights() writes them elsewhere.
 ///
 /// Before its first checkpoint a run moves one that it finds at `path` to `<path>.previous`, or `.previous-2` and so on where
-/// that is taken, unless it is the one that the run was resumed from: a run started by mistake loses nothing. While it lives
-/// the run holds a lock, `<path>.lock`: a second run with the same file is refused.
+/// that is taken, unless it is the one that the run was resumed from: a run started by mistake loses nothing. Where the first
+/// one can't be written the earlier one is moved back. While it lives the run holds a lock, `<path>.lock`: a second run with
+/// the same file is refused.
 ///
 /// Shapes     none
 /// Units      steps, epochs: 0 turns that rhythm off
@@ -53,6 +54,9 @@ struct CheckpointEvery {
     void save_point(const StepRecord& record);
 
    private:
+    /// The first checkpoint, in whose place one of another run may stand.
+    void save_first();
+
     static constexpr std::string_view who = "jessl::train::CheckpointEvery";
 
     [[nodiscard]] static bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b);
@@ -105,16 +109,29 @@ JESSL_INLINE void CheckpointEvery::State::save_point(const StepRecord& record) {
     return;
   try {
     if (is_of_another_run_) {
-      if (const auto moved = keep_previous(path_, who)) note("the checkpoint of an earlier run is now ", *moved);
-      is_of_another_run_ = false;
+      save_first();
+    } else {
+      save_(path_);
     }
-    save_(path_);
   } catch (const IOError& error) {
     if (last)
       fail<IOError>(error.what(),
                     " The trained weights are still in the trainer: save_weights() writes them elsewhere.");
     warn("no checkpoint at step ", record.step, ", training goes on: ", error.what());
   }
+}
+
+JESSL_INLINE void CheckpointEvery::State::save_first() {
+  const std::optional<std::filesystem::path> moved = keep_previous(path_, who);
+  try {
+    save_(path_);
+  } catch (...) {
+    std::error_code ignored;  // the file is safe under either name, and what failed first is to be told
+    if (moved && !std::filesystem::exists(path_, ignored)) std::filesystem::rename(*moved, path_, ignored);
+    throw;
+  }
+  is_of_another_run_ = false;
+  if (moved) note("the checkpoint of an earlier run is now ", *moved);
 }
 
 JESSL_INLINE bool CheckpointEvery::State::is_same_file(const std::filesystem::path& a, const std::filesystem::path& b) {
