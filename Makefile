@@ -1,7 +1,6 @@
 # The short way in. Everything here is two or three commands that can be typed by hand; CONTRIBUTING.md shows them.
 #
 #   make quickstart [ARGS="epochs=2"]   sets up, builds, trains and evaluates on Fashion-MNIST; see out/quickstart/
-#   make views [ARGS="data=photos preset=dino"]   draws the views that a preset makes of a data set: views.png
 #   make test [TESTS=loss/]               sets up, builds, runs every test (or those whose name matches TESTS)
 #   make asan [TESTS=...]                 the same with AddressSanitizer and UndefinedBehaviorSanitizer
 #   make cuda                             builds the GPU version (needs nvcc)
@@ -14,14 +13,14 @@
 # JOBS=n compiles and tests n at a time; by default as many as there are cores and 2.5 GB of memory for each.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart views test asan cuda bench bench-peers format docs clean
+.PHONY: help setup quickstart test asan cuda bench bench-peers format docs clean
 
 JOBS  ?= $(shell awk -v cores=$$(nproc) '/MemAvailable/ { n = int($$2 / 2500000); print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
 TESTS ?= .
 ARGS  ?=
 
 help:
-	@sed -n '3,13s/^# \{0,3\}//p' Makefile
+	@sed -n '3,12s/^# \{0,3\}//p' Makefile
 
 setup:
 	@cmake/bootstrap.sh
@@ -33,10 +32,6 @@ test  = ctest --preset $(1) --output-on-failure --parallel $(JOBS) --no-tests=er
 quickstart: setup
 	@$(call build,release,quickstart)
 	build/release/examples/quickstart $(ARGS)
-
-views: setup
-	@$(call build,release,jessl-views)
-	build/release/examples/jessl-views $(ARGS)
 
 test: setup
 	@$(call build,release,all)

@@ -8,10 +8,13 @@ namespace cli {
 
 void add_pretrain(CLI::App& app);
 void add_sweep(CLI::App& app);
+void add_views(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_embed(CLI::App& app);
+void add_pack(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_report(CLI::App& app);
+void add_bench_data(CLI::App& app);
 void add_doctor(CLI::App& app);
 void add_completion(CLI::App& app);
 

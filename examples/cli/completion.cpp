@@ -39,7 +39,7 @@ std::string bash_script(const CLI::App& app) {
   for (const CLI::App* command : app.get_subcommands(nullptr)) {
     const std::string name = command->get_name();
     commands += (commands.empty() ? "" : " ") + name;
-    const std::string dotted = name == "pretrain" || name == "sweep" ? ' ' + spaced(dotted_names()) : "";
+    const std::string dotted = command->get_allow_extras() ? ' ' + spaced(dotted_names()) : "";
     cases += "    " + name + ") flags=\"" + spaced(flags_of(*command)) + dotted + "\" ;;\n";
   }
   return "# Completion for jessl: . <(jessl completion bash)\n"

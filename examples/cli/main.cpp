@@ -40,10 +40,13 @@ int run(int argc, char** argv) {
       "Exit codes: 0 fine, 1 an error while running, 2 a wrong flag, value or file of settings.");
   cli::add_pretrain(app);
   cli::add_sweep(app);
+  cli::add_views(app);
   cli::add_evaluate(app);
   cli::add_embed(app);
+  cli::add_pack(app);
   cli::add_inspect(app);
   cli::add_report(app);
+  cli::add_bench_data(app);
   cli::add_doctor(app);
   cli::add_completion(app);
   check_command(app, argc, argv);

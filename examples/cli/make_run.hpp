@@ -3,9 +3,12 @@
 #pragma once
 
 #include "any_backbone.hpp"
+#include "captions.hpp"
 #include "run.hpp"
 
+#include <jessl/augment/parameters.hpp>
 #include <jessl/augment/progressive.hpp>
+#include <jessl/data/loader.hpp>
 #include <jessl/method/make_trainer.hpp>
 #include <jessl/train/checkpoint_every.hpp>
 #include <jessl/train/collapse_monitor.hpp>
@@ -16,13 +19,17 @@
 #include <jessl/train/rank_monitor.hpp>
 #include <jessl/train/view_grid.hpp>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace cli {
 
@@ -68,6 +75,21 @@ struct When {
     if (callback) state.inner.emplace(jessl::train::start(*callback, run, trainer));
     return state;
   }
+};
+
+/// Hands the times of each step on.
+struct EachStep {
+  static constexpr std::string_view name = "EachStep";
+
+  std::function<void(double, double)> call;
+
+  struct State {
+    std::function<void(double, double)> call;
+    void after_step(const jessl::train::StepRecord& record) const {
+      if (call) call(record.step_seconds, record.loader_seconds);
+    }
+  };
+  [[nodiscard]] State start(const jessl::train::Run& /*run*/) const { return {call}; }
 };
 
 /// The views of a method, without the small ones of multi-crop where those are not wanted, and growing up to their size
@@ -123,7 +145,8 @@ class RunOf final : public Run {
         data, options(watch.resume), train::Progress{}, train::CollapseMonitor{}, probe, neighbours, rank,
         train::JSONLines{watch.log.string()},
         train::CheckpointEvery{
-            .path = watch.checkpoint.string(), .epochs = watch.checkpoint_epochs, .steps = watch.checkpoint_steps});
+            .path = watch.checkpoint.string(), .epochs = watch.checkpoint_epochs, .steps = watch.checkpoint_steps},
+        EachStep{watch.after_step});
     return {{"steps", result.steps},
             {"images", result.images},
             {"corrupt", result.corrupt},
@@ -158,8 +181,41 @@ class RunOf final : public Run {
     trainer_.embed_to(data, file, jessl::from_json<jessl::EmbedOptions>(settings));
   }
 
-  [[nodiscard]] jessl::Image views(const AnyDataset& data, std::int64_t images, std::uint64_t seed) const override {
-    return jessl::train::view_grid(data, trainer_.augmentation(), {.images = images, .zoom = 1, .seed = seed});
+  [[nodiscard]] double loading_rate(const AnyDataset& data, std::int64_t workers, double seconds) const override {
+    using Clock = std::chrono::steady_clock;
+    const jessl::FitOptions& fit = method_.fit;
+    jessl::data::Loader loader(data, trainer_.augmentation(),
+                               {.batch_size = fit.batch_size, .workers = workers, .ahead = 0, .seed = fit.seed});
+    std::optional<Clock::time_point> begin;
+    std::int64_t images = 0;
+    for (std::int64_t epoch = 0;; ++epoch) {
+      for (const jessl::data::Batch& batch : loader.epoch(epoch)) {
+        const Clock::time_point now = Clock::now();
+        if (!begin)
+          begin = now;  // the first batch warms the caches
+        else
+          images += batch.size();
+        const double elapsed = std::chrono::duration<double>(now - *begin).count();
+        if (images > 0 && elapsed >= seconds) return static_cast<double>(images) / elapsed;
+      }
+    }
+  }
+
+  [[nodiscard]] jessl::Image views(const AnyDataset& data, const Picture& wanted) const override {
+    const auto& maker = trainer_.augmentation().at(wanted.epoch);
+    const auto described = jessl::augment::with_parameters(maker);
+    const std::int64_t channels = data.channels();
+    const jessl::train::ViewGridOptions options = grid_options(data, maker.shape(0, channels), wanted);
+    const auto caption = [&](std::int64_t view, const jessl::Extent& extent, const jessl::DrawKey& key) {
+      if (!wanted.parameters) return jessl::Image();
+      const std::int64_t width = maker.shape(std::max<std::int64_t>(0, view), channels).width * options.zoom;
+      if (view < 0) return caption_of_image(data, static_cast<std::int64_t>(key.sample), extent, width);
+      const std::vector<std::string> names = described.parameters(view);
+      std::vector<float> values(names.size());
+      described.describe(extent, key, values);
+      return caption_of_view(names, values, width, channels);
+    };
+    return jessl::train::view_grid(data, maker, options, caption);
   }
 
  private:

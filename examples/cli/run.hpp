@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,16 @@ struct Watch {
   std::optional<AnyDataset> bank{};         // neighbours come from here
   std::optional<AnyDataset> queries{};      // who is asked for a class
   std::optional<AnyDataset> rank_images{};  // whose features' rank is told
+  std::function<void(double step_seconds, double loader_seconds)> after_step{};  // may end the run by an exception
+};
+
+/// What a picture of views shows.
+struct Picture {
+  std::int64_t images = 0;  // rows; 0: 8, or all where there are fewer
+  std::int64_t zoom = 0;    // screen pixels a pixel; 0: such that small views are seen well
+  std::uint64_t seed = 0;   // of the run whose views are shown
+  std::int64_t epoch = 0;   // of that run
+  bool parameters = false;  // under each view what was done to it
 };
 
 /// A network with what its method asks for around it.
@@ -68,8 +79,11 @@ class Run {
   [[nodiscard]] virtual jessl::Embedding embed(const AnyDataset& data, const Json& settings) = 0;
   virtual void embed_to(const AnyDataset& data, const std::filesystem::path& file, const Json& settings) = 0;
 
+  /// Images a second that the loader alone makes views of, in about so many seconds.
+  [[nodiscard]] virtual double loading_rate(const AnyDataset& data, std::int64_t workers, double seconds) const = 0;
+
   /// A row an image: the image, then its views.
-  [[nodiscard]] virtual jessl::Image views(const AnyDataset& data, std::int64_t images, std::uint64_t seed) const = 0;
+  [[nodiscard]] virtual jessl::Image views(const AnyDataset& data, const Picture& wanted) const = 0;
 };
 
 /// A method to choose.

@@ -110,10 +110,9 @@ AnyDataset first_of_each_class(const AnyDataset& images, std::int64_t most) {
 
 /// A picture of some images and their views. A damaged image costs the picture, not the run.
 void save_views(const Run& network, const AnyDataset& images, const Json& settings, const fs::path& file) {
-  constexpr std::int64_t most = 8;
   try {
     const auto seed = settings.at("fit").at("seed").get<std::uint64_t>();
-    jessl::io::save_png(file, network.views(images, std::min(most, images.size()), seed).view());
+    jessl::io::save_png(file, network.views(images, {.seed = seed}).view());
   } catch (const jessl::DataError& error) {
     jessl::warn("there is no ", file.string(), ": ", error.what());
   }
@@ -127,16 +126,23 @@ Opened Training::test_images() const {
   return test;
 }
 
-Training prepare(Resolved resolved, const fs::path& out, const std::string& resume) {
+Training prepare(Resolved resolved) {
   const RunSettings run = run_settings(resolved.settings);
-  const std::string checkpoint = checkpoint_to_resume(resume, out);
   Opened train = open_data("--data", run.data, run.data_kind, Split::train, run.channels);
   JESSL_CHECK(run.images_per_class >= 0, ConfigError, "--images-per-class is ", run.images_per_class,
               ", expected a whole number >= 0, 0 being all");
   if (run.images_per_class > 0) train.images = first_of_each_class(train.images, run.images_per_class);
   fit_to_data(resolved, train);
   std::unique_ptr<Run> network = make_run_of(*resolved.method, resolved.settings);
-  return {std::move(resolved), run, out, checkpoint, std::move(train), std::move(network)};
+  return {.resolved = std::move(resolved), .run = run, .train = std::move(train), .network = std::move(network)};
+}
+
+Training prepare(Resolved resolved, const fs::path& out, const std::string& resume) {
+  const std::string checkpoint = checkpoint_to_resume(resume, out);  // the quicker error first
+  Training training = prepare(std::move(resolved));
+  training.out = out;
+  training.checkpoint = checkpoint;
+  return training;
 }
 
 void Training::check() const {

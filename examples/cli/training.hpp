@@ -28,7 +28,10 @@ struct Training {
   [[nodiscard]] Opened test_images() const;
 };
 
-/// `resume` is "", a checkpoint, or "auto": the one in `out`, where there is one.
+/// The data opened and the network made, for no folder yet.
+[[nodiscard]] Training prepare(Resolved resolved);
+
+/// The same, to be trained in a folder. `resume` is "", a checkpoint, or "auto": the one in `out`, where there is one.
 [[nodiscard]] Training prepare(Resolved resolved, const std::filesystem::path& out, const std::string& resume);
 
 /// Trains, and leaves the run's files in its folder.

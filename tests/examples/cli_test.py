@@ -11,6 +11,7 @@ import shutil
 import struct
 import subprocess
 import sys
+import tarfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
@@ -82,11 +83,9 @@ for name in ("config.toml", "config.json", "metrics.jsonl", "checkpoint.pt", "vi
 expect("the weights have other names than torchvision's", "layer1.0.conv1.weight" in tensors("again/weights.safetensors"))
 expect("--loss.temperature is not in config.toml", "temperature = 0.3" in (work / "again/config.toml").read_text())
 
-# Views that grow: the first epoch's are smaller, and so are the pictures of it.
+# Views that grow: the first epoch's are smaller.
 for out, ramp in (("grown", ["--ramp.min", "8", "--ramp.start", "0", "--ramp.end", "1", "--ramp.step", "8"]), ("large", [])):
     succeeds("pretrain", "--data", "photos", *SMALL, *ramp, "--out", out)
-size = {out: struct.unpack(">II", (work / out / "views.png").read_bytes()[16:24]) for out in ("grown", "large")}
-expect(f"views of half the size have pictures of {size}", size["grown"] < size["large"])
 expect("views that grow gave the losses of those that do not", losses("grown")[1] != losses("large")[1])
 succeeds("embed", "grown", "--data", "photos", "--out", "grown.npy", "--threads", "1")
 
@@ -132,6 +131,31 @@ prints("loss.temperature = 0.3", "inspect", "again/checkpoint.pt")
 prints("images a class: 16 to 16", "inspect", "photos")
 prints("LibTorch", "doctor", "--out", work)
 
+# Packed images are the same images, in a .beton file, in tar shards, and as pixels, which tar shards hold as PNG.
+prints("48 JPEGs as they were", "pack", "--data", "photos", "--out", "packed/photos.beton", "--progress", "false")
+prints("48 images in 3 files", "pack", "--data", "packed/photos.beton", "--out", "packed/photos-{0..2}.tar")
+prints("48 as pixels", "pack", "--data", "photos", "--out", "packed/raw.beton", "--mode", "raw", "--progress", "false")
+prints("48 images in 1 file", "pack", "--data", "packed/raw.beton", "--out", "packed/raw.tar")
+for data in ("photos.beton", "photos-{0..2}.tar", "raw.tar"):
+    succeeds("pretrain", "--config", "again/config.toml", "--data", f"packed/{data}", "--out", f"of/{data}")
+    expect(f"{data}: packed images give other losses", losses(f"of/{data}") == losses("again"))
+files = sorted(path for path in (work / "photos").rglob("*.jpg"))
+succeeds("pack", "--data", "photos", "--out", "packed/plain.tar")
+with tarfile.open(work / "packed/plain.tar") as tar:
+    members = {member.name: tar.extractfile(member).read() for member in tar}
+expect(f"the tar file holds {sorted(members)[:4]} ...", sorted(members) == sorted(f"{i:09}.{end}" for i in range(48) for end in ("jpg", "cls")))
+expect("the tar file holds other bytes than the folder", [members[f"{i:09}.jpg"] for i in range(48)] == [path.read_bytes() for path in files])
+refused(2, "--quality is for .beton files", "pack", "--data", "photos", "--out", "a.tar", "--quality", "50")
+refused(2, "quality is 101, expected 1 to 100", "pack", "--data", "photos", "--out", "a.beton", "--quality", "101")
+refused(2, "ends in .beton or .tar", "pack", "--data", "photos", "--out", "a.zip")
+refused(2, "60 files for 48 images; take fewer", "pack", "--data", "photos", "--out", "a-{1..60}.tar")
+
+# Where the time of a run goes.
+output = prints("SimCLR on 48 images", "bench-data", "--config", "again/config.toml", "--seconds", "0.05", "--steps", "3")
+rates = [float(line.split(" 1 thread ")[1].split()[0]) for line in output.splitlines() if " 1 thread " in line]
+expect(f"rates of {rates}", len(rates) == 3 and min(rates) > 0)
+expect(f"no advice in\n{output}", "The network is what takes the time" in output or "The data path is worth work" in output)
+
 # The page about the run has its settings among the settings alone.
 succeeds("report", "again", "--out", "again.html")
 page = (work / "again.html").read_text()
@@ -142,7 +166,7 @@ expect("the page about a run takes settings for results", "temperature" not in r
 # Help and completion.
 prints("--loss.teacher.momentum", "pretrain", "--help-all", "--method", "BYOL")
 prints("Examples:", "--help")
-for command in ("pretrain", "evaluate", "embed", "report", "inspect", "doctor", "completion"):
+for command in ("pretrain", "evaluate", "embed", "report", "views", "pack", "bench-data", "inspect", "doctor", "completion"):
     prints("Example", command, "--help")
 for words, expected in (("pretrain --method Si", "SimCLR SimSiam"), ("eva", "evaluate"),
                         ("pretrain --loss.temp", "--loss.temperature"), ("pretrain --backbone resnet1", "resnet18 resnet101 resnet152")):

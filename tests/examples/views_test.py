@@ -1,24 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs jessl-views on images made here, in every layout that is easily made, and on bad input: each bad case must end with exit
-code 1 and a message that says what to do, and must write no picture.
+"""Runs `jessl views` on images made here, in every layout that is easily made, and on bad input: each bad case must be refused
+with its remedy, and must write no picture.
 
-Usage: views_test.py <the program jessl-views> <folder to work in>
+Usage: views_test.py <the program jessl> <folder to work in>
 """
 import pathlib
 import random
-import re
 import shutil
 import struct
-import subprocess
 import sys
 import tarfile
 import zlib
 
-program, work = sys.argv[1], pathlib.Path(sys.argv[2]).resolve()
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from program import Program
+
+program, work = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 shutil.rmtree(work, ignore_errors=True)
 work.mkdir(parents=True)
-failures = []
+tested = Program(program, "views", "--backbone.width", "4", folder=work)
+failures, succeeds, expect = tested.failures, tested.succeeds, tested.expect
 
 
 def png(width, height, channels, pixels):
@@ -36,31 +38,22 @@ def picture(width, height, channels, seed):
     return bytes((x * 5 + y * 3 * (c + 1) + rng.randrange(40)) % 256 for y in range(height) for x in range(width) for c in range(channels))
 
 
-def views(out, *settings):
-    return subprocess.run([program, f"out={work / out}", *settings], capture_output=True, text=True, timeout=120)
-
-
-def good(out, message, *settings):
-    """The run succeeds and prints the message; gives the bytes of the picture and its width and height."""
-    result = views(out, *settings)
-    if result.returncode != 0 or not re.search(message, result.stdout):
-        failures.append(f"{settings}: exit code {result.returncode}, expected 0 and '{message}':\n{result.stdout}{result.stderr}")
-        return b"", (0, 0)
-    written = (work / out).read_bytes()
-    return written, struct.unpack(">II", written[16:24])
+def drawn(*flags):
+    """The bytes of the picture, and its width and height."""
+    output = succeeds(*flags, "--out", "new/views.png")
+    written = (work / "new/views.png").read_bytes()
+    extent = struct.unpack(">II", written[16:24])
+    expect(f"{flags}: {extent} pixels, and it said:\n{output}", f"new/views.png: a row an image" in output and f"{extent[0]} x {extent[1]} pixels" in output)
+    return written, extent
 
 
 def equal(what, actual, expected):
-    if actual != expected:
-        failures.append(f"{what}: {actual}, expected {expected}")
+    expect(f"{what}: {actual}, expected {expected}", actual == expected)
 
 
-def refused(name, message, *settings):
-    result = views("refused/none.png", *settings)
-    if result.returncode != 1 or not re.search(message, result.stderr):
-        failures.append(f"{name}: exit code {result.returncode}, expected 1 and '{message}':\n{result.stdout}{result.stderr}")
-    if (work / "refused/none.png").exists():
-        failures.append(f"{name}: wrote a picture")
+def refused(code, message, *flags):
+    tested.refused(code, message, *flags, "--out", "refused/none.png")
+    expect(f"{flags}: wrote a picture", not (work / "refused/none.png").exists())
 
 
 # Colour and grey images of several sizes, one of a single pixel: in a folder a class, and in a tar file in the same order.
@@ -77,39 +70,37 @@ raw = b"".join(picture(28, 28, 1, number) for number in range(12))
 (work / "idx/train-images-idx3-ubyte").write_bytes(struct.pack(">IIII", 0x803, 12, 28, 28) + raw)
 (work / "idx/train-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0x801, 12) + bytes(range(9)) + bytes(3))
 
-photos = f"data={work / 'photos'}"
-folder, extent = good("new/folder.png", r"folder\.png: 5 of 5 images with 2 views each, 112 x 184 pixels", photos, "size=32", "zoom=1")
+SMALL = ["--augmentation.size", "32", "--zoom", "1"]
+folder, extent = drawn("--data", "photos", *SMALL)
 equal("a grid of 5 x 3 pictures of 32 pixels", extent, (112, 184))  # the images themselves at most as large
-equal("the same again", good("again.png", "5 images", photos, "size=32", "zoom=1")[0], folder)
-equal("the same images in a tar file", good("tar.png", "5 images", f"data={work / 'shard-0.tar'}", "size=32", "zoom=1")[0], folder)
-equal("the same by a pattern", good("tar.png", "5 images", f"data={work}/shard-{{0..0}}.tar", "size=32", "zoom=1")[0], folder)
-for change in ("seed=1", "epoch=1", 'options={"min_scale":0.9}'):
-    if good("other.png", "5 images", photos, "size=32", "zoom=1", change)[0] == folder:
-        failures.append(f"{change} changes nothing")
+equal("the same again", drawn("--data", "photos", *SMALL)[0], folder)
+equal("the same images in a tar file", drawn("--data", "shard-0.tar", *SMALL)[0], folder)
+(work / "settings.toml").write_text('data = "photos"\n[augmentation]\nsize = 32\n')
+equal("the same by a file of settings", drawn("--config", "settings.toml", "--zoom", "1")[0], folder)
+for change in (["--seed", "1"], ["--epoch", "1"], ["--augmentation.min_scale", "0.9"]):
+    expect(f"{change} changes nothing", drawn("--data", "photos", *SMALL, *change)[0] != folder)
 
-# Eight local views, of 21 pixels where the global ones have 48; zoomed twice by itself.
-equal("dino", good("dino.png", "10 views each", photos, "preset=dino", "size=48", "images=2")[1][0], 12 * 4 + 2 * (3 * 48 + 8 * 21))
-equal("swav", good("swav.png", "8 views each", photos, "preset=swav", "size=48", "images=2", 'options={"local_size":24}')[1][0],
-      10 * 4 + 2 * (3 * 48 + 6 * 24))
-for preset in ("simclr", "byol", "barlow_twins", "vicreg", "swav", "dino", "eval", "identity"):
-    plain = good("plain.png", "5 images", photos, f"preset={preset}", "size=32")[1]
-    told = good("told.png", "5 images", photos, f"preset={preset}", "size=32", "parameters=true")[1]
-    if told[1] <= plain[1]:
-        failures.append(f"{preset}: no room for the parameters: {plain}, then {told}")
-good("idx.png", "8 of 12 images with 1 view each", f"data={work / 'idx'}", "preset=identity", "size=28", "parameters=true")
-good("idx.png", "8 of 12 images", f"data={work / 'idx/train-images-idx3-ubyte'}", "size=28")
+# Views that grow, in the epoch that is asked for.
+ramp = ["--data", "photos", *SMALL, "--ramp.min", "16", "--ramp.start", "0", "--ramp.end", "4", "--ramp.step", "8"]
+equal("views of 16, 24 and 32 pixels", [drawn(*ramp, "--epoch", epoch)[1][0] for epoch in (0, 2, 9)], [4 * 4 + 3 * size for size in (16, 24, 32)])
+
+# Eight small views, zoomed twice by itself.
+multi_crop = ["--data", "photos", "--augmentation.size", "48", "--augmentation.local_size", "20", "--images", "2"]
+equal("dino", drawn("--method", "dino", *multi_crop)[1][0], 12 * 4 + 2 * (3 * 48 + 8 * 20))
+equal("dino without small views", drawn("--method", "dino", *multi_crop, "--small-views", "false")[1][0], 4 * 4 + 2 * 3 * 48)
+for method in ("VICReg", "DINO"):
+    plain = drawn("--data", "photos", "--method", method, *SMALL)[1]
+    told = drawn("--data", "photos", "--method", method, *SMALL, "--parameters")[1]
+    expect(f"{method}: no room for the parameters: {plain}, then {told}", told[1] > plain[1])
+equal("eight rows of views seen well", drawn("--data", "idx", "--augmentation.size", "28")[1], (4 * 4 + 3 * 112, 9 * 4 + 8 * 112))
 
 # Settings.
-refused("an unknown setting", r'unknown name "presets"; did you mean "preset"', photos, "presets=dino")
-refused("an unknown preset", r'preset: unknown name "dina"; did you mean "dino".*simclr, byol', photos, "preset=dina")
-refused("no name=value", r'argument "--help" is not of the form name=value; known names: data, preset', "--help")
-refused("options that are no JSON", r'options is jitter=1, expected settings of the preset as JSON, for example \{"jitter"', photos, "options=jitter=1")
-refused("an unknown option", r'options: unknown name "jiter"; did you mean "jitter"', photos, 'options={"jiter":1}')
-refused("an option out of its range", r"GaussianBlur: p = 2 is not a probability", photos, 'options={"blur":2}')
-refused("a negative size", r"size = -3, expected 1 to", photos, "size=-3")
-refused("too many images", r"images is 6 .*expected 1 to 5", photos, "images=6")
-refused("a negative zoom", r"zoom is -1, expected", photos, "zoom=-1")
-refused("a negative epoch", r"epoch is -1, expected 0 to", photos, "epoch=-1")
+refused(2, 'unknown name "dina"; did you mean "DINO"', "--data", "photos", "--method", "dina")
+refused(2, "GaussianBlur: p = 2 is not a probability", "--data", "photos", "--augmentation.blur", "2")
+refused(2, "size = -3, expected 1 to", "--data", "photos", "--augmentation.size", "-3")
+refused(2, "images is 6 and zoom is 1, expected 1 to 5", "--data", "photos", *SMALL, "--images", "6")
+refused(2, "zoom is -1, expected", "--data", "photos", "--augmentation.size", "32", "--zoom", "-1")
+refused(2, "epoch is -1, expected 0 to", "--data", "photos", *SMALL, "--epoch", "-1")
 
 # Data.
 (work / "notes.txt").write_text("hello")
@@ -117,21 +108,11 @@ refused("a negative epoch", r"epoch is -1, expected 0 to", photos, "epoch=-1")
 (work / "damaged").mkdir()
 whole = png(40, 40, 3, picture(40, 40, 3, 1))
 (work / "damaged/half.png").write_bytes(whole[: len(whole) // 2])
-(work / "broken.tar").write_bytes(b"no tar file" * 100)
 (work / "broken.beton").write_bytes(b"no beton" * 100)
-(work / "cifar").mkdir()
-(work / "cifar/data_batch_1.bin").write_bytes(bytes(3073))
-refused("absent data", r'data is ".*nowhere": there is no such file or folder', f"data={work / 'nowhere'}")
-refused("a text file", r'notes\.txt", which is no kind of data set that is known here; expected a folder', f"data={work / 'notes.txt'}")
-refused("an empty folder", r"empty", f"data={work / 'empty'}")
-refused("a damaged image", r"image 0 \(.*half\.png\) can't be shown: ", f"data={work / 'damaged'}")
-refused("a damaged tar file", r"broken\.tar", f"data={work / 'broken.tar'}")
-refused("an absent tar file", r"shard-9\.tar", f"data={work / 'shard-9.tar'}")
-refused("a damaged .beton", r"broken\.beton", f"data={work / 'broken.beton'}")
-refused("a part of CIFAR-10", r"data_batch_1\.bin", f"data={work / 'cifar'}")
-result = subprocess.run([program, photos, "size=32", f"out={work / 'notes.txt/views.png'}"], capture_output=True, text=True, timeout=120)
-if result.returncode != 1 or not re.search(r"cannot create .*notes\.txt", result.stderr):
-    failures.append(f"an output folder below a file: exit code {result.returncode}\n{result.stderr}")
+for data, message in (("nowhere", "there is nothing at nowhere"), ("notes.txt", 'a file that ends in ".txt", expected .beton or .tar'),
+                      ("empty", "empty"), ("damaged", "half.png) can't be shown: "), ("broken.beton", "broken.beton")):
+    refused(1, message, "--data", data, *SMALL)
+tested.refused(1, "cannot create", "--data", "photos", *SMALL, "--out", "notes.txt/views.png")
 
 if failures:
     sys.exit("\n\n".join(failures))

@@ -14,10 +14,11 @@
 #include <png.h>
 #include <zlib.h>
 
-#include <jessl/augment.hpp>
+#include <jessl/augment/random_grayscale.hpp>
 #include <jessl/core/version.hpp>
-#include <jessl/data.hpp>
-#include <jessl/eval.hpp>
+#include <jessl/data/decode.hpp>
+#include <jessl/data/idx.hpp>
+#include <jessl/eval/knn.hpp>
 
 #if __has_include(<torch/torch.h>)
 #error "jessl::base must not bring LibTorch"

@@ -1,23 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small text as a picture, for what stands under the pictures of a grid.
-//
-// The font is a table of 475 bytes. A library that draws text would be one more thing for every build of jessl to find, with a
-// font file beside it, for a few lines of digits and names under a picture.
-#pragma once
+#include "captions.hpp"
 
+#include <jessl/core/error.hpp>
+
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include <jessl/core/image.hpp>
+namespace cli {
 
-namespace caption {
+namespace {
+
+using jessl::Image;
+
+// The font is a table of 475 bytes. A library that draws text would be one more thing for every build of jessl to find, with a
+// font file beside it, for a few lines of digits and names under a picture.
 
 /// The letters of dot-matrix displays, 5 x 8: for ' ' to '~' five columns each, the lowest bit at the top.
-inline constexpr std::array<std::array<std::uint8_t, 5>, 95> font = {{
+constexpr std::array<std::array<std::uint8_t, 5>, 95> font = {{
     {0x00, 0x00, 0x00, 0x00, 0x00}, {0x00, 0x00, 0x5F, 0x00, 0x00}, {0x00, 0x07, 0x00, 0x07, 0x00},  // space ! "
     {0x14, 0x7F, 0x14, 0x7F, 0x14}, {0x24, 0x2A, 0x7F, 0x2A, 0x12}, {0x23, 0x13, 0x08, 0x64, 0x62},  // # $ %
     {0x36, 0x49, 0x56, 0x20, 0x50}, {0x00, 0x00, 0x07, 0x00, 0x00}, {0x00, 0x1C, 0x22, 0x41, 0x00},  // & ' (
@@ -52,11 +59,11 @@ inline constexpr std::array<std::array<std::uint8_t, 5>, 95> font = {{
     {0x00, 0x41, 0x36, 0x08, 0x00}, {0x08, 0x04, 0x08, 0x10, 0x08}                                   // } ~
 }};
 
-inline constexpr std::int64_t letter_width = 6;    // pixels, with the space after it
-inline constexpr std::int64_t letter_height = 10;  // with the space below it
+constexpr std::int64_t letter_width = 6;    // pixels, with the space after it
+constexpr std::int64_t letter_height = 10;  // with the space below it
 
 /// Lines no longer than `letters`, broken between words; longer words are broken, too.
-[[nodiscard]] inline std::vector<std::string> wrapped(std::string_view text, std::size_t letters) {
+std::vector<std::string> wrapped(std::string_view text, std::size_t letters) {
   std::vector<std::string> lines;
   while (!text.empty()) {
     std::size_t length = text.size();
@@ -72,11 +79,11 @@ inline constexpr std::int64_t letter_height = 10;  // with the space below it
 }
 
 /// Black letters on white, as wide as the longest line and a space. What is not ASCII is a '?'.
-[[nodiscard]] inline jessl::Image picture(const std::vector<std::string>& lines, std::int64_t channels) {
+Image text_picture(const std::vector<std::string>& lines, std::int64_t channels) {
   std::size_t longest = 0;
   for (const std::string& line : lines) longest = longest > line.size() ? longest : line.size();
-  jessl::Image image(static_cast<std::int64_t>(longest + 1) * letter_width,
-                     static_cast<std::int64_t>(lines.size()) * letter_height, channels);
+  Image image(static_cast<std::int64_t>(longest + 1) * letter_width,
+              static_cast<std::int64_t>(lines.size()) * letter_height, channels);
   image.pixels.assign(image.pixels.size(), 255);
   for (std::size_t row = 0; row < lines.size(); ++row) {
     for (std::size_t column = 0; column < lines[row].size(); ++column) {
@@ -97,4 +104,67 @@ inline constexpr std::int64_t letter_height = 10;  // with the space below it
   return image;
 }
 
-}  // namespace caption
+/// A view's parameters in words, a line an operation: "color_jitter place=0,-1,2,1 brightness=1.2"; of an operation that was not
+/// applied, nothing.
+std::vector<std::string> parameters_in_words(const std::vector<std::string>& names, const std::vector<float>& values) {
+  std::vector<std::string> lines;
+  std::string operation;
+  std::string parameter;
+  bool applied = true;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const std::size_t dot = names[i].find('.');
+    const std::string of = names[i].substr(0, dot);
+    const std::string what = names[i].substr(dot + 1);
+    const std::string plain = what.substr(0, what.find('.'));  // "place" of "place.0"
+    if (of != operation) {
+      operation = of;
+      parameter.clear();
+      applied = what != "applied" || values[i] != 0.0F;
+      if (applied) lines.push_back(operation);
+    }
+    if (!applied || what == "applied") continue;
+    std::ostringstream number;
+    number.precision(4);
+    number << values[i];
+    lines.back() += (plain == parameter ? "," : " " + plain + "=") + number.str();
+    parameter = plain;
+  }
+  return lines;
+}
+
+/// Lines of text as a picture about as wide as the one that they stand under.
+Image under(const std::vector<std::string>& text, std::int64_t picture_width, std::int64_t channels) {
+  constexpr std::int64_t least = 132;  // pixels: the longest names fit
+  const auto letters = static_cast<std::size_t>(std::max(least, picture_width) / letter_width);
+  std::vector<std::string> lines;
+  for (const std::string& line : text) {
+    for (std::string& part : wrapped(line, letters)) lines.push_back(std::move(part));
+  }
+  return text_picture(lines, channels);
+}
+
+}  // namespace
+
+jessl::train::ViewGridOptions grid_options(const AnyDataset& data, const jessl::ViewShape& first,
+                                           const Picture& wanted) {
+  constexpr std::int64_t usual_rows = 8;
+  constexpr std::int64_t well_seen = 112;  // pixels
+  const std::int64_t zoom = std::max<std::int64_t>(1, well_seen / std::max(first.height, first.width));
+  return {.images = wanted.images != 0 ? wanted.images : std::min(usual_rows, data.size()),
+          .zoom = wanted.zoom != 0 ? wanted.zoom : zoom,
+          .seed = wanted.seed,
+          .epoch = wanted.epoch};
+}
+
+Image caption_of_image(const AnyDataset& data, std::int64_t index, const jessl::Extent& extent, std::int64_t width) {
+  std::string size = jessl::concat(extent.width, " x ", extent.height);
+  if (data.label(index) >= 0) size += jessl::concat(", label ", data.label(index));
+  return under({std::filesystem::path(data.describe(index)).filename().string(), size}, width, data.channels());
+}
+
+Image caption_of_view(const std::vector<std::string>& names, const std::vector<float>& values, std::int64_t width,
+                      std::int64_t channels) {
+  return under(parameters_in_words(names, values), width, channels);
+}
+
+}  // namespace cli
