@@ -43,9 +43,14 @@ Network network(const std::string& name, const Make& make) {
 const std::vector<Network>& networks() {
   using namespace jessl::backbone;
   static const std::vector<Network> all{
-      network<ResNetOptions>("resnet18", resnet18),   network<ResNetOptions>("resnet34", resnet34),
-      network<ResNetOptions>("resnet50", resnet50),   network<ResNetOptions>("resnet101", resnet101),
-      network<ResNetOptions>("resnet152", resnet152), network<ResNetLayout>("resnet", resnet),
+      network<ResNetOptions>("resnet18", resnet18),
+      network<ResNetOptions>("resnet34", resnet34),
+      network<ResNetOptions>("resnet50", resnet50),
+      network<ResNetOptions>("resnet101", resnet101),
+      network<ResNetOptions>("resnet152", resnet152),
+      network<ResNetOptions>("wide_resnet50_2", wide_resnet50_2),
+      network<ResNetOptions>("resnext50_32x4d", resnext50_32x4d),
+      network<ResNetLayout>("resnet", resnet),
   };
   return all;
 }

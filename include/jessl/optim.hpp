@@ -8,13 +8,15 @@
 #include <jessl/optim/adamw.hpp>
 #include <jessl/optim/attached.hpp>
 #include <jessl/optim/concept.hpp>
+#include <jessl/optim/lamb.hpp>
 #include <jessl/optim/lars.hpp>
 #include <jessl/optim/sgd.hpp>
 #include <jessl/optim/warmup_cosine.hpp>
+#include <jessl/optim/warmup_steps.hpp>
 
 namespace jessl::optim {
 
 /// Every optimizer; tests, benchmarks and command lines loop over it.
-inline constexpr auto All = boost::hana::tuple_t<SGD, AdamW, LARS>;
+inline constexpr auto All = boost::hana::tuple_t<SGD, AdamW, LARS, LAMB>;
 
 }  // namespace jessl::optim

@@ -93,6 +93,8 @@ TEST_CASE("ResNet: parameters and buffers have torchvision's names and shapes, f
   check("resnet50", jessl::backbone::resnet50());
   check("resnet101", jessl::backbone::resnet101());
   check("resnet152", jessl::backbone::resnet152());
+  check("wide_resnet50_2", jessl::backbone::wide_resnet50_2());
+  check("resnext50_32x4d", jessl::backbone::resnext50_32x4d());
 }
 
 TEST_CASE("ResNet: computes what torchvision's does with the same weights", "[backbone][resnet]") {
@@ -127,6 +129,8 @@ TEST_CASE("ResNet: computes what torchvision's does with the same weights", "[ba
   };
   check("resnet18", jessl::backbone::resnet18());
   check("resnet50", jessl::backbone::resnet50());
+  check("wide_resnet50_2", jessl::backbone::wide_resnet50_2());
+  check("resnext50_32x4d", jessl::backbone::resnext50_32x4d());
 }
 
 TEST_CASE("ResNet: the declared width is the real one for each stem, block and channel count", "[backbone][resnet]") {
@@ -181,7 +185,7 @@ TEST_CASE("ResNet: describes itself by its settings", "[backbone][resnet]") {
   const auto net = jessl::backbone::resnet18({.stem = Stem::medium, .in_channels = 1, .width = 8});
   CHECK(jessl::to_json(net).dump() ==
         R"({"name":"ResNet","block":"basic","layers":[2,2,2,2],"width":8,"stem":"medium","in_channels":1,)"
-        R"("zero_init_residual":false})");
+        R"("zero_init_residual":false,"groups":1,"group_width":64})");
 }
 
 TEST_CASE("ResNet: images with another number of channels, and settings out of range, are refused",
@@ -194,4 +198,10 @@ TEST_CASE("ResNet: images with another number of channels, and settings out of r
   CHECK_THROWS_WITH(jessl::backbone::resnet18({.width = 0}), "jessl::backbone::ResNet: width is 0, expected >= 1");
   CHECK_THROWS_WITH(jessl::backbone::resnet({.layers = {1, 0, 1, 1}}),
                     "jessl::backbone::ResNet: layers[1] is 0, expected >= 1");
+  CHECK_THROWS_WITH(jessl::backbone::resnet({.groups = 2}),
+                    "jessl::backbone::ResNet: groups is 2 and group_width is 64 with basic blocks, which have none of "
+                    "them, expected 1 and 64; take bottlenecks");
+  CHECK_THROWS_WITH(jessl::backbone::resnext50_32x4d({.width = 8}),
+                    "jessl::backbone::ResNet: group_width is 4 and width is 8, which leave less than a channel for "
+                    "each group; take more of them");
 }

@@ -10,7 +10,7 @@ using jessl::optim::AdamW;
 using jessl::test::SmallNet;
 
 TEST_CASE("AdamW: steps agree with the formula in Python floats", "[optim][adamw]") {
-  jessl::test::check_own_case<AdamW>();
+  jessl::test::check_case<AdamW>("optim.json");
 }
 
 TEST_CASE("AdamW: steps agree with another program's", "[optim][adamw]") {

@@ -9,7 +9,7 @@ using jessl::optim::LARS;
 using jessl::test::SmallNet;
 
 TEST_CASE("LARS: steps agree with the formula in Python floats", "[optim][lars]") {
-  jessl::test::check_own_case<LARS>();
+  jessl::test::check_case<LARS>("optim.json");
 }
 
 TEST_CASE("LARS: steps agree with another program's", "[optim][lars]") {
@@ -20,6 +20,25 @@ TEST_CASE("LARS: steps agree with another program's", "[optim][lars]") {
 TEST_CASE("LARS: more steps agree with another program's", "[optim][lars][outside]") {
   jessl::test::check_collection("lars.safetensors", LARS{.momentum = 0.9, .weight_decay = 1e-4, .eta = 0.001},
                                 JESSL_REFERENCE_DIR "/reference/optim/");
+}
+
+TEST_CASE("LARS: with clip, steps agree with solo-learn's", "[optim][lars]") {
+  jessl::test::check_case<LARS>("peers.json");
+}
+
+TEST_CASE("LARS: with clip, a step is never longer than SGD's, and zeros are as solo-learn has them", "[optim][lars]") {
+  auto weight = torch::tensor({{3.0, 4.0}}).requires_grad_(), none = torch::zeros({1, 2}).requires_grad_(),
+       still = torch::ones({1, 2}).requires_grad_();
+  auto optimizer = LARS{.lr = 0.01, .weight_decay = 0.5, .eta = 1, .clip = true}.attach(
+      std::vector<torch::Tensor>{weight, none, still});
+  weight.mutable_grad() = torch::tensor({{0.0, 2.0}});
+  none.mutable_grad() = torch::ones({1, 2});
+  still.mutable_grad() = torch::zeros({1, 2});
+  optimizer.step();
+  CHECK(
+      torch::allclose(weight, torch::tensor({{3.0 - 0.01 * 1.5, 4.0 - 0.01 * 4.0}})));  // eta |p| / ... / lr is above 1
+  CHECK(torch::allclose(none, torch::full({1, 2}, -0.01)));
+  CHECK(torch::equal(still, torch::ones({1, 2})));
 }
 
 TEST_CASE("LARS: a first step worked out by hand", "[optim][lars]") {

@@ -52,10 +52,10 @@ inline double distance(const SmallNet& a, const SmallNet& b) {
   return largest;
 }
 
-/// The case of tests/reference/optim/optim.json, in float64: only the order of rounding differs.
+/// The case of a file of tests/reference/optim, in float64: only the order of rounding differs.
 template <class O>
-void check_own_case() {
-  std::ifstream stream(JESSL_TEST_DATA "/reference/optim/optim.json");
+void check_case(const std::string& file) {
+  std::ifstream stream(JESSL_TEST_DATA "/reference/optim/" + file);
   REQUIRE(stream);
   const auto entry = Json::parse(stream).at(std::string(O::name));
   const auto read = [&](const Json& values, const std::string& name) {

@@ -9,7 +9,9 @@
 using jessl::optim::SGD;
 using jessl::test::SmallNet;
 
-TEST_CASE("SGD: steps agree with the formula in Python floats", "[optim][sgd]") { jessl::test::check_own_case<SGD>(); }
+TEST_CASE("SGD: steps agree with the formula in Python floats", "[optim][sgd]") {
+  jessl::test::check_case<SGD>("optim.json");
+}
 
 TEST_CASE("SGD: steps agree with another program's", "[optim][sgd]") {
   jessl::test::check_collection("sgd.safetensors", SGD{.momentum = 0.9, .weight_decay = 1e-4},

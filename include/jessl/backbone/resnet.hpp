@@ -65,6 +65,9 @@ struct ResNetLayout {
   Stem stem = Stem::large;          ///< by the size of the images
   std::int64_t in_channels = 3;     ///< of the images, >= 1
   bool zero_init_residual = false;  ///< start each block as the identity: the last norm's scale is 0
+  std::int64_t groups = 1;          ///< of a bottleneck's 3x3 convolution, >= 1, a divisor of its channels
+  std::int64_t group_width =
+      64;  ///< channels of each group in the first stage, for a width of 64; of bottlenecks, >= 1
 };
 
 namespace detail {
@@ -76,7 +79,9 @@ namespace detail {
 /// A residual block. The members carry torchvision's names.
 class ResidualBlockImpl : public torch::nn::Cloneable<ResidualBlockImpl> {
  public:
-  ResidualBlockImpl(Block block, std::int64_t in, std::int64_t width, std::int64_t stride);
+  /// `inner`: channels of a bottleneck's 3x3 convolution, which has so many groups.
+  ResidualBlockImpl(Block block, std::int64_t in, std::int64_t width, std::int64_t stride, std::int64_t inner,
+                    std::int64_t groups);
 
   [[nodiscard]] static std::int64_t expansion(Block block) { return block == Block::basic ? 1 : 4; }
 
@@ -92,12 +97,15 @@ class ResidualBlockImpl : public torch::nn::Cloneable<ResidualBlockImpl> {
 
   [[nodiscard]] std::size_t depth() const { return block_ == Block::basic ? 2 : 3; }
 
-  void add(std::size_t i, std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride);
+  void add(std::size_t i, std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride,
+           std::int64_t groups = 1);
 
   Block block_;
   std::int64_t in_;
   std::int64_t width_;
   std::int64_t stride_;
+  std::int64_t inner_;
+  std::int64_t groups_;
   std::array<torch::nn::Conv2d, 3> convolutions_{nullptr, nullptr, nullptr};
   std::array<torch::nn::BatchNorm2d, 3> norms_{nullptr, nullptr, nullptr};
   torch::nn::Sequential downsample_{nullptr};
@@ -146,6 +154,9 @@ class ResNetImpl : public torch::nn::Cloneable<ResNetImpl> {
     }
   }
 
+  /// Channels of a bottleneck's 3x3 convolution in a stage.
+  [[nodiscard]] std::int64_t inner(std::size_t stage) const;
+
   static void check(const std::string& setting, std::int64_t value);
 
   torch::nn::Conv2d stem_convolution_{nullptr};
@@ -190,6 +201,12 @@ using ResNet = Holder<ResNetImpl>;
 /// ResNet-152.
 [[nodiscard]] ResNet resnet152(const ResNetOptions& options = {});
 
+/// Wide ResNet-50-2: twice the channels within the blocks (Zagoruyko and Komodakis, BMVC 2016, arXiv 1605.07146).
+[[nodiscard]] ResNet wide_resnet50_2(const ResNetOptions& options = {});
+
+/// ResNeXt-50 32x4d: 32 groups of 4 channels within the blocks (Xie et al., CVPR 2017, arXiv 1611.05431).
+[[nodiscard]] ResNet resnext50_32x4d(const ResNetOptions& options = {});
+
 }  // namespace jessl::backbone
 
 template <>
@@ -205,7 +222,8 @@ struct jessl::EnumNames<jessl::backbone::Block> {
 };
 
 JESSL_OPTIONS(jessl::backbone::ResNetOptions, stem, in_channels, width, zero_init_residual);
-JESSL_OPTIONS(jessl::backbone::ResNetLayout, block, layers, width, stem, in_channels, zero_init_residual);
+JESSL_OPTIONS(jessl::backbone::ResNetLayout, block, layers, width, stem, in_channels, zero_init_residual, groups,
+              group_width);
 
 #if JESSL_DEFINITIONS
 
@@ -214,8 +232,9 @@ namespace jessl::backbone {
 namespace detail {
 
 [[nodiscard]] JESSL_INLINE torch::nn::Conv2d convolution(std::int64_t in, std::int64_t out, std::int64_t kernel,
-                                                         std::int64_t stride = 1) {
-  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(false));
+                                                         std::int64_t stride = 1, std::int64_t groups = 1) {
+  return torch::nn::Conv2d(
+      torch::nn::Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).groups(groups).bias(false));
 }
 
 JESSL_INLINE torch::Tensor channels_last_if_grey(const torch::Tensor& images) {
@@ -224,8 +243,9 @@ JESSL_INLINE torch::Tensor channels_last_if_grey(const torch::Tensor& images) {
   return images.as_strided(images.sizes(), {images.size(2) * width, 1, width, 1});
 }
 
-JESSL_INLINE ResidualBlockImpl::ResidualBlockImpl(Block block, std::int64_t in, std::int64_t width, std::int64_t stride)
-    : block_(block), in_(in), width_(width), stride_(stride) {
+JESSL_INLINE ResidualBlockImpl::ResidualBlockImpl(Block block, std::int64_t in, std::int64_t width, std::int64_t stride,
+                                                  std::int64_t inner, std::int64_t groups)
+    : block_(block), in_(in), width_(width), stride_(stride), inner_(inner), groups_(groups) {
   reset();
 }
 
@@ -243,9 +263,9 @@ JESSL_INLINE void ResidualBlockImpl::reset() {
     add(0, in_, width_, 3, stride_);
     add(1, width_, out, 3, 1);
   } else {
-    add(0, in_, width_, 1, 1);
-    add(1, width_, width_, 3, stride_);
-    add(2, width_, out, 1, 1);
+    add(0, in_, inner_, 1, 1);
+    add(1, inner_, inner_, 3, stride_, groups_);
+    add(2, inner_, out, 1, 1);
   }
   if (stride_ != 1 || in_ != out) {
     downsample_ = register_module(
@@ -259,9 +279,9 @@ JESSL_INLINE torch::Tensor ResidualBlockImpl::downsampled(const torch::Tensor& x
 }
 
 JESSL_INLINE void ResidualBlockImpl::add(std::size_t i, std::int64_t in, std::int64_t out, std::int64_t kernel,
-                                         std::int64_t stride) {
+                                         std::int64_t stride, std::int64_t groups) {
   const std::string number = std::to_string(i + 1);
-  convolutions_[i] = register_module("conv" + number, convolution(in, out, kernel, stride));
+  convolutions_[i] = register_module("conv" + number, convolution(in, out, kernel, stride, groups));
   norms_[i] = register_module("bn" + number, torch::nn::BatchNorm2d(out));
 }
 
@@ -273,6 +293,14 @@ JESSL_INLINE ResNetImpl::ResNetImpl(const ResNetLayout& layout)
   check("width", options.width);
   for (std::size_t stage = 0; stage < options.layers.size(); ++stage)
     check(concat("layers[", stage, ']'), options.layers[stage]);
+  check("groups", options.groups);
+  check("group_width", options.group_width);
+  JESSL_CHECK(options.block == Block::bottleneck || (options.groups == 1 && options.group_width == 64), ConfigError,
+              "jessl::backbone::ResNet: groups is ", options.groups, " and group_width is ", options.group_width,
+              " with basic blocks, which have none of them, expected 1 and 64; take bottlenecks");
+  JESSL_CHECK(options.block == Block::basic || inner(0) >= options.groups, ConfigError,
+              "jessl::backbone::ResNet: group_width is ", options.group_width, " and width is ", options.width,
+              ", which leave less than a channel for each group; take more of them");
   reset();
 }
 
@@ -323,7 +351,8 @@ JESSL_INLINE void ResNetImpl::reset() {
     const std::int64_t width = options.width << stage;
     torch::nn::ModuleList blocks;
     for (std::int64_t i = 0; i < options.layers[stage]; ++i) {
-      blocks->push_back(detail::ResidualBlock(options.block, in, width, i == 0 && stage > 0 ? 2 : 1));
+      blocks->push_back(
+          detail::ResidualBlock(options.block, in, width, i == 0 && stage > 0 ? 2 : 1, inner(stage), options.groups));
       in = width * detail::ResidualBlockImpl::expansion(options.block);
     }
     stages_.push_back(register_module("layer" + std::to_string(stage + 1), blocks));
@@ -342,6 +371,10 @@ JESSL_INLINE torch::Tensor ResNetImpl::stem(const torch::Tensor& images) {
 
 JESSL_INLINE torch::Tensor ResNetImpl::pooled(const torch::Tensor& x) { return x.mean({2, 3}); }
 
+JESSL_INLINE std::int64_t ResNetImpl::inner(std::size_t stage) const {
+  return (options.width << stage) * options.group_width / 64 * options.groups;
+}
+
 JESSL_INLINE void ResNetImpl::check(const std::string& setting, std::int64_t value) {
   JESSL_CHECK(value >= 1, ConfigError, "jessl::backbone::ResNet: ", setting, " is ", value, ", expected >= 1");
 }
@@ -350,36 +383,49 @@ JESSL_INLINE ResNet resnet(const ResNetLayout& layout) { return ResNet(layout); 
 
 namespace detail {
 
-[[nodiscard]] JESSL_INLINE ResNet resnet_of(Block block, const std::array<std::int64_t, 4>& layers,
-                                            const ResNetOptions& options) {
-  return resnet({.block = block,
-                 .layers = layers,
-                 .width = options.width,
-                 .stem = options.stem,
-                 .in_channels = options.in_channels,
-                 .zero_init_residual = options.zero_init_residual});
+[[nodiscard]] JESSL_INLINE ResNetLayout layout_of(Block block, const std::array<std::int64_t, 4>& layers,
+                                                  const ResNetOptions& options) {
+  return {.block = block,
+          .layers = layers,
+          .width = options.width,
+          .stem = options.stem,
+          .in_channels = options.in_channels,
+          .zero_init_residual = options.zero_init_residual};
 }
 
 }  // namespace detail
 
 JESSL_INLINE ResNet resnet18(const ResNetOptions& options) {
-  return detail::resnet_of(Block::basic, {2, 2, 2, 2}, options);
+  return resnet(detail::layout_of(Block::basic, {2, 2, 2, 2}, options));
 }
 
 JESSL_INLINE ResNet resnet34(const ResNetOptions& options) {
-  return detail::resnet_of(Block::basic, {3, 4, 6, 3}, options);
+  return resnet(detail::layout_of(Block::basic, {3, 4, 6, 3}, options));
 }
 
 JESSL_INLINE ResNet resnet50(const ResNetOptions& options) {
-  return detail::resnet_of(Block::bottleneck, {3, 4, 6, 3}, options);
+  return resnet(detail::layout_of(Block::bottleneck, {3, 4, 6, 3}, options));
 }
 
 JESSL_INLINE ResNet resnet101(const ResNetOptions& options) {
-  return detail::resnet_of(Block::bottleneck, {3, 4, 23, 3}, options);
+  return resnet(detail::layout_of(Block::bottleneck, {3, 4, 23, 3}, options));
 }
 
 JESSL_INLINE ResNet resnet152(const ResNetOptions& options) {
-  return detail::resnet_of(Block::bottleneck, {3, 8, 36, 3}, options);
+  return resnet(detail::layout_of(Block::bottleneck, {3, 8, 36, 3}, options));
+}
+
+JESSL_INLINE ResNet wide_resnet50_2(const ResNetOptions& options) {
+  ResNetLayout layout = detail::layout_of(Block::bottleneck, {3, 4, 6, 3}, options);
+  layout.group_width = 128;
+  return resnet(layout);
+}
+
+JESSL_INLINE ResNet resnext50_32x4d(const ResNetOptions& options) {
+  ResNetLayout layout = detail::layout_of(Block::bottleneck, {3, 4, 6, 3}, options);
+  layout.groups = 32;
+  layout.group_width = 4;
+  return resnet(layout);
 }
 
 }  // namespace jessl::backbone

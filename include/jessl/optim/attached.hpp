@@ -86,13 +86,19 @@ class Attached {
 
   [[nodiscard]] double lr() const { return lr_; }
 
+  /// The weight decay of the next step, of a rule with such a setting.
+  void set_weight_decay(double weight_decay) requires requires(Rule& rule) { rule.weight_decay; };
+
+  [[nodiscard]] double weight_decay() const requires requires(const Rule& rule) { rule.weight_decay; }
+  { return rule_.weight_decay; }
+
   /// "step" and "<slot>/<parameter>"; the tensors are copies, on the parameters' device.
   [[nodiscard]] StateDict state_dict() const;
 
   /// Restores what state_dict() gave. Nothing is changed when it throws.
   void load_state_dict(const StateDict& state);
 
-  /// The settings it was made with.
+  /// The settings it was made with, and the weight decay of the next step.
   [[nodiscard]] const Rule& settings() const { return rule_; }
 
  private:
@@ -151,6 +157,16 @@ void Attached<Rule>::set_lr(double lr) {
   JESSL_CHECK(std::isfinite(lr) && lr >= 0, ConfigError, who(), ".set_lr: the learning rate is ", lr,
               ", expected a finite number >= 0");
   lr_ = lr;
+}
+
+template <class Rule>
+void Attached<Rule>::set_weight_decay(double weight_decay) requires requires(Rule& rule) {
+  rule.weight_decay;
+}
+{
+  JESSL_CHECK(std::isfinite(weight_decay) && weight_decay >= 0, ConfigError, who(),
+              ".set_weight_decay: the weight decay is ", weight_decay, ", expected a finite number >= 0");
+  rule_.weight_decay = weight_decay;
 }
 
 template <class Rule>
@@ -262,6 +278,13 @@ namespace detail {
 void momentum_step(const Batch& batch, const std::vector<torch::Tensor>& directions, double weight_decay,
                    double momentum, double lr, bool nesterov);
 
+/// factor |p| / |direction| for each parameter, 1 where a norm is 0: [P], on the parameters' device.
+[[nodiscard]] torch::Tensor trust_ratios(const std::vector<torch::Tensor>& parameters,
+                                         const std::vector<torch::Tensor>& directions, double factor);
+
+/// Multiplies each direction by its ratio, of [P].
+void rescale(std::vector<torch::Tensor>& directions, const torch::Tensor& ratios);
+
 }  // namespace detail
 
 /// attach() for whatever holds parameters: named parameters, a module, or a module holder.
@@ -310,6 +333,17 @@ JESSL_INLINE void momentum_step(const Batch& batch, const std::vector<torch::Ten
   const auto momenta = momentum > 0 ? batch.slots[0] : std::vector<torch::Tensor>{};
   at::_fused_sgd_(batch.parameters, directions, momenta, weight_decay, momentum, lr, /*dampening=*/0.0, nesterov,
                   /*maximize=*/false, /*is_first_step=*/false);
+}
+
+JESSL_INLINE torch::Tensor trust_ratios(const std::vector<torch::Tensor>& parameters,
+                                        const std::vector<torch::Tensor>& directions, double factor) {
+  const torch::Tensor weight = torch::stack(at::_foreach_norm(parameters));
+  const torch::Tensor step = torch::stack(at::_foreach_norm(directions));
+  return torch::where((weight > 0) & (step > 0), factor * weight / step, 1.0).to(weight.scalar_type());
+}
+
+JESSL_INLINE void rescale(std::vector<torch::Tensor>& directions, const torch::Tensor& ratios) {
+  at::_foreach_mul_(directions, ratios.unbind());
 }
 
 }  // namespace detail

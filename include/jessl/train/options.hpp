@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/options.hpp>
@@ -33,7 +34,7 @@ enum class Device : std::uint8_t {
 /// back.
 ///
 /// Shapes     none
-/// Units      warmup_epochs: epochs, fractions allowed; learning rates are the optimizer's
+/// Units      warmup_epochs, lr_drops: epochs, fractions allowed; learning rates are the optimizer's
 /// Errors     see Trainer::check
 /// Models     jessl::Options
 /// Source     none
@@ -46,10 +47,15 @@ struct FitOptions {
   Precision precision = Precision::float32;  ///< of convolutions and matrix products
   bool scale_lr = true;                      ///< learning rate times batch_size / 256
   std::optional<double>
-      warmup_epochs{};       ///< linear rise of the learning rate; unset: a tenth of the epochs, at most 10
-  double end_ratio = 0.001;  ///< last learning rate over the highest, in [0, 1]
-  std::int64_t threads = 0;  ///< of LibTorch; 0: all, or as many of them as the run had that is resumed
-  std::int64_t workers = 0;  ///< of the loader; 0: as many as `threads` on a CPU, all but one beside a GPU
+      warmup_epochs{};             ///< linear rise of the learning rate; unset: a tenth of the epochs, at most 10
+  double end_ratio = 0.001;        ///< last learning rate over the highest, in [0, 1]; 1: constant after the warm-up
+  std::vector<double> lr_drops{};  ///< epochs at which the learning rate falls, instead of the cosine; none: the cosine
+  double lr_drop_ratio = 0.1;      ///< the learning rate after a drop over that before, in (0, 1]
+  std::optional<double>
+      weight_decay_end{};          ///< of the last step, by half a cosine from the optimizer's; unset: constant
+  double max_gradient_norm = 0.0;  ///< of all gradients together: longer ones are shortened to it; 0: none are
+  std::int64_t threads = 0;        ///< of LibTorch; 0: all, or as many of them as the run had that is resumed
+  std::int64_t workers = 0;        ///< of the loader; 0: as many as `threads` on a CPU, all but one beside a GPU
   data::Decoding decoding = data::Decoding::exact;           ///< which pixels of JPEGs are decoded
   data::OnCorrupt on_corrupt = data::OnCorrupt::substitute;  ///< what to do about damaged images
   double max_corrupt_share = 0.1;  ///< more damaged images than this share of all end the run, in [0, 1]
@@ -81,5 +87,6 @@ struct jessl::EnumNames<jessl::Device> {
 };
 
 JESSL_OPTIONS(jessl::FitOptions, epochs, batch_size, micro_batch, seed, device, precision, scale_lr, warmup_epochs,
-              end_ratio, threads, workers, decoding, on_corrupt, max_corrupt_share, resume, keep_freed_memory);
+              end_ratio, lr_drops, lr_drop_ratio, weight_decay_end, max_gradient_norm, threads, workers, decoding,
+              on_corrupt, max_corrupt_share, resume, keep_freed_memory);
 JESSL_OPTIONS(jessl::EmbedOptions, batch_size, precision, threads, on_corrupt, max_corrupt_share, blocks);

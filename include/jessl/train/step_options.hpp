@@ -17,8 +17,9 @@ namespace jessl {
 /// Models     none
 /// Source     none
 struct StepOptions {
-  torch::Tensor labels{};        ///< int64, for a loss that learns from them
-  std::int64_t micro_batch = 0;  ///< as FitOptions::micro_batch, but any number of images
+  torch::Tensor labels{};          ///< int64, for a loss that learns from them
+  std::int64_t micro_batch = 0;    ///< as FitOptions::micro_batch, but any number of images
+  double max_gradient_norm = 0.0;  ///< as FitOptions::max_gradient_norm
   std::optional<loss::Progress>
       progress{};  ///< how far the run is; unset: as in the step before, and at its start in the first
 };

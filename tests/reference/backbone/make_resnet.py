@@ -36,7 +36,7 @@ def fill(net):
 
 
 with open(HERE / "resnet_keys.txt", "w") as out:
-    for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"):
+    for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "wide_resnet50_2", "resnext50_32x4d"):
         net = getattr(torchvision.models, name)()
         parameters = {n for n, _ in net.named_parameters()}
         print(name, file=out)
@@ -46,7 +46,7 @@ with open(HERE / "resnet_keys.txt", "w") as out:
 
 cases = {}
 images = noise(4 * 3 * 64 * 64, 99).reshape(4, 3, 64, 64)
-for name in ("resnet18", "resnet50"):
+for name in ("resnet18", "resnet50", "wide_resnet50_2", "resnext50_32x4d"):
     net = getattr(torchvision.models, name)().double()
     net.fc = torch.nn.Identity()
     fill(net)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Writes optim.json: five steps of SGD, AdamW and LARS on two parameters with given gradients, in Python floats, from the
+# Writes optim.json: five steps of SGD, AdamW, LARS and LAMB on two parameters with given gradients, in Python floats, from the
 # formulas of the papers (LARS: of the Barlow Twins code). Needs nothing: python make_optim.py
 import json
 import math
@@ -44,6 +44,18 @@ def lars(p, g, state, lr, regularised, momentum, weight_decay, eta):
     return [pi - lr * vi for pi, vi in zip(p, v)]
 
 
+def lamb(p, g, state, lr, regularised, beta1, beta2, epsilon, weight_decay):
+    t = state["t"] = state.get("t", 0) + 1
+    m = state["m"] = [beta1 * mi + (1 - beta1) * gi for mi, gi in zip(state.get("m", [0] * len(p)), g)]
+    v = state["v"] = [beta2 * vi + (1 - beta2) * gi * gi for vi, gi in zip(state.get("v", [0] * len(p)), g)]
+    u = [mi / (1 - beta1**t) / (math.sqrt(vi / (1 - beta2**t)) + epsilon) for mi, vi in zip(m, v)]
+    if regularised:
+        u = [ui + weight_decay * pi for pi, ui in zip(p, u)]
+        ratio = norm(p) / norm(u) if norm(p) > 0 and norm(u) > 0 else 1
+        u = [ratio * ui for ui in u]
+    return [pi - lr * ui for pi, ui in zip(p, u)]
+
+
 def case(rule, **settings):
     p, states = {n: start(n) for n in SIZES}, {n: {} for n in SIZES}
     steps = []
@@ -54,7 +66,9 @@ def case(rule, **settings):
     return {"settings": settings, "sizes": SIZES, "start": {n: start(n) for n in SIZES}, "steps": steps}
 
 
-json.dump({"SGD": case(sgd, momentum=0.9, weight_decay=0.01, nesterov=True),
-           "AdamW": case(adamw, beta1=0.9, beta2=0.99, epsilon=1e-8, weight_decay=0.1),
-           "LARS": case(lars, momentum=0.9, weight_decay=0.01, eta=0.02)},
-          open(pathlib.Path(__file__).parent / "optim.json", "w"), separators=(",", ":"))
+if __name__ == "__main__":
+    json.dump({"SGD": case(sgd, momentum=0.9, weight_decay=0.01, nesterov=True),
+               "AdamW": case(adamw, beta1=0.9, beta2=0.99, epsilon=1e-8, weight_decay=0.1),
+               "LARS": case(lars, momentum=0.9, weight_decay=0.01, eta=0.02),
+               "LAMB": case(lamb, beta1=0.9, beta2=0.99, epsilon=1e-6, weight_decay=0.1)},
+              open(pathlib.Path(__file__).parent / "optim.json", "w"), separators=(",", ":"))

@@ -2,8 +2,10 @@
 // An optimizer at work, whatever its type.
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <jessl/core/tensor.hpp>
@@ -23,6 +25,10 @@ class AnyOptimizer {
   virtual void zero_grad() = 0;
   virtual void set_lr(double lr) = 0;
   [[nodiscard]] virtual double lr() = 0;
+  virtual void set_weight_decay(double weight_decay) = 0;
+
+  /// Nothing where the optimizer has no weight decay that can be set.
+  [[nodiscard]] virtual std::optional<double> weight_decay() = 0;
   [[nodiscard]] virtual StateDict state_dict() = 0;
   virtual void load_state_dict(const StateDict& saved) = 0;
 };
@@ -35,10 +41,25 @@ class SomeOptimizer final : public AnyOptimizer {
   void zero_grad() override { state_.zero_grad(); }
   void set_lr(double lr) override { state_.set_lr(lr); }
   [[nodiscard]] double lr() override { return state_.lr(); }
+  void set_weight_decay([[maybe_unused]] double weight_decay) override {
+    if constexpr (decays) state_.set_weight_decay(weight_decay);
+  }
+  [[nodiscard]] std::optional<double> weight_decay() override {
+    if constexpr (decays) {
+      return state_.weight_decay();
+    } else {
+      return std::nullopt;
+    }
+  }
   [[nodiscard]] StateDict state_dict() override { return state_.state_dict(); }
   void load_state_dict(const StateDict& saved) override { state_.load_state_dict(saved); }
 
  private:
+  static constexpr bool decays = requires(State & state, double weight_decay) {
+    state.set_weight_decay(weight_decay);
+    { state.weight_decay() } -> std::convertible_to<double>;
+  };
+
   State state_;
 };
 

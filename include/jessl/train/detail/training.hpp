@@ -31,8 +31,8 @@
 #include <jessl/io/checkpoint.hpp>
 #include <jessl/loss/progress.hpp>
 #include <jessl/optim/concept.hpp>
-#include <jessl/optim/warmup_cosine.hpp>
 #include <jessl/train/detail/any_optimizer.hpp>
+#include <jessl/train/detail/course.hpp>
 #include <jessl/train/detail/hooks.hpp>
 #include <jessl/train/detail/machine.hpp>
 #include <jessl/train/detail/network_base.hpp>
@@ -155,7 +155,13 @@ class Training {
 
   void check_views(const std::vector<torch::Tensor>& views) const;
 
+  /// Those that there are.
+  [[nodiscard]] std::vector<torch::Tensor> gradients() const;
+
   [[nodiscard]] bool gradients_are_finite() const;
+
+  /// Shortens all gradients together to this norm where they are longer.
+  void limit_gradients(double most) const;
 
   /// A tensor where the weights are. Beside a GPU the copy is under way: whoever reads a result of it, as step() does, has
   /// waited for it.
@@ -177,7 +183,8 @@ class Training {
   LossAsks loss_;
   bool tells_loaded_weights_;  // the backbone was made as its initialise(0) leaves it: other weights were loaded
   Optimizers optimizers_{};
-  std::optional<double> base_lr_{};  // of the optimizers as they were attached
+  std::optional<double> base_lr_{};            // of the optimizers as they were attached
+  std::optional<double> base_weight_decay_{};  // of those, where they have one
   Precision precision_ = Precision::float32;
   std::int64_t steps_taken_ = 0;
   StartWeights start_weights_{};
@@ -188,10 +195,6 @@ class Training {
 #if JESSL_DEFINITIONS
 
 namespace jessl::train::detail {
-
-JESSL_INLINE double warmup_epochs(const FitOptions& options) {
-  return options.warmup_epochs.value_or(std::min(10.0, static_cast<double>(options.epochs) / 10.0));
-}
 
 JESSL_INLINE Plan plan(const FitOptions& options, const std::optional<io::Checkpoint>& resumed) {
   const torch::Device device = detail::resolve(options.device);
@@ -217,8 +220,12 @@ JESSL_INLINE Json run_settings(const FitOptions& options, Json order, std::int64
                 {"images", images},
                 {"channels", channels},
                 {"fingerprint", std::move(fingerprint)}};
-  // Where it is used alone: it changes a run, and a checkpoint without it is one of whole batches.
+  // What follows only where it is used: it changes a run, and a checkpoint without it is one of a run without.
   if (options.micro_batch > 0) settings["micro_batch"] = options.micro_batch;
+  if (!options.lr_drops.empty())
+    settings.update({{"lr_drops", options.lr_drops}, {"lr_drop_ratio", options.lr_drop_ratio}});
+  if (options.weight_decay_end) settings["weight_decay_end"] = *options.weight_decay_end;
+  if (options.max_gradient_norm > 0) settings["max_gradient_norm"] = options.max_gradient_norm;
   return settings;
 }
 
@@ -258,7 +265,23 @@ JESSL_INLINE void Training::check(const FitOptions& options, std::int64_t images
           ", expected 0 (all) to ", most_threads);
   require(options.workers >= 0 && options.workers <= most_threads, "workers is ", options.workers,
           ", expected 0 (chosen for you) to ", most_threads);
-  (void)attached();  // checks its settings
+  require(options.max_gradient_norm >= 0.0 && std::isfinite(options.max_gradient_norm), "max_gradient_norm is ",
+          options.max_gradient_norm, ", expected a finite number >= 0, 0 being none");
+  const Optimizers optimizers = attached();  // checks its settings
+  require(!options.weight_decay_end || optimizers.all->weight_decay().has_value(),
+          "weight_decay_end is set, and the optimizer has no weight_decay that a run can change (set_weight_decay(), "
+          "weight_decay()); leave it unset");
+  require(!options.weight_decay_end || (*options.weight_decay_end >= 0.0 && std::isfinite(*options.weight_decay_end)),
+          "weight_decay_end is ", options.weight_decay_end.value_or(0.0), ", expected a finite number >= 0");
+  double earlier = 0.0;
+  for (const double drop : options.lr_drops) {
+    require(drop > earlier && drop < static_cast<double>(options.epochs), "lr_drops is ",
+            to_json(options.lr_drops).dump(), ", expected epochs between 0 and ", options.epochs,
+            ", each later than the one before");
+    earlier = drop;
+  }
+  require(options.lr_drop_ratio > 0.0 && options.lr_drop_ratio <= 1.0, "lr_drop_ratio is ", options.lr_drop_ratio,
+          ", expected more than 0 and at most 1");
   const double warmup = warmup_epochs(options);
   require(warmup >= 0.0 && warmup <= static_cast<double>(options.epochs), "warmup_epochs is ", warmup,
           ", expected 0 to epochs = ", options.epochs, "; set fewer, or leave it unset");
@@ -312,6 +335,7 @@ JESSL_INLINE double Training::step(const std::vector<torch::Tensor>& views, cons
                           " good steps; the weights are those before this step. Try a lower learning rate, a longer ",
                           "warm-up or float32");
   }
+  if (options.max_gradient_norm > 0) limit_gradients(options.max_gradient_norm);
   optimizers_.for_each([](AnyOptimizer& optimizer) { optimizer.step(); });
   network_->after_step();
   ++steps_taken_;
@@ -369,12 +393,7 @@ JESSL_INLINE FitResult Training::run(const FitOptions& options, const Checked& f
             started->after_measurement(measurement);
           }};
   const double lr_scale = options.scale_lr ? static_cast<double>(options.batch_size) / 256.0 : 1.0;
-  const optim::WarmupCosine schedule{
-      .base_lr = *base_lr_ * lr_scale,
-      .warmup_steps =
-          static_cast<std::int64_t>(std::llround(warmup_epochs(options) * static_cast<double>(source.steps_per_epoch))),
-      .total_steps = info.total_steps(),
-      .end_ratio = options.end_ratio};
+  const Course course(options, *base_lr_ * lr_scale, base_weight_decay_, source.steps_per_epoch);
   const bool labelled = loss_.labels && source.classes >= 1;
   announce(chosen, source.images);
 
@@ -398,15 +417,17 @@ JESSL_INLINE FitResult Training::run(const FitOptions& options, const Checked& f
       const auto step_begin = std::chrono::steady_clock::now();
       BatchTensors tensors = to_tensors(batch);
       for (torch::Tensor& view : tensors.views) view = on_device(view);
-      const double lr = schedule.at(steps_taken_);
+      const double lr = course.lr(steps_taken_);
       optimizers_.all->set_lr(lr);
-      if (optimizers_.predictor)
-        optimizers_.predictor->set_lr(steps_taken_ < schedule.warmup_steps ? lr : schedule.base_lr);
+      if (optimizers_.predictor) optimizers_.predictor->set_lr(course.lr_without_decay(steps_taken_));
+      if (const auto decay = course.weight_decay(steps_taken_))
+        optimizers_.for_each([&](AnyOptimizer& optimizer) { optimizer.set_weight_decay(*decay); });
       const double taken = static_cast<double>(steps_taken_) / static_cast<double>(source.steps_per_epoch);
       last_loss =
           step(tensors.views,
                {.labels = labelled ? on_device(tensors.labels) : torch::Tensor(),
                 .micro_batch = options.micro_batch,
+                .max_gradient_norm = options.max_gradient_norm,
                 .progress = jessl::loss::Progress{.epoch = taken, .epochs = static_cast<double>(options.epochs)}});
       const double step_seconds = seconds_since(step_begin);
       loss_sum += last_loss;
@@ -481,7 +502,10 @@ JESSL_INLINE void Training::Optimizers::save(io::Checkpoint& checkpoint) const {
 JESSL_INLINE Training::Afterwards::~Afterwards() {
   training_.precision_ = precision_;
   training_.network_->watch(false);
-  training_.optimizers_.for_each([&](AnyOptimizer& optimizer) { optimizer.set_lr(*training_.base_lr_); });
+  training_.optimizers_.for_each([&](AnyOptimizer& optimizer) {
+    optimizer.set_lr(*training_.base_lr_);
+    if (training_.base_weight_decay_) optimizer.set_weight_decay(*training_.base_weight_decay_);
+  });
 }
 
 JESSL_INLINE Training::Optimizers Training::attached() const {
@@ -500,12 +524,14 @@ JESSL_INLINE Training::Optimizers Training::attached() const {
 JESSL_INLINE void Training::attach() {
   Optimizers made = attached();
   base_lr_ = made.all->lr();
+  base_weight_decay_ = made.all->weight_decay();
   optimizers_ = std::move(made);
 }
 
 JESSL_INLINE void Training::forget() {
   optimizers_ = {};
   base_lr_.reset();
+  base_weight_decay_.reset();
   network_->start_teacher();
 }
 
@@ -526,11 +552,25 @@ JESSL_INLINE void Training::check_views(const std::vector<torch::Tensor>& views)
   }
 }
 
-JESSL_INLINE bool Training::gradients_are_finite() const {
+JESSL_INLINE std::vector<torch::Tensor> Training::gradients() const {
   std::vector<torch::Tensor> gradients;
   for (const torch::Tensor& parameter : network_->trained().parameters()) {
     if (parameter.grad().defined()) gradients.push_back(parameter.grad());
   }
+  return gradients;
+}
+
+JESSL_INLINE void Training::limit_gradients(double most) const {
+  const std::vector<torch::Tensor> gradients = this->gradients();
+  if (gradients.empty()) return;
+  const torch::NoGradGuard no_grad;
+  const torch::Tensor norm = torch::stack(at::_foreach_norm(gradients)).norm();
+  constexpr double least = 1e-6;  // in the denominator, as torch.nn.utils.clip_grad_norm_
+  at::_foreach_mul_(gradients, (most / (norm + least)).clamp_max(1.0));
+}
+
+JESSL_INLINE bool Training::gradients_are_finite() const {
+  const std::vector<torch::Tensor> gradients = this->gradients();
   return gradients.empty() || torch::isfinite(torch::stack(at::_foreach_norm(gradients))).all().item<bool>();
 }
 
