@@ -3,7 +3,6 @@
 #include "commands.hpp"
 #include "run.hpp"
 #include "run_flags.hpp"
-#include "settings.hpp"
 #include "training.hpp"
 
 #include <jessl/core/error.hpp>
@@ -11,26 +10,20 @@
 #include <jessl/core/image.hpp>
 #include <jessl/data/decode.hpp>
 
-#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <string>
-#include <system_error>
 #include <vector>
-
-#include <stdlib.h>
 
 namespace cli {
 
 namespace {
 
-namespace fs = std::filesystem;
 using jessl::ConfigError;
 using Clock = std::chrono::steady_clock;
 
@@ -43,33 +36,13 @@ struct BenchArguments {
   std::int64_t steps = 20;
 };
 
-/// A folder that goes when its owner does.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string name = (fs::temp_directory_path() / "jessl_bench_data_XXXXXX").string();
-    JESSL_CHECK(::mkdtemp(name.data()) != nullptr, jessl::IOError, "no folder can be made in ",
-                fs::temp_directory_path().string(), "; choose another by TMPDIR");
-    path_ = name;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-};
-
 struct Reading {
   double images_per_second = 0.0;
   double bytes_per_second = 0.0;
 };
 
-/// One thread over images far apart, as a shuffled epoch takes them. What `use` does with the bytes belongs to it.
+/// One thread over images far apart, as a shuffled epoch takes them; those that are damaged are passed over, as in a run. What
+/// `use` does with the bytes belongs to it.
 template <class Use>
 Reading read_images(const AnyDataset& images, double seconds, const Use& use) {
   std::vector<std::byte> storage;
@@ -81,11 +54,14 @@ Reading read_images(const AnyDataset& images, double seconds, const Use& use) {
   double elapsed = 0.0;
   while (elapsed < seconds) {
     index += stride;
-    const jessl::EncodedImage image =
-        images.read(static_cast<std::int64_t>(index % static_cast<std::uint64_t>(images.size())), storage);
-    use(image);
-    bytes += static_cast<double>(image.bytes.size());
-    ++count;
+    try {
+      const jessl::EncodedImage image =
+          images.read(static_cast<std::int64_t>(index % static_cast<std::uint64_t>(images.size())), storage);
+      use(image);
+      bytes += static_cast<double>(image.bytes.size());
+      ++count;
+    } catch (const jessl::DataError&) {
+    }
     elapsed = seconds_since(begin);
   }
   return {static_cast<double>(count) / elapsed, bytes / elapsed};
@@ -94,37 +70,32 @@ Reading read_images(const AnyDataset& images, double seconds, const Use& use) {
 /// What a run is stopped by when it has been watched for long enough.
 struct Enough {};
 
+/// Seconds of some steps together.
 struct StepTimes {
-  std::vector<double> steps{};
-  std::vector<double> loader{};
+  std::int64_t steps = 0;
+  double network = 0.0;
+  double loader = 0.0;
 };
 
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-/// The first steps of the run, as pretrain takes them, but for the two that warm up.
+/// The first steps of the run, but for the two that warm up, without its log and checkpoints.
 StepTimes time_steps(const Training& training, std::int64_t steps) {
   constexpr std::int64_t warming = 2;
-  const TemporaryFolder folder;
   StepTimes times;
   std::int64_t taken = 0;
-  Watch watch{
-      .log = folder.path() / "metrics.jsonl", .checkpoint = folder.path() / "checkpoint.pt", .checkpoint_epochs = 0};
+  Watch watch{.progress = false};
   watch.after_step = [&](double step_seconds, double loader_seconds) {
     if (++taken > warming) {
-      times.steps.push_back(step_seconds);
-      times.loader.push_back(loader_seconds);
+      ++times.steps;
+      times.network += step_seconds;
+      times.loader += loader_seconds;
     }
-    if (taken == warming + steps) throw Enough();
+    if (times.steps == steps) throw Enough();
   };
   try {
     (void)training.network->fit(training.train.images, watch);
   } catch (const Enough&) {
   }
-  JESSL_CHECK(!times.steps.empty(), ConfigError, "the run has only ", taken,
+  JESSL_CHECK(times.steps > 0, ConfigError, "the run has only ", taken,
               " steps, expected at least 3; take more --epochs, or a smaller --batch-size");
   return times;
 }
@@ -170,8 +141,8 @@ void measure(const BenchArguments& arguments, const Training& training) {
         rounded(all / one, 2) + " times one thread");
   }
   const StepTimes times = time_steps(training, arguments.steps);
-  const double step = median(times.steps);
-  const double waited = median(times.loader);
+  const double step = times.network / static_cast<double>(times.steps);
+  const double waited = times.loader / static_cast<double>(times.steps);
   row("steps of the network alone", batch / step,
       rounded(1e3 * step, 1) + " ms a step of " + rounded(batch, 0) + " images");
   row("the run", batch / (step + waited), rounded(100 * waited / (step + waited), 1) + " % of it on the loader");
@@ -193,17 +164,12 @@ void bench_data(const CLI::App& command, const BenchArguments& arguments) {
   JESSL_CHECK(std::isfinite(arguments.seconds) && arguments.seconds > 0, ConfigError, "--seconds is ",
               arguments.seconds, ", expected more than 0");
   JESSL_CHECK(arguments.steps >= 1, ConfigError, "--steps is ", arguments.steps, ", expected at least 1");
-  const std::vector<Given> given = arguments.flags.given(command);
-  Resolved resolved;
-  try {
-    resolved = resolve_settings(arguments.config, given, flags_of(command));
+  with_settings(arguments.flags, command, arguments.config, [&](const Resolved& resolved) {
     const Training training = prepare(resolved);
     training.check();
     std::cout << training.run.method << " on " << in_words(training.train) << '\n' << std::endl;
     measure(arguments, training);
-  } catch (const ConfigError& error) {
-    jessl::fail<ConfigError>(in_flags(error.what(), given, resolved.settings));
-  }
+  });
 }
 
 }  // namespace
@@ -217,7 +183,8 @@ void add_bench_data(CLI::App& app) {
   command->add_option("--seconds", arguments->seconds, "For each stage before the step; 2");
   command->add_option("--steps", arguments->steps, "Of the run, besides two to warm up; 20");
   command->footer(
-      "Takes the settings of pretrain, as flags or in a file, and leaves nothing behind.\n"
+      "Takes the settings of pretrain, as flags or in a file, and leaves nothing behind. Probes and monitors are not "
+      "measured.\n"
       "Example:\n"
       "  jessl bench-data --method SimCLR --data photos --augmentation.size 96");
   command->callback([command, arguments] { bench_data(*command, *arguments); });

@@ -137,6 +137,11 @@ const std::vector<std::string>& data_kinds() {
   return kinds;
 }
 
+Split split_of(const std::string& text) {
+  JESSL_CHECK(text == "train" || text == "test", jessl::ConfigError, "--split is ", text, ", expected train or test");
+  return text == "train" ? Split::train : Split::test;
+}
+
 Opened open_data(const std::string& flag, const std::string& path, const std::string& kind, Split split,
                  std::int64_t channels) {
   JESSL_CHECK(!path.empty(), jessl::ConfigError, flag, " is not given: say where the images are, as ", flag,

@@ -15,6 +15,9 @@ namespace cli {
 /// The kinds of data sets that --data-kind takes; "auto" is one of them.
 [[nodiscard]] const std::vector<std::string>& data_kinds();
 
+/// The value of --split: "train" or "test".
+[[nodiscard]] jessl::data::Split split_of(const std::string& text);
+
 struct Opened {
   jessl::data::AnyDataset images;
   std::string kind;  // "folder", "beton", ...

@@ -21,7 +21,6 @@ namespace cli {
 namespace {
 
 namespace fs = std::filesystem;
-using jessl::data::Split;
 
 struct EmbedArguments {
   std::string what = "";
@@ -69,12 +68,10 @@ void embed(const CLI::App& command, const EmbedArguments& arguments) {
   const fs::path out = arguments.out;
   JESSL_CHECK(out.extension() == ".npy" || out.extension() == ".safetensors", jessl::ConfigError, "--out is ",
               arguments.out, ", expected a file that ends in .npy or .safetensors");
-  JESSL_CHECK(arguments.split == "train" || arguments.split == "test", jessl::ConfigError, "--split is ",
-              arguments.split, ", expected train or test");
+  const jessl::data::Split split = split_of(arguments.split);
   const Trained trained = open_trained(arguments.what, arguments.backbone, command);
   const std::int64_t channels = trained.channels(arguments.channels);
-  const Opened opened = open_data("--data", arguments.data, arguments.kind,
-                                  arguments.split == "train" ? Split::train : Split::test, channels);
+  const Opened opened = open_data("--data", arguments.data, arguments.kind, split, channels);
   std::cout << in_words(opened) << std::endl;
   const Json embedding{
       {"batch_size", arguments.batch_size}, {"precision", arguments.precision}, {"threads", arguments.threads}};

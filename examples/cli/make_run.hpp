@@ -57,6 +57,16 @@ struct When {
     {
       if (inner) inner->after_epoch(record);
     }
+    void after_measurement(const jessl::train::Measurement& measurement) requires requires(Inner& one) {
+      one.after_measurement(measurement);
+    }
+    {
+      if (inner) inner->after_measurement(measurement);
+    }
+    void save_point(const jessl::train::StepRecord& record) requires requires(Inner& one) { one.save_point(record); }
+    {
+      if (inner) inner->save_point(record);
+    }
     void finish() requires requires(Inner& one) { one.finish(); }
     {
       if (inner) inner->finish();
@@ -141,12 +151,16 @@ class RunOf final : public Run {
               *watch.bank, *watch.queries);
     When<train::RankMonitorOn<AnyDataset>> rank;
     if (watch.rank_every > 0) rank.callback = train::RankMonitor{.epochs = watch.rank_every}.on(*watch.rank_images);
-    const FitResult result = trainer_.fit(
-        data, options(watch.resume), train::Progress{}, train::CollapseMonitor{}, probe, neighbours, rank,
-        train::JSONLines{watch.log.string()},
-        train::CheckpointEvery{
-            .path = watch.checkpoint.string(), .epochs = watch.checkpoint_epochs, .steps = watch.checkpoint_steps},
-        EachStep{watch.after_step});
+    When<train::Progress> progress;
+    if (watch.progress) progress.callback.emplace();
+    When<train::JSONLines> log;
+    if (!watch.log.empty()) log.callback = train::JSONLines{watch.log.string()};
+    When<train::CheckpointEvery> checkpoints;
+    if (!watch.checkpoint.empty())
+      checkpoints.callback = train::CheckpointEvery{
+          .path = watch.checkpoint.string(), .epochs = watch.checkpoint_epochs, .steps = watch.checkpoint_steps};
+    const FitResult result = trainer_.fit(data, options(watch.resume), progress, train::CollapseMonitor{}, probe,
+                                          neighbours, rank, log, checkpoints, EachStep{watch.after_step});
     return {{"steps", result.steps},
             {"images", result.images},
             {"corrupt", result.corrupt},
@@ -184,17 +198,24 @@ class RunOf final : public Run {
   [[nodiscard]] double loading_rate(const AnyDataset& data, std::int64_t workers, double seconds) const override {
     using Clock = std::chrono::steady_clock;
     const jessl::FitOptions& fit = method_.fit;
+    const bool half = jessl::resolve(fit.precision, trainer_.device().type()) == jessl::Precision::bfloat16;
     jessl::data::Loader loader(data, trainer_.augmentation(),
-                               {.batch_size = fit.batch_size, .workers = workers, .ahead = 0, .seed = fit.seed});
+                               {.batch_size = fit.batch_size,
+                                .workers = workers,
+                                .ahead = 0,
+                                .seed = fit.seed,
+                                .decoding = fit.decoding,
+                                .on_corrupt = fit.on_corrupt,
+                                .max_corrupt_share = fit.max_corrupt_share,
+                                .element = half ? jessl::Element::bfloat16 : jessl::Element::float32,
+                                .layout = jessl::Layout::channels_last});
     std::optional<Clock::time_point> begin;
     std::int64_t images = 0;
-    for (std::int64_t epoch = 0;; ++epoch) {
-      for (const jessl::data::Batch& batch : loader.epoch(epoch)) {
+    for (;;) {
+      for (const jessl::data::Batch& batch : loader.epoch(0)) {
         const Clock::time_point now = Clock::now();
-        if (!begin)
-          begin = now;  // the first batch warms the caches
-        else
-          images += batch.size();
+        if (begin) images += batch.size();
+        if (!begin) begin = now;  // the first batch warms the caches
         const double elapsed = std::chrono::duration<double>(now - *begin).count();
         if (images > 0 && elapsed >= seconds) return static_cast<double>(images) / elapsed;
       }

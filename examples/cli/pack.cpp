@@ -2,7 +2,6 @@
 // jessl pack: images as one .beton file, or as tar shards.
 #include "commands.hpp"
 #include "data_sets.hpp"
-#include "settings.hpp"
 
 #include <jessl/core/atomic_file.hpp>
 #include <jessl/core/error.hpp>
@@ -11,6 +10,7 @@
 #include <jessl/data/detail/tar_layout.hpp>
 #include <jessl/data/pack.hpp>
 #include <jessl/io/json.hpp>
+#include <jessl/io/png.hpp>
 
 #include <algorithm>
 #include <array>
@@ -22,13 +22,12 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <system_error>
 #include <vector>
-
-#include <png.h>
 
 namespace cli {
 
@@ -37,6 +36,7 @@ namespace {
 namespace data = jessl::data;
 namespace fs = std::filesystem;
 using jessl::ConfigError;
+using jessl::Json;
 
 struct PackArguments {
   std::string data = "";
@@ -48,9 +48,9 @@ struct PackArguments {
 };
 
 /// What the settings of data::pack() mean.
-const std::vector<std::pair<std::string, std::string>>& pack_flags() {
-  static const std::vector<std::pair<std::string, std::string>> flags{
-      {"mode", "raw (pixels), jpg, smart or proportion; by default jpg where the first image is a JPEG, else raw"},
+const std::map<std::string, std::string>& meanings() {
+  static const std::map<std::string, std::string> all{
+      {"mode", "raw (pixels), jpg, smart or proportion; by default jpg where the images are JPEGs, raw where none is"},
       {"quality", "Of the JPEGs that are made, 1 to 100; 90"},
       {"chroma", "Of the JPEGs that are made: 4:2:0 or 4:4:4"},
       {"recompress", "true: makes every JPEG anew; else those are kept that need no change"},
@@ -63,47 +63,64 @@ const std::vector<std::pair<std::string, std::string>>& pack_flags() {
       {"threads", "That decode and encode; all"},
       {"on_damaged", "error, or skip: warns of damaged images and leaves them out"},
       {"progress", "false: says nothing on the way"}};
-  return flags;
+  return all;
 }
 
-std::string hyphens(std::string name) {
+std::string flag_of(std::string name) {
   std::replace(name.begin(), name.end(), '_', '-');
   return "--" + name;
 }
 
-data::PackOptions pack_options(const PackArguments& arguments, const data::AnyDataset& images) {
+/// jpg where all images that are looked at are JPEGs, raw where none is.
+std::string usual_mode(const data::AnyDataset& images) {
+  constexpr std::int64_t most = 1000;  // spread evenly
+  const std::int64_t some = std::min(most, images.size());
   std::vector<std::byte> storage;
-  const bool has_jpegs = images.read(0, storage).format == jessl::ImageFormat::jpg;
-  Json settings{{"mode", has_jpegs ? "jpg" : "raw"}};
+  std::int64_t jpegs = 0;
+  for (std::int64_t k = 0; k < some; ++k)
+    jpegs += images.read(k * images.size() / some, storage).format == jessl::ImageFormat::jpg ? 1 : 0;
+  JESSL_CHECK(jpegs == 0 || jpegs == some, ConfigError, "--mode is not given, and ", jpegs, " of ", some,
+              " images are JPEGs; say --mode jpg, which compresses the others (--quality), or --mode raw, which stores "
+              "all as pixels");
+  return jpegs > 0 ? "jpg" : "raw";
+}
+
+data::PackOptions pack_options(const PackArguments& arguments, const data::AnyDataset& images) {
+  Json settings = Json::object();
   for (const auto& [name, text] : arguments.options) {
     const Json parsed = Json::parse(text, nullptr, /*allow_exceptions=*/false);
     settings[name] = parsed.is_discarded() ? Json(text) : parsed;
+    try {
+      (void)jessl::from_json<data::PackOptions>({{name, settings[name]}}, "pack");
+    } catch (const ConfigError& error) {
+      jessl::fail<ConfigError>(error.what(), " (", flag_of(name), ')');
+    }
   }
+  if (!settings.contains("mode")) settings["mode"] = usual_mode(images);
   return jessl::from_json<data::PackOptions>(settings, "pack");
 }
 
+/// Nothing that stands there is replaced: it may be what is packed.
+void require_new(const std::string& file) {
+  std::error_code ignored;
+  JESSL_CHECK(!fs::exists(fs::symlink_status(file, ignored)), ConfigError, "--out: ", file,
+              " exists already; choose another name, or remove it");
+}
+
+void make_folder_of(const std::string& file) {
+  const fs::path folder = fs::path(file).parent_path();
+  if (!folder.empty()) jessl::io::make_folder(folder);
+}
+
 void pack_beton(const PackArguments& arguments, const data::AnyDataset& images) {
+  require_new(arguments.out);
   const data::PackOptions options = pack_options(arguments, images);
+  make_folder_of(arguments.out);
   const data::PackReport report = data::pack(images, arguments.out, options);
   std::cout << arguments.out << ": " << report.samples << " images, " << report.bytes << " bytes: " << report.raw
             << " as pixels, " << report.kept << " JPEGs as they were, " << report.made << " JPEGs made";
   if (report.skipped > 0) std::cout << "; " << report.skipped << " damaged images were left out";
   std::cout << '\n';
-}
-
-/// The bytes of a PNG file.
-std::vector<std::byte> png_of(const jessl::ImageView& pixels, const std::string& what) {
-  png_image image{};
-  image.version = PNG_IMAGE_VERSION;
-  image.width = static_cast<png_uint_32>(pixels.width);
-  image.height = static_cast<png_uint_32>(pixels.height);
-  image.format = pixels.channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
-  std::vector<std::byte> bytes(PNG_IMAGE_PNG_SIZE_MAX(image));
-  png_alloc_size_t size = bytes.size();
-  const bool written = png_image_write_to_memory(&image, bytes.data(), &size, 0, pixels.pixels.data(), 0, nullptr) != 0;
-  JESSL_CHECK(written, jessl::DataError, what, " can't be written as PNG: ", image.message);
-  bytes.resize(size);
-  return bytes;
 }
 
 /// A member of a tar file: POSIX's header, then the bytes, filled up to whole blocks.
@@ -119,10 +136,11 @@ void add_member(jessl::AtomicFile& tar, const std::string& name, std::span<const
     put(offset, text.data());
   };
   put(layout::tar_name.offset, name);
-  octal(100, 7, 0644);                 // mode
-  octal(108, 7, 0), octal(116, 7, 0);  // owner and group
+  octal(layout::tar_mode.offset, 7, 0644);
+  octal(layout::tar_owner.offset, 7, 0);
+  octal(layout::tar_group.offset, 7, 0);
   octal(layout::tar_size.offset, 11, bytes.size());
-  octal(136, 11, 0);  // time: the same images give the same file
+  octal(layout::tar_time.offset, 11, 0);  // the same images give the same file
   header[layout::tar_type] = layout::tar_type_of::file;
   put(layout::tar_magic.offset, std::string_view("ustar\0"
                                                  "00",
@@ -138,36 +156,59 @@ void add_member(jessl::AtomicFile& tar, const std::string& name, std::span<const
   tar.write(std::span(zeros).first((layout::tar_block - bytes.size() % layout::tar_block) % layout::tar_block));
 }
 
-/// Images as they are stored, those that are no files as PNG, each with its class: key.jpg and key.cls.
-void pack_tar(const PackArguments& arguments, const data::AnyDataset& images) {
+/// The files of the shards.
+std::vector<std::string> tar_files(const PackArguments& arguments, const data::AnyDataset& images) {
   for (const auto& [name, text] : arguments.options)
-    jessl::fail<ConfigError>(hyphens(name), " is for .beton files; tar shards hold the images as they are stored");
+    jessl::fail<ConfigError>(flag_of(name), " is for .beton files; tar shards hold the images as they are stored");
   const std::vector<std::string> files = data::detail::BracePattern::expand(arguments.out, "--out");
+  JESSL_CHECK(static_cast<std::int64_t>(files.size()) <= images.size(), ConfigError, "--out is ", arguments.out, ", ",
+              files.size(), " files for ", images.size(), " images; take fewer");
+  JESSL_CHECK(std::set<std::string>(files.begin(), files.end()).size() == files.size(), ConfigError, "--out is ",
+              arguments.out, ", which names a file twice; take other numbers");
+  for (const std::string& file : files) require_new(file);
+  return files;
+}
+
+/// Image i as key.jpg or key.png, as it is stored, pixels as PNG; and its class as key.cls.
+void add_image(jessl::AtomicFile& tar, const data::AnyDataset& images, std::int64_t i,
+               std::vector<std::byte>& storage) {
+  std::array<char, 24> number{};
+  std::snprintf(number.data(), number.size(), "%09lld", static_cast<long long>(i));
+  const std::string key = number.data();
+  const jessl::EncodedImage image = images.read(i, storage);
+  if (image.format == jessl::ImageFormat::raw) {
+    jessl::Image decoded;
+    const std::string png = jessl::io::png_bytes(data::decode(image, images.channels(), decoded));
+    add_member(tar, key + ".png", std::as_bytes(std::span(png)));
+  } else {
+    add_member(tar, key + (image.format == jessl::ImageFormat::jpg ? ".jpg" : ".png"), image.bytes);
+  }
+  if (images.classes() == 0) return;
+  const std::string label = std::to_string(images.label(i));
+  add_member(tar, key + ".cls", std::as_bytes(std::span(label)));
+}
+
+void pack_tar(const PackArguments& arguments, const data::AnyDataset& images) {
+  const std::vector<std::string> files = tar_files(arguments, images);
   const auto shards = static_cast<std::int64_t>(files.size());
-  JESSL_CHECK(shards <= images.size(), ConfigError, "--out is ", arguments.out, ", ", shards, " files for ",
-              images.size(), " images; take fewer");
   std::vector<std::byte> storage;
-  jessl::Image decoded;
-  for (std::int64_t shard = 0; shard < shards; ++shard) {
-    jessl::AtomicFile tar(files[static_cast<std::size_t>(shard)], "jessl pack");
-    for (std::int64_t i = shard * images.size() / shards; i < (shard + 1) * images.size() / shards; ++i) {
-      const jessl::EncodedImage image = images.read(i, storage);
-      std::array<char, 24> key{};
-      std::snprintf(key.data(), key.size(), "%09lld", static_cast<long long>(i));
-      if (image.format == jessl::ImageFormat::raw) {
-        const jessl::ImageView pixels = data::decode(image, images.channels(), decoded);
-        add_member(tar, std::string(key.data()) + ".png", png_of(pixels, images.describe(i)));
-      } else {
-        add_member(tar, std::string(key.data()) + (image.format == jessl::ImageFormat::jpg ? ".jpg" : ".png"),
-                   image.bytes);
-      }
-      if (images.classes() == 0) continue;
-      const std::string label = std::to_string(images.label(i));
-      add_member(tar, std::string(key.data()) + ".cls", std::as_bytes(std::span(label)));
+  std::vector<std::string> written;
+  try {
+    for (std::int64_t shard = 0; shard < shards; ++shard) {
+      const std::string& file = files[static_cast<std::size_t>(shard)];
+      make_folder_of(file);
+      jessl::AtomicFile tar(file, "jessl pack");
+      for (std::int64_t i = shard * images.size() / shards; i < (shard + 1) * images.size() / shards; ++i)
+        add_image(tar, images, i, storage);
+      const std::array<std::byte, 2 * data::detail::tar_block> end{};
+      tar.write(end);
+      tar.commit();
+      written.push_back(file);
     }
-    const std::array<std::byte, 2 * data::detail::tar_block> end{};
-    tar.write(end);
-    tar.commit();
+  } catch (...) {  // some shards are no data set
+    std::error_code ignored;
+    for (const std::string& file : written) fs::remove(file, ignored);
+    throw;
   }
   std::cout << arguments.out << ": " << images.size() << " images in " << shards
             << (shards == 1 ? " file\n" : " files\n");
@@ -177,14 +218,9 @@ void pack(const PackArguments& arguments) {
   const std::string ending = fs::path(arguments.out).extension().string();
   JESSL_CHECK(ending == ".beton" || ending == ".tar", ConfigError, "--out is ", arguments.out,
               ", expected a file that ends in .beton or .tar, or several as train-{000..015}.tar");
-  JESSL_CHECK(arguments.split == "train" || arguments.split == "test", ConfigError, "--split is ", arguments.split,
-              ", expected train or test");
   const Opened opened =
-      open_data("--data", arguments.data, arguments.kind,
-                arguments.split == "train" ? data::Split::train : data::Split::test, arguments.channels);
+      open_data("--data", arguments.data, arguments.kind, split_of(arguments.split), arguments.channels);
   std::cout << in_words(opened) << std::endl;
-  const fs::path folder = fs::path(arguments.out).parent_path();
-  if (!folder.empty()) jessl::io::make_folder(folder);
   if (ending == ".beton") return pack_beton(arguments, opened.images);
   pack_tar(arguments, opened.images);
 }
@@ -201,9 +237,10 @@ void add_pack(CLI::App& app) {
   command->add_option("--split", arguments->split, "train or test, of data sets that have both");
   command->add_option("--data-kind", arguments->kind, "How they are stored, as for pretrain");
   command->add_option("--channels", arguments->channels, "3: RGB, 1: grey");
-  for (const auto& [name, help] : pack_flags())
+  for (const std::string& name : jessl::option_names<data::PackOptions>())
     command->add_option_function<std::string>(
-        hyphens(name), [arguments, name = name](const std::string& text) { arguments->options[name] = text; }, help);
+        flag_of(name), [arguments, name](const std::string& text) { arguments->options[name] = text; },
+        meanings().at(name));
   command->footer(
       "Examples:\n"
       "  jessl pack --data photos --out photos.beton\n"

@@ -12,7 +12,6 @@
 #include <iostream>
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace cli {
 
@@ -42,15 +41,12 @@ void list_settings(const Json& settings) {
 }
 
 void pretrain(const CLI::App& command, const PretrainArguments& arguments) {
-  const std::vector<Given> given = arguments.flags.given(command);
   JESSL_CHECK(arguments.resume != "auto" || !arguments.out.empty(), ConfigError,
               "--resume is auto and there is no --out; name the folder of the run that is to go on");
   std::string config = arguments.config;
   if (config.empty() && arguments.resume == "auto" && fs::exists(fs::path(arguments.out) / "config.toml"))
     config = (fs::path(arguments.out) / "config.toml").string();
-  Resolved resolved;
-  try {
-    resolved = resolve_settings(config, given, flags_of(command));
+  with_settings(arguments.flags, command, config, [&](const Resolved& resolved) {
     if (arguments.help_all) return list_settings(resolved.settings);
     const std::string method = resolved.method->name;
     Training training =
@@ -62,9 +58,7 @@ void pretrain(const CLI::App& command, const PretrainArguments& arguments) {
     train(training);
     std::cout << "the run is in " << training.out.string() << "; next: jessl evaluate " << training.out.string()
               << " --train DATA --test DATA\n";
-  } catch (const ConfigError& error) {
-    jessl::fail<ConfigError>(in_flags(error.what(), given, resolved.settings));
-  }
+  });
 }
 
 }  // namespace

@@ -26,8 +26,9 @@ using jessl::data::AnyDataset;
 /// What watches a run and what it leaves.
 struct Watch {
   std::string resume{};                     // checkpoint to go on from; "": a new run
-  std::filesystem::path log{};              // metrics.jsonl
-  std::filesystem::path checkpoint{};       // the whole state of the run
+  bool progress = true;                     // a bar or lines
+  std::filesystem::path log{};              // metrics.jsonl; "": none
+  std::filesystem::path checkpoint{};       // the whole state of the run; "": none
   std::int64_t checkpoint_epochs = 1;       // between two checkpoints
   std::int64_t checkpoint_steps = 0;        // between two checkpoints; 0: none within an epoch
   bool online_probe = false;                // classifiers that learn beside the network
@@ -79,7 +80,7 @@ class Run {
   [[nodiscard]] virtual jessl::Embedding embed(const AnyDataset& data, const Json& settings) = 0;
   virtual void embed_to(const AnyDataset& data, const std::filesystem::path& file, const Json& settings) = 0;
 
-  /// Images a second that the loader alone makes views of, in about so many seconds.
+  /// Images a second that the loader alone makes the first epoch's views of, measured for about so many seconds.
   [[nodiscard]] virtual double loading_rate(const AnyDataset& data, std::int64_t workers, double seconds) const = 0;
 
   /// A row an image: the image, then its views.

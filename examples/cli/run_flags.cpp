@@ -3,7 +3,10 @@
 
 #include "run.hpp"
 
+#include <jessl/core/error.hpp>
+
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -41,6 +44,18 @@ std::vector<Given> RunFlags::given(const CLI::App& command) const {
   const std::vector<Given> dotted = dotted_flags(command.remaining(), flags_of(command));
   given.insert(given.end(), dotted.begin(), dotted.end());
   return given;
+}
+
+void with_settings(const RunFlags& flags, const CLI::App& command, const std::string& file,
+                   const std::function<void(const Resolved&)>& use) {
+  const std::vector<Given> given = flags.given(command);
+  Resolved resolved;
+  try {
+    resolved = resolve_settings(file, given, flags_of(command));
+    use(resolved);
+  } catch (const jessl::ConfigError& error) {
+    jessl::fail<jessl::ConfigError>(in_flags(error.what(), given, resolved.settings));
+  }
 }
 
 std::vector<std::string> flags_of(const CLI::App& command) {

@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,11 @@ class RunFlags {
   std::vector<std::string> texts_{};  // of run_flags(), in their order
   std::vector<CLI::Option*> options_{};
 };
+
+/// use(resolved settings) of the flags, the file that they change ("": none) and --table.name; what it complains of is told in
+/// the words of the command line.
+void with_settings(const RunFlags& flags, const CLI::App& command, const std::string& file,
+                   const std::function<void(const Resolved&)>& use);
 
 /// The names of a command's flags.
 [[nodiscard]] std::vector<std::string> flags_of(const CLI::App& command);

@@ -3,10 +3,8 @@
 #include "commands.hpp"
 #include "run.hpp"
 #include "run_flags.hpp"
-#include "settings.hpp"
 #include "training.hpp"
 
-#include <jessl/core/error.hpp>
 #include <jessl/io/json.hpp>
 #include <jessl/io/png.hpp>
 
@@ -15,14 +13,12 @@
 #include <iostream>
 #include <memory>
 #include <string>
-#include <vector>
 
 namespace cli {
 
 namespace {
 
 namespace fs = std::filesystem;
-using jessl::ConfigError;
 
 struct ViewsArguments {
   RunFlags flags{};
@@ -32,10 +28,7 @@ struct ViewsArguments {
 };
 
 void views(const CLI::App& command, const ViewsArguments& arguments) {
-  const std::vector<Given> given = arguments.flags.given(command);
-  Resolved resolved;
-  try {
-    resolved = resolve_settings(arguments.config, given, flags_of(command));
+  with_settings(arguments.flags, command, arguments.config, [&](const Resolved& resolved) {
     const Training training = prepare(resolved);
     Picture picture = arguments.picture;
     picture.seed = training.resolved.settings.at("fit").at("seed").get<std::uint64_t>();
@@ -46,9 +39,7 @@ void views(const CLI::App& command, const ViewsArguments& arguments) {
     std::cout << out.string() << ": a row an image, the image itself and the views that " << training.run.method
               << " makes of it, " << grid.width << " x " << grid.height << " pixels\n# " << in_words(training.train)
               << '\n';
-  } catch (const ConfigError& error) {
-    jessl::fail<ConfigError>(in_flags(error.what(), given, resolved.settings));
-  }
+  });
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 #include <jessl/optim/lars.hpp>
 #include <jessl/optim/sgd.hpp>
 #include <jessl/optim/warmup_cosine.hpp>
-#include <jessl/optim/warmup_steps.hpp>
+#include <jessl/optim/warmup_multi_step.hpp>
 
 namespace jessl::optim {
 

@@ -185,7 +185,7 @@ TEST_CASE("ResNet: describes itself by its settings", "[backbone][resnet]") {
   const auto net = jessl::backbone::resnet18({.stem = Stem::medium, .in_channels = 1, .width = 8});
   CHECK(jessl::to_json(net).dump() ==
         R"({"name":"ResNet","block":"basic","layers":[2,2,2,2],"width":8,"stem":"medium","in_channels":1,)"
-        R"("zero_init_residual":false,"groups":1,"group_width":64})");
+        R"("zero_init_residual":false,"groups":1,"width_per_group":64})");
 }
 
 TEST_CASE("ResNet: images with another number of channels, and settings out of range, are refused",
@@ -198,10 +198,11 @@ TEST_CASE("ResNet: images with another number of channels, and settings out of r
   CHECK_THROWS_WITH(jessl::backbone::resnet18({.width = 0}), "jessl::backbone::ResNet: width is 0, expected >= 1");
   CHECK_THROWS_WITH(jessl::backbone::resnet({.layers = {1, 0, 1, 1}}),
                     "jessl::backbone::ResNet: layers[1] is 0, expected >= 1");
-  CHECK_THROWS_WITH(jessl::backbone::resnet({.groups = 2}),
-                    "jessl::backbone::ResNet: groups is 2 and group_width is 64 with basic blocks, which have none of "
-                    "them, expected 1 and 64; take bottlenecks");
+  CHECK_THROWS_WITH(
+      jessl::backbone::resnet({.groups = 2}),
+      "jessl::backbone::ResNet: groups is 2 and width_per_group is 64 with basic blocks, which have none of "
+      "them, expected 1 and 64; take bottlenecks");
   CHECK_THROWS_WITH(jessl::backbone::resnext50_32x4d({.width = 8}),
-                    "jessl::backbone::ResNet: group_width is 4 and width is 8, which leave less than a channel for "
-                    "each group; take more of them");
+                    "jessl::backbone::ResNet: width_per_group is 4 and width is 8, which leave less than a channel for "
+                    "each group, expected a product of at least 64");
 }

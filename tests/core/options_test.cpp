@@ -206,6 +206,23 @@ TEST_CASE("options: settings can be visited, and changed, by name", "[core][opti
   CHECK(seen == "low high ");
 }
 
+TEST_CASE("options_from_arguments: a setting given twice and an argument that is none are refused, with what there is",
+          "[core][options]") {
+  using options_test::Crop;
+  const auto read = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "program");
+    std::vector<char*> pointers;
+    for (std::string& argument : arguments) pointers.push_back(argument.data());
+    return jessl::options_from_arguments<Crop>(static_cast<int>(pointers.size()), pointers.data());
+  };
+  CHECK(read({"low=0.25"}).low == 0.25);
+  CHECK_THROWS_WITH(read({"low=0.25", "low=\xe9"}),
+                    "\"low\" is given twice, as low=0.25 and as low=\xe9; leave one away");
+  CHECK_THROWS_WITH(
+      read({"--help"}),
+      "argument \"--help\" is not of the form name=value; settings and their defaults: " + jessl::describe(Crop{}));
+}
+
 TEST_CASE("options: the number of edits between two words", "[core][options]") {
   using jessl::detail::edit_distance;
   CHECK(edit_distance("kitten", "sitting") == 3);

@@ -7,6 +7,7 @@ Usage: cli_test.py <the program> <program that makes photos> <folder to work in>
 """
 import json
 import pathlib
+import re
 import shutil
 import struct
 import subprocess
@@ -145,6 +146,25 @@ with tarfile.open(work / "packed/plain.tar") as tar:
     members = {member.name: tar.extractfile(member).read() for member in tar}
 expect(f"the tar file holds {sorted(members)[:4]} ...", sorted(members) == sorted(f"{i:09}.{end}" for i in range(48) for end in ("jpg", "cls")))
 expect("the tar file holds other bytes than the folder", [members[f"{i:09}.jpg"] for i in range(48)] == [path.read_bytes() for path in files])
+# A folder of both kinds of files asks which way; what is there already is not replaced, not even by itself.
+shutil.copytree(work / "photos", work / "mixed")
+pixel = next((work / "mixed").iterdir()) / "pixel.png"
+pixel.write_bytes(bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010800000000"  # one grey pixel
+                                "3a7e9b550000000a49444154789c63a8070000810080d394534a0000000049454e44ae426082"))
+refused(2, "48 of 49 images are JPEGs; say --mode jpg", "pack", "--data", "mixed", "--out", "mixed.beton")
+prints("48 JPEGs as they were, 1 JPEGs made", "pack", "--data", "mixed", "--out", "mixed.beton", "--mode", "jpg", "--progress", "false")
+before = (work / "mixed.beton").read_bytes()
+refused(2, "mixed.beton exists already; choose another name", "pack", "--data", "mixed.beton", "--out", "mixed.beton", "--max-resolution", "8")
+expect("a refused pack changed the file", (work / "mixed.beton").read_bytes() == before)
+refused(2, "packed/photos-1.tar exists already", "pack", "--data", "photos", "--out", "packed/photos-{1..3}.tar")
+refused(2, "which names a file twice", "pack", "--data", "photos", "--out", "twice-{1,1}.tar")
+(pixel.parent / "zero.jpg").write_bytes(b"no picture")
+pixel.unlink()
+refused(1, "zero.jpg", "pack", "--data", "mixed", "--out", "none/half.beton", "--progress", "false")
+expect("half a file was left", list((work / "none").iterdir()) == [])
+refused(2, 'pack.mode: unknown name "jgp"; did you mean "jpg"? Known: raw, jpg, smart, proportion (--mode)', "pack", "--data", "photos",
+        "--out", "nowhere/a.beton", "--mode", "jgp")
+expect("a refused pack made a folder", not (work / "nowhere").exists())
 refused(2, "--quality is for .beton files", "pack", "--data", "photos", "--out", "a.tar", "--quality", "50")
 refused(2, "quality is 101, expected 1 to 100", "pack", "--data", "photos", "--out", "a.beton", "--quality", "101")
 refused(2, "ends in .beton or .tar", "pack", "--data", "photos", "--out", "a.zip")
@@ -154,7 +174,23 @@ refused(2, "60 files for 48 images; take fewer", "pack", "--data", "photos", "--
 output = prints("SimCLR on 48 images", "bench-data", "--config", "again/config.toml", "--seconds", "0.05", "--steps", "3")
 rates = [float(line.split(" 1 thread ")[1].split()[0]) for line in output.splitlines() if " 1 thread " in line]
 expect(f"rates of {rates}", len(rates) == 3 and min(rates) > 0)
-expect(f"no advice in\n{output}", "The network is what takes the time" in output or "The data path is worth work" in output)
+share = float(re.search(r"the run .* ([\d.]+) % of it on the loader", output)[1])
+advice = "The data path is worth work" if share > 10 else "The network is what takes the time"
+expect(f"{share} % and no '{advice}' in\n{output}", advice in output)
+prints("SimCLR on 49 images", "bench-data", "--config", "again/config.toml", "--data", "mixed", "--seconds", "0.02", "--steps", "3")
+refused(2, "--seconds is 0, expected more than 0", "bench-data", "--data", "photos", "--seconds", "0")
+refused(2, "--steps is 0, expected at least 1", "bench-data", "--data", "photos", "--steps", "0")
+refused(2, "the run has only 2 steps, expected at least 3; take more --epochs", "bench-data", "--config", "again/config.toml",
+        "--seconds", "0.02", "--batch-size", "24", "--epochs", "1")
+
+# Milestones of the learning rate, by flag and through config.toml.
+COURSE = ["--fit.warmup_epochs", "0", "--fit.lr_milestones", "[1]", "--fit.lr_gamma", "0.5", "--fit.weight_decay_end", "0.1",
+          "--fit.max_gradient_norm", "0.5"]
+succeeds("pretrain", "--config", "again/config.toml", *COURSE, "--out", "course")
+rates = [json.loads(line)["learning_rate"] for line in (work / "course/metrics.jsonl").read_text().splitlines() if "learning_rate" in line]
+expect(f"the learning rates are {rates}", len(rates) == 6 and rates[3:] == [rates[0] / 2] * 3)
+succeeds("pretrain", "--config", "course/config.toml", "--out", "course_again")
+expect("config.toml loses the course", losses("course_again") == losses("course"))
 
 # The page about the run has its settings among the settings alone.
 succeeds("report", "again", "--out", "again.html")

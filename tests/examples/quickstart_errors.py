@@ -99,7 +99,7 @@ refused("batch above the data", r"batch_size is 1000, but the data set has only 
 refused("too few images", r"images is 8, expected at least 200", good, "images=8")
 refused("no test images", r"test_images is 0, expected at least 1", good, "test_images=0")
 refused("an unknown setting", r'unknown name "epoch"; did you mean "epochs"', good, "epoch=3")
-refused("a setting twice", r'"epochs" is given twice, as 2 and as epochs=1; leave one away', good, "epochs=2", "epochs=1")
+refused("a setting twice", r'"epochs" is given twice, as epochs=2 and as epochs=1; leave one away', good, "epochs=2", "epochs=1")
 refused("a wish for help", r'argument "--help" is not of the form name=value; settings and their defaults: .*batch_size = 128', good, "--help")
 refused("no number", r'epochs is "many", expected a whole number', good, "epochs=many")
 

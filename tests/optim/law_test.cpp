@@ -119,6 +119,26 @@ TEST_CASE("every optimizer leaves biases and norms undecayed, and all of a param
   });
 }
 
+TEST_CASE("every optimizer decays by the weight decay that it is told last, and keeps its settings", "[optim][law]") {
+  for_each_optimizer([]<class O>(O rule) {
+    rule.weight_decay = 0.0;
+    SmallNet told, made;
+    auto one = rule.attach(told);
+    one.set_weight_decay(0.5);
+    CHECK(one.weight_decay() == 0.5);
+    CHECK(one.settings().weight_decay == 0.0);
+    rule.weight_decay = 0.5;
+    auto other = rule.attach(made);
+    train(told, one, 0, 2);
+    train(made, other, 0, 2);
+    CHECK(distance(told, made) == 0);
+    const std::string who = "jessl::optim::" + std::string(O::name);
+    CHECK_THROWS_WITH(one.set_weight_decay(-1),
+                      who + ".set_weight_decay: the weight decay is -1, expected a finite number >= 0");
+    CHECK_THROWS_AS(one.set_weight_decay(NAN), jessl::ConfigError);
+  });
+}
+
 TEST_CASE("every optimizer gives the same in channels-last layout, also when the weights are re-laid after attach",
           "[optim][law]") {
   for_each_optimizer([](const auto& rule) {

@@ -64,6 +64,22 @@ struct DiskFullAfter {
   [[nodiscard]] State start(const train::Run&) const { return {step}; }
 };
 
+/// Lets the disk be full from after one step until after another.
+struct DiskFullBetween {
+  std::int64_t first = 0;
+  std::int64_t last = 0;
+  struct State {
+    std::int64_t first;
+    std::int64_t last;
+    std::shared_ptr<jessl::test::FileSizeLimit> limit{};
+    void after_step(const train::StepRecord& record) {
+      if (record.step == first) limit = std::make_shared<jessl::test::FileSizeLimit>(1024);
+      if (record.step == last) limit.reset();
+    }
+  };
+  [[nodiscard]] State start(const train::Run&) const { return {first, last}; }
+};
+
 /// Takes down how large a checkpoint is at least.
 struct LeastBytes {
   std::int64_t* bytes = nullptr;
@@ -366,6 +382,25 @@ TEST_CASE(
   CHECK(io::Checkpoint::load(folder / "checkpoint.pt").record["configuration"]["run"]["seed"] == 5);
   CHECK_FALSE(std::filesystem::exists(folder / "checkpoint.pt.previous"));
   CHECK_FALSE(log.contains("is now"));
+}
+
+TEST_CASE(
+    "CheckpointEvery: where its first checkpoint fails and a later one is written, it tells once of the earlier run's",
+    "[train][callbacks]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  const train::CheckpointEvery checkpoint{folder / "checkpoint.pt"};
+  fixtures::small_trainer().fit(fixtures::stripes(), fixtures::small_run(), checkpoint);
+  FitOptions options = fixtures::small_run();
+  options.seed = 9;
+  fixtures::small_trainer().fit(fixtures::stripes(), options, checkpoint, DiskFullBetween{3, 6});
+  CHECK(log.contains("no checkpoint at step 4, training goes on"));
+  CHECK(std::count_if(log.messages.begin(), log.messages.end(), [](const auto& message) {
+          return message.find("the checkpoint of an earlier run is now") != std::string::npos;
+        }) == 1);
+  CHECK(io::Checkpoint::load(folder / "checkpoint.pt").record["configuration"]["run"]["seed"] == 9);
+  CHECK(io::Checkpoint::load(folder / "checkpoint.pt.previous").record["configuration"]["run"]["seed"] == 5);
+  CHECK_FALSE(std::filesystem::exists(folder / "checkpoint.pt.previous-2"));
 }
 
 TEST_CASE("CheckpointEvery: a disk without room for the weights is known before the first step", "[train][callbacks]") {

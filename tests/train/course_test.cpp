@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <numbers>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -80,11 +81,11 @@ double norm_of_gradients(const auto& trainer) {
 
 }  // namespace
 
-TEST_CASE("Trainer: the learning rate falls at the epochs of lr_drops", "[train][course]") {
+TEST_CASE("Trainer: the learning rate falls at the epochs of lr_milestones", "[train][course]") {
   const fixtures::CapturedLog log;
   std::vector<Told::Step> steps;
   FitOptions options = run_of_sixteen();
-  options.lr_drops = {2, 3};
+  options.lr_milestones = {2, 3};
   trainer_with(Told{&steps}).fit(fixtures::stripes(), options, CallbackArchetype{});
   const std::vector<double> expected{0.05, 0.1,  0.1,  0.1,  0.1,   0.1,   0.1,   0.1,
                                      0.01, 0.01, 0.01, 0.01, 0.001, 0.001, 0.001, 0.001};
@@ -99,10 +100,12 @@ TEST_CASE("Trainer: the weight decay goes by half a cosine to weight_decay_end, 
   FitOptions options = run_of_sixteen();
   auto trainer = trainer_with(Told{&steps});
   trainer.fit(fixtures::stripes(), options, CallbackArchetype{});
+  REQUIRE(steps.size() == 16);
   for (const Told::Step& step : steps) CHECK(step.weight_decay == 0.04);
   steps.clear();
   options.weight_decay_end = 0.4;
   trainer.fit(fixtures::stripes(), options, CallbackArchetype{});
+  REQUIRE(steps.size() == 16);
   for (std::size_t i = 0; i < steps.size(); ++i)
     CHECK(steps[i].weight_decay ==
           Approx(0.4 - 0.36 * 0.5 * (1 + std::cos(std::numbers::pi * static_cast<double>(i) / 15.0))));
@@ -116,7 +119,7 @@ TEST_CASE("Trainer: a resumed run keeps the course of learning rate and weight d
   const fixtures::TemporaryFolder folder;
   std::vector<Told::Step> steps;
   FitOptions options = run_of_sixteen();
-  options.lr_drops = {2};
+  options.lr_milestones = {2};
   options.weight_decay_end = 0.4;
   options.max_gradient_norm = 0.5;
   const auto data = fixtures::stripes();
@@ -127,6 +130,14 @@ TEST_CASE("Trainer: a resumed run keeps the course of learning rate and weight d
   options.resume = checkpoint.path;
   trainer_with(Told{&steps}).fit(data, options, metrics, checkpoint);
   CHECK(fixtures::losses(metrics.path) == fixtures::losses(folder / "whole.jsonl"));
+  options.resume.clear();
+  options.max_gradient_norm = 0.0;
+  trainer_with(Told{&steps}).fit(data, options, train::JSONLines{folder / "free.jsonl"});
+  const std::vector<std::string> limited = fixtures::losses(folder / "whole.jsonl");
+  const std::vector<std::string> free = fixtures::losses(folder / "free.jsonl");
+  CHECK(limited.front() == free.front());  // nothing was limited before the first
+  CHECK(limited != free);
+  options.resume = checkpoint.path;
   options.max_gradient_norm = 0.25;
   CHECK_THROWS_WITH(trainer_with(Told{&steps}).fit(data, options, metrics, checkpoint),
                     Contains("/run/max_gradient_norm is 0.5 there and 0.25 here"));
@@ -158,16 +169,19 @@ TEST_CASE("Trainer: a course that can't be is refused before the run", "[train][
   };
   refused(
       [](FitOptions& o) {
-        o.lr_drops = {2, 2};
+        o.lr_milestones = {2, 2};
       },
-      "lr_drops is [2.0,2.0], expected epochs between 0 and 4, each later");
-  refused([](FitOptions& o) { o.lr_drops = {4}; }, "lr_drops is [4.0]");
-  refused([](FitOptions& o) { o.lr_drops = {1, std::nan("")}; }, "lr_drops is");
-  refused([](FitOptions& o) { o.lr_drop_ratio = 0; }, "lr_drop_ratio is 0, expected more than 0 and at most 1");
+      "lr_milestones is [2.0,2.0], expected epochs between warmup_epochs = 0.5 and epochs = 4, each later");
+  refused([](FitOptions& o) { o.lr_milestones = {4}; }, "lr_milestones is [4.0]");
+  refused([](FitOptions& o) { o.lr_milestones = {0.5}; }, "expected epochs between warmup_epochs = 0.5 and epochs = 4");
+  refused([](FitOptions& o) { o.lr_milestones = {1, std::nan("")}; }, "lr_milestones is");
+  refused([](FitOptions& o) { o.lr_gamma = 0; }, "lr_gamma is 0, expected more than 0 and at most 1");
   refused([](FitOptions& o) { o.weight_decay_end = -1; }, "weight_decay_end is -1, expected a finite number >= 0");
   refused([](FitOptions& o) { o.max_gradient_norm = -1; }, "max_gradient_norm is -1, expected a finite number >= 0");
   FitOptions options = run_of_sixteen();
   options.weight_decay_end = 0.4;
   CHECK_THROWS_WITH(trainer_with(OptimizerArchetype{}).check(data, options),
                     Contains("the optimizer has no weight_decay that a run can change"));
+  CHECK_THROWS_WITH(trainer_with(Told{&steps}).step(two_views(), {.max_gradient_norm = -1}),
+                    "jessl::Trainer::step: max_gradient_norm is -1, expected a finite number >= 0, 0 being none");
 }

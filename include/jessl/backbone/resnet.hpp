@@ -65,8 +65,8 @@ struct ResNetLayout {
   Stem stem = Stem::large;          ///< by the size of the images
   std::int64_t in_channels = 3;     ///< of the images, >= 1
   bool zero_init_residual = false;  ///< start each block as the identity: the last norm's scale is 0
-  std::int64_t groups = 1;          ///< of a bottleneck's 3x3 convolution, >= 1, a divisor of its channels
-  std::int64_t group_width =
+  std::int64_t groups = 1;          ///< of a bottleneck's 3x3 convolution, >= 1
+  std::int64_t width_per_group =
       64;  ///< channels of each group in the first stage, for a width of 64; of bottlenecks, >= 1
 };
 
@@ -223,7 +223,7 @@ struct jessl::EnumNames<jessl::backbone::Block> {
 
 JESSL_OPTIONS(jessl::backbone::ResNetOptions, stem, in_channels, width, zero_init_residual);
 JESSL_OPTIONS(jessl::backbone::ResNetLayout, block, layers, width, stem, in_channels, zero_init_residual, groups,
-              group_width);
+              width_per_group);
 
 #if JESSL_DEFINITIONS
 
@@ -294,13 +294,14 @@ JESSL_INLINE ResNetImpl::ResNetImpl(const ResNetLayout& layout)
   for (std::size_t stage = 0; stage < options.layers.size(); ++stage)
     check(concat("layers[", stage, ']'), options.layers[stage]);
   check("groups", options.groups);
-  check("group_width", options.group_width);
-  JESSL_CHECK(options.block == Block::bottleneck || (options.groups == 1 && options.group_width == 64), ConfigError,
-              "jessl::backbone::ResNet: groups is ", options.groups, " and group_width is ", options.group_width,
+  check("width_per_group", options.width_per_group);
+  JESSL_CHECK(options.block == Block::bottleneck || (options.groups == 1 && options.width_per_group == 64), ConfigError,
+              "jessl::backbone::ResNet: groups is ", options.groups, " and width_per_group is ",
+              options.width_per_group,
               " with basic blocks, which have none of them, expected 1 and 64; take bottlenecks");
   JESSL_CHECK(options.block == Block::basic || inner(0) >= options.groups, ConfigError,
-              "jessl::backbone::ResNet: group_width is ", options.group_width, " and width is ", options.width,
-              ", which leave less than a channel for each group; take more of them");
+              "jessl::backbone::ResNet: width_per_group is ", options.width_per_group, " and width is ", options.width,
+              ", which leave less than a channel for each group, expected a product of at least 64");
   reset();
 }
 
@@ -372,7 +373,7 @@ JESSL_INLINE torch::Tensor ResNetImpl::stem(const torch::Tensor& images) {
 JESSL_INLINE torch::Tensor ResNetImpl::pooled(const torch::Tensor& x) { return x.mean({2, 3}); }
 
 JESSL_INLINE std::int64_t ResNetImpl::inner(std::size_t stage) const {
-  return (options.width << stage) * options.group_width / 64 * options.groups;
+  return (options.width << stage) * options.width_per_group / 64 * options.groups;
 }
 
 JESSL_INLINE void ResNetImpl::check(const std::string& setting, std::int64_t value) {
@@ -417,14 +418,14 @@ JESSL_INLINE ResNet resnet152(const ResNetOptions& options) {
 
 JESSL_INLINE ResNet wide_resnet50_2(const ResNetOptions& options) {
   ResNetLayout layout = detail::layout_of(Block::bottleneck, {3, 4, 6, 3}, options);
-  layout.group_width = 128;
+  layout.width_per_group = 128;
   return resnet(layout);
 }
 
 JESSL_INLINE ResNet resnext50_32x4d(const ResNetOptions& options) {
   ResNetLayout layout = detail::layout_of(Block::bottleneck, {3, 4, 6, 3}, options);
   layout.groups = 32;
-  layout.group_width = 4;
+  layout.width_per_group = 4;
   return resnet(layout);
 }
 

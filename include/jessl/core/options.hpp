@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -317,14 +318,16 @@ template <class T>
 template <Options T>
 [[nodiscard]] T options_from_arguments(int argc, char** argv) {
   Json given = Json::object();
+  std::map<std::string, std::string> arguments;  // by name
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
     const std::size_t equals = argument.find('=');
     JESSL_CHECK(equals != std::string::npos, ConfigError, "argument \"", argument,
                 "\" is not of the form name=value; settings and their defaults: ", describe(T{}));
     const std::string name = argument.substr(0, equals);
-    JESSL_CHECK(!given.contains(name), ConfigError, "\"", name, "\" is given twice, as ", given[name].dump(),
-                " and as ", argument, "; leave one away");
+    const auto [before, is_new] = arguments.emplace(name, argument);
+    JESSL_CHECK(is_new, ConfigError, "\"", name, "\" is given twice, as ", before->second, " and as ", argument,
+                "; leave one away");
     const std::string value = argument.substr(equals + 1);
     const Json parsed = Json::parse(value, nullptr, /*allow_exceptions=*/false);
     given[name] = parsed.is_discarded() || detail::is_text_option<T>(name) ? Json(value) : parsed;

@@ -46,6 +46,12 @@ struct Batch {
 
 namespace detail {
 
+/// A rule whose weight decay may change between two steps.
+template <class Rule>
+concept Decaying = requires(Rule& rule, double weight_decay) {
+  rule.weight_decay = weight_decay;
+};
+
 /// Whether the elements of the two tensors lie in memory in the same order, as the fused operations assume.
 [[nodiscard]] bool same_layout(const torch::Tensor& a, const torch::Tensor& b);
 
@@ -87,10 +93,9 @@ class Attached {
   [[nodiscard]] double lr() const { return lr_; }
 
   /// The weight decay of the next step, of a rule with such a setting.
-  void set_weight_decay(double weight_decay) requires requires(Rule& rule) { rule.weight_decay; };
+  void set_weight_decay(double weight_decay) requires detail::Decaying<Rule>;
 
-  [[nodiscard]] double weight_decay() const requires requires(const Rule& rule) { rule.weight_decay; }
-  { return rule_.weight_decay; }
+  [[nodiscard]] double weight_decay() const requires detail::Decaying<Rule> { return weight_decay_; }
 
   /// "step" and "<slot>/<parameter>"; the tensors are copies, on the parameters' device.
   [[nodiscard]] StateDict state_dict() const;
@@ -98,7 +103,7 @@ class Attached {
   /// Restores what state_dict() gave. Nothing is changed when it throws.
   void load_state_dict(const StateDict& state);
 
-  /// The settings it was made with, and the weight decay of the next step.
+  /// The settings it was made with.
   [[nodiscard]] const Rule& settings() const { return rule_; }
 
  private:
@@ -124,12 +129,14 @@ class Attached {
 
   Rule rule_;
   double lr_;
+  double weight_decay_ = 0.0;  // of a rule that has one
   std::int64_t steps_ = 0;
   std::vector<Entry> entries_;
 };
 
 template <class Rule>
 Attached<Rule>::Attached(Rule rule, const NamedParameters& parameters) : rule_(std::move(rule)), lr_(rule_.lr) {
+  if constexpr (detail::Decaying<Rule>) weight_decay_ = rule_.weight_decay;
   JESSL_CHECK(!parameters.empty(), ConfigError, who(), ".attach: there are no parameters to optimize");
   std::set<std::string> names;
   for (const auto& [name, parameter] : parameters) {
@@ -143,7 +150,9 @@ Attached<Rule>::Attached(Rule rule, const NamedParameters& parameters) : rule_(s
 template <class Rule>
 void Attached<Rule>::step() {
   const torch::NoGradGuard no_grad;
-  for (const Batch& batch : batches()) rule_.update(batch, lr_);
+  Rule rule = rule_;
+  if constexpr (detail::Decaying<Rule>) rule.weight_decay = weight_decay_;
+  for (const Batch& batch : batches()) rule.update(batch, lr_);
   ++steps_;
 }
 
@@ -160,13 +169,10 @@ void Attached<Rule>::set_lr(double lr) {
 }
 
 template <class Rule>
-void Attached<Rule>::set_weight_decay(double weight_decay) requires requires(Rule& rule) {
-  rule.weight_decay;
-}
-{
+void Attached<Rule>::set_weight_decay(double weight_decay) requires detail::Decaying<Rule> {
   JESSL_CHECK(std::isfinite(weight_decay) && weight_decay >= 0, ConfigError, who(),
               ".set_weight_decay: the weight decay is ", weight_decay, ", expected a finite number >= 0");
-  rule_.weight_decay = weight_decay;
+  weight_decay_ = weight_decay;
 }
 
 template <class Rule>

@@ -35,6 +35,8 @@ using StateOf = decltype(std::declval<const O&>().attach(std::declval<const Name
 /// `set_lr(x)`, `lr()`     the learning rate of the next step
 /// `state_dict()`          everything that a resumed run needs, by name
 /// `load_state_dict(s)`    the reverse; refuses what is absent, unknown or of another shape
+/// It may have, for runs that change it (FitOptions::weight_decay_end):
+/// `set_weight_decay(x)`, `weight_decay()`  the weight decay of the next step
 ///
 /// Errors     ConfigError or ShapeError from load_state_dict, naming the entry
 /// Source     none

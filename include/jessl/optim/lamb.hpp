@@ -33,8 +33,8 @@ namespace jessl::optim {
 /// Models     jessl::Optimizer (docs/optim/README.md)
 /// Source     You et al., Large Batch Optimization for Deep Learning: Training BERT in 76 minutes, ICLR 2020, arXiv 1904.00962,
 ///            algorithm 2
-/// Differs    the norm is not cut (phi is the identity), as in timm's Lamb; the gradients' joint norm is not limited before,
-///            which that one does by default; biases and norms' parameters skip decay and adaptation unless decay_norm_and_bias
+/// Differs    the norm is not cut (phi is the identity), as in timm's Lamb, which by default limits the gradients' joint norm
+///            before (FitOptions::max_gradient_norm does it here) and adapts nothing where weight_decay is 0; biases and norms' parameters skip decay and adaptation unless decay_norm_and_bias
 ///            is set
 struct LAMB {
   static constexpr std::string_view name = "LAMB";

@@ -20,7 +20,7 @@ namespace jessl::optim {
 /// What SimCLR, Barlow Twins, BYOL and VICReg train convolutional networks with, at batches of 256 and more.
 /// For parameters of two or more dimensions: g <- g + weight_decay p;  g <- g eta |p| / |g| (1 where a norm is 0).
 /// For all: v <- momentum v + g;  p <- p - lr v.
-/// With `clip`, g is rescaled by min(1, eta |p| / (|g| + weight_decay |p|) / lr) instead, g being the gradient before its decay.
+/// With `clip`, the decayed gradient is rescaled by min(1, eta |p| / (|g| + weight_decay |p|) / lr), |g| before the decay.
 ///
 /// Shapes     any
 /// Units      all settings are dimensionless

@@ -126,8 +126,13 @@ JESSL_INLINE void CheckpointEvery::State::save_first() {
   try {
     save_(path_);
   } catch (...) {
-    std::error_code ignored;  // the file is safe under either name, and what failed first is to be told
-    if (moved && !std::filesystem::exists(path_, ignored)) std::filesystem::rename(*moved, path_, ignored);
+    std::error_code failure;
+    const bool written = std::filesystem::exists(path_, failure);  // and its folder could not be flushed
+    if (!written && moved) std::filesystem::rename(*moved, path_, failure);
+    if (written || failure) {
+      is_of_another_run_ = false;
+      if (moved) warn("the checkpoint of an earlier run is now ", *moved);
+    }
     throw;
   }
   is_of_another_run_ = false;

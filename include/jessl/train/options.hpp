@@ -34,7 +34,7 @@ enum class Device : std::uint8_t {
 /// back.
 ///
 /// Shapes     none
-/// Units      warmup_epochs, lr_drops: epochs, fractions allowed; learning rates are the optimizer's
+/// Units      warmup_epochs, lr_milestones: epochs, fractions allowed; learning rates are the optimizer's
 /// Errors     see Trainer::check
 /// Models     jessl::Options
 /// Source     none
@@ -47,10 +47,11 @@ struct FitOptions {
   Precision precision = Precision::float32;  ///< of convolutions and matrix products
   bool scale_lr = true;                      ///< learning rate times batch_size / 256
   std::optional<double>
-      warmup_epochs{};             ///< linear rise of the learning rate; unset: a tenth of the epochs, at most 10
-  double end_ratio = 0.001;        ///< last learning rate over the highest, in [0, 1]; 1: constant after the warm-up
-  std::vector<double> lr_drops{};  ///< epochs at which the learning rate falls, instead of the cosine; none: the cosine
-  double lr_drop_ratio = 0.1;      ///< the learning rate after a drop over that before, in (0, 1]
+      warmup_epochs{};       ///< linear rise of the learning rate; unset: a tenth of the epochs, at most 10
+  double end_ratio = 0.001;  ///< last learning rate over the highest, in [0, 1]; 1: constant after the warm-up
+  std::vector<double>
+      lr_milestones{};  ///< epochs at which the learning rate falls, instead of the cosine and its end; none: the cosine
+  double lr_gamma = 0.1;  ///< the learning rate after a milestone over that before, in (0, 1]
   std::optional<double>
       weight_decay_end{};          ///< of the last step, by half a cosine from the optimizer's; unset: constant
   double max_gradient_norm = 0.0;  ///< of all gradients together: longer ones are shortened to it; 0: none are
@@ -87,6 +88,6 @@ struct jessl::EnumNames<jessl::Device> {
 };
 
 JESSL_OPTIONS(jessl::FitOptions, epochs, batch_size, micro_batch, seed, device, precision, scale_lr, warmup_epochs,
-              end_ratio, lr_drops, lr_drop_ratio, weight_decay_end, max_gradient_norm, threads, workers, decoding,
+              end_ratio, lr_milestones, lr_gamma, weight_decay_end, max_gradient_norm, threads, workers, decoding,
               on_corrupt, max_corrupt_share, resume, keep_freed_memory);
 JESSL_OPTIONS(jessl::EmbedOptions, batch_size, precision, threads, on_corrupt, max_corrupt_share, blocks);

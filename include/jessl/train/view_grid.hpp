@@ -2,6 +2,7 @@
 // A picture of what an augmentation does: a row an image, the image itself and its views.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -76,6 +77,11 @@ template <Dataset D, ViewMaker M, class Caption = NoCaption>
               ", expected 0 to ", last_epoch);
   const std::int64_t channels = data.channels();
   const ViewShape first = shape_in_epoch(maker, 0, channels, options.epoch);
+  constexpr std::int64_t longest =
+      16384;  // pixels of a picture's side: more is a slip of the keyboard, and no memory holds it
+  JESSL_CHECK(options.zoom <= longest / std::max(first.height, first.width), ConfigError, who, ": zoom is ",
+              options.zoom, " for views of ", first.height, " x ", first.width,
+              " pixels, expected pictures of at most ", longest);
   Draw unused({});
   const augment::Normalize::Params normalized = normalization(maker).sample(unused);
 

@@ -32,7 +32,11 @@ struct TarField {
 };
 
 inline constexpr TarField tar_name{0, 100};
+inline constexpr TarField tar_mode{100, 8};
+inline constexpr TarField tar_owner{108, 8};
+inline constexpr TarField tar_group{116, 8};
 inline constexpr TarField tar_size{124, 12};
+inline constexpr TarField tar_time{136, 12};
 inline constexpr TarField tar_checksum{148, 8};
 inline constexpr std::size_t tar_type = 156;
 inline constexpr TarField tar_magic{257, 8};  // with the version

@@ -10,7 +10,7 @@
 
 #include <jessl/core/detail/separate.hpp>
 #include <jessl/optim/warmup_cosine.hpp>
-#include <jessl/optim/warmup_steps.hpp>
+#include <jessl/optim/warmup_multi_step.hpp>
 #include <jessl/train/options.hpp>
 
 namespace jessl::train::detail {
@@ -35,7 +35,7 @@ class Course {
 
  private:
   optim::WarmupCosine cosine_;
-  std::optional<optim::WarmupSteps> steps_{};  // instead
+  std::optional<optim::WarmupMultiStep> steps_{};  // instead
   std::optional<double> first_weight_decay_;
   std::optional<double> last_weight_decay_;
 };
@@ -60,9 +60,9 @@ JESSL_INLINE Course::Course(const FitOptions& options, double highest_lr, std::o
              .warmup_steps = steps_of(warmup_epochs(options)),
              .total_steps = options.epochs * steps_per_epoch,
              .end_ratio = options.end_ratio};
-  if (options.lr_drops.empty()) return;
-  steps_ = {.base_lr = highest_lr, .warmup_steps = cosine_.warmup_steps, .drop_ratio = options.lr_drop_ratio};
-  for (const double epoch : options.lr_drops) steps_->drops.push_back(steps_of(epoch));
+  if (options.lr_milestones.empty()) return;
+  steps_ = {.base_lr = highest_lr, .warmup_steps = cosine_.warmup_steps, .gamma = options.lr_gamma};
+  for (const double epoch : options.lr_milestones) steps_->milestones.push_back(steps_of(epoch));
 }
 
 JESSL_INLINE double Course::lr(std::int64_t step) const { return steps_ ? steps_->at(step) : cosine_.at(step); }

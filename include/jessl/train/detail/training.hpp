@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <filesystem>
 #include <functional>
 #include <limits>
@@ -136,7 +137,8 @@ class Training {
   /// Puts back what a run sets for its steps, so that those of one's own after it are as those before it.
   class Afterwards {
    public:
-    explicit Afterwards(Training& training) : training_(training), precision_(training.precision_) {}
+    Afterwards(Training& training, bool changes_weight_decay)
+        : training_(training), precision_(training.precision_), changes_weight_decay_(changes_weight_decay) {}
     Afterwards(const Afterwards&) = delete;
     Afterwards& operator=(const Afterwards&) = delete;
     ~Afterwards();
@@ -144,6 +146,7 @@ class Training {
    private:
     Training& training_;
     Precision precision_;
+    bool changes_weight_decay_;
   };
 
   [[nodiscard]] Optimizers attached() const;
@@ -222,8 +225,8 @@ JESSL_INLINE Json run_settings(const FitOptions& options, Json order, std::int64
                 {"fingerprint", std::move(fingerprint)}};
   // What follows only where it is used: it changes a run, and a checkpoint without it is one of a run without.
   if (options.micro_batch > 0) settings["micro_batch"] = options.micro_batch;
-  if (!options.lr_drops.empty())
-    settings.update({{"lr_drops", options.lr_drops}, {"lr_drop_ratio", options.lr_drop_ratio}});
+  if (!options.lr_milestones.empty())
+    settings.update({{"lr_milestones", options.lr_milestones}, {"lr_gamma", options.lr_gamma}});
   if (options.weight_decay_end) settings["weight_decay_end"] = *options.weight_decay_end;
   if (options.max_gradient_norm > 0) settings["max_gradient_norm"] = options.max_gradient_norm;
   return settings;
@@ -273,18 +276,18 @@ JESSL_INLINE void Training::check(const FitOptions& options, std::int64_t images
           "weight_decay()); leave it unset");
   require(!options.weight_decay_end || (*options.weight_decay_end >= 0.0 && std::isfinite(*options.weight_decay_end)),
           "weight_decay_end is ", options.weight_decay_end.value_or(0.0), ", expected a finite number >= 0");
-  double earlier = 0.0;
-  for (const double drop : options.lr_drops) {
-    require(drop > earlier && drop < static_cast<double>(options.epochs), "lr_drops is ",
-            to_json(options.lr_drops).dump(), ", expected epochs between 0 and ", options.epochs,
-            ", each later than the one before");
-    earlier = drop;
-  }
-  require(options.lr_drop_ratio > 0.0 && options.lr_drop_ratio <= 1.0, "lr_drop_ratio is ", options.lr_drop_ratio,
+  require(options.lr_gamma > 0.0 && options.lr_gamma <= 1.0, "lr_gamma is ", options.lr_gamma,
           ", expected more than 0 and at most 1");
   const double warmup = warmup_epochs(options);
   require(warmup >= 0.0 && warmup <= static_cast<double>(options.epochs), "warmup_epochs is ", warmup,
           ", expected 0 to epochs = ", options.epochs, "; set fewer, or leave it unset");
+  double earlier = warmup;
+  for (const double milestone : options.lr_milestones) {
+    require(milestone > earlier && milestone < static_cast<double>(options.epochs), "lr_milestones is ",
+            to_json(options.lr_milestones).dump(), ", expected epochs between warmup_epochs = ", warmup,
+            " and epochs = ", options.epochs, ", each later than the one before");
+    earlier = milestone;
+  }
   (void)detail::resolve(options.device);
   require(start_weights_.keeps("backbone") || tells_loaded_weights_ || !options.resume.empty(),
           "the backbone came with weights that its initialise(0) does not give: perhaps loaded ones. Call "
@@ -312,6 +315,9 @@ JESSL_INLINE double Training::step(const std::vector<torch::Tensor>& views, cons
   check_views(views);
   JESSL_CHECK(options.micro_batch >= 0, ConfigError, "jessl::Trainer::step: micro_batch is ", options.micro_batch,
               ", expected 0 (the whole batch) or more");
+  JESSL_CHECK(options.max_gradient_norm >= 0 && std::isfinite(options.max_gradient_norm), ConfigError,
+              "jessl::Trainer::step: max_gradient_norm is ", options.max_gradient_norm,
+              ", expected a finite number >= 0, 0 being none");
   if (!optimizers_.all) {
     network_->to(network_->device());
     network_->start_teacher();
@@ -345,7 +351,7 @@ JESSL_INLINE double Training::step(const std::vector<torch::Tensor>& views, cons
 
 JESSL_INLINE FitResult Training::run(const FitOptions& options, const Checked& from, const Plan& chosen,
                                      const Source& source, const std::function<Hooks(const Run&)>& start) {
-  const Afterwards afterwards(*this);
+  const Afterwards afterwards(*this, options.weight_decay_end.has_value());
   const IntraOpThreads intra_op(chosen.threads);
   if (chosen.device.is_cpu() && options.keep_freed_memory) keep_freed_memory();
   precision_ = resolve(options.precision, chosen.device.type());
@@ -502,10 +508,14 @@ JESSL_INLINE void Training::Optimizers::save(io::Checkpoint& checkpoint) const {
 JESSL_INLINE Training::Afterwards::~Afterwards() {
   training_.precision_ = precision_;
   training_.network_->watch(false);
-  training_.optimizers_.for_each([&](AnyOptimizer& optimizer) {
-    optimizer.set_lr(*training_.base_lr_);
-    if (training_.base_weight_decay_) optimizer.set_weight_decay(*training_.base_weight_decay_);
-  });
+  try {
+    training_.optimizers_.for_each([&](AnyOptimizer& optimizer) {
+      optimizer.set_lr(*training_.base_lr_);
+      if (changes_weight_decay_) optimizer.set_weight_decay(*training_.base_weight_decay_);
+    });
+  } catch (const std::exception& error) {
+    warn("the optimizer kept the learning rate of the last step: ", error.what());
+  }
 }
 
 JESSL_INLINE Training::Optimizers Training::attached() const {
