@@ -64,6 +64,7 @@ Reading read_images(const AnyDataset& images, double seconds, const Use& use) {
     }
     elapsed = seconds_since(begin);
   }
+  JESSL_CHECK(count > 0, jessl::DataError, "--data: no image of those looked at can be read; jessl inspect says more");
   return {static_cast<double>(count) / elapsed, bytes / elapsed};
 }
 
