@@ -2,6 +2,7 @@
 #
 #   make quickstart [ARGS="epochs=2"]   sets up, builds, trains and evaluates on Fashion-MNIST; see out/quickstart/
 #   make test [TESTS=loss/]               sets up, builds, runs every test (or those whose name matches TESTS)
+#   make soak                             the tests that take long by themselves
 #   make asan [TESTS=...]                 the same with AddressSanitizer and UndefinedBehaviorSanitizer
 #   make cuda                             builds the GPU version (needs nvcc)
 #   make bench [ARGS="--benchmark_filter=loader/.*"]   runs the benchmarks
@@ -13,14 +14,14 @@
 # JOBS=n compiles and tests n at a time; by default as many as there are cores and 2.5 GB of memory for each.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test asan cuda bench bench-peers format docs clean
+.PHONY: help setup quickstart test soak asan cuda bench bench-peers format docs clean
 
 JOBS  ?= $(shell awk -v cores=$$(nproc) '/MemAvailable/ { n = int($$2 / 2500000); print n < 1 ? 1 : n < cores ? n : cores }' /proc/meminfo)
 TESTS ?= .
 ARGS  ?=
 
 help:
-	@sed -n '3,12s/^# \{0,3\}//p' Makefile
+	@sed -n '3,13s/^# \{0,3\}//p' Makefile
 
 setup:
 	@cmake/bootstrap.sh
@@ -36,6 +37,10 @@ quickstart: setup
 test: setup
 	@$(call build,release,all)
 	@$(call test,release)
+
+soak: setup
+	@$(call build,release,all)
+	@ctest --preset release --output-on-failure --build-config Soak --no-tests=error --tests-regex '^soak/'
 
 asan: setup
 	@$(call build,asan,all)

@@ -26,7 +26,7 @@ if(NOT JESSL_UMAPPP_DIR)
   set(JESSL_UMAPPP_DIR ${PROJECT_SOURCE_DIR}/.deps/umappp)
 endif()
 if(JESSL_UMAP AND NOT EXISTS ${JESSL_UMAPPP_DIR}/umappp/umappp.hpp)
-  message(STATUS "jessl: no umappp at ${JESSL_UMAPPP_DIR} (cmake/bootstrap.sh brings it): eval::UMAP's test and example are left out")
+  message(STATUS "jessl: no umappp at ${JESSL_UMAPPP_DIR} (cmake/bootstrap.sh brings it): the test of eval::UMAP and the map by UMAP of jessl map are left out")
   set(JESSL_UMAP OFF)
 endif()
 

@@ -11,6 +11,7 @@ void add_sweep(CLI::App& app);
 void add_views(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_embed(CLI::App& app);
+void add_map(CLI::App& app);
 void add_pack(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_report(CLI::App& app);

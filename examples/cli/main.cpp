@@ -43,6 +43,7 @@ int run(int argc, char** argv) {
   cli::add_views(app);
   cli::add_evaluate(app);
   cli::add_embed(app);
+  cli::add_map(app);
   cli::add_pack(app);
   cli::add_inspect(app);
   cli::add_report(app);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // All of the program that needs LibTorch and no method's type: the backbones, files of tensors, and what LibTorch says of itself.
 #include "any_backbone.hpp"
+#include "callbacks.hpp"
 #include "run.hpp"
 
 #include <jessl/backbone.hpp>
@@ -130,6 +131,33 @@ Json describe_torch() {
 #endif
           {"torch_cuda", built_for_gpu},
           {"gpus", torch::cuda::is_available() ? static_cast<std::int64_t>(torch::cuda::device_count()) : 0}};
+}
+
+Callbacks::Callbacks(const Watch& watch) : each_step{watch.after_step} {
+  namespace train = jessl::train;
+  if (watch.online_probe) probe.callback.emplace();
+  if (watch.knn_every > 0)
+    neighbours.callback =
+        train::KNNMonitor{.k = std::min<std::int64_t>(20, watch.bank->size()), .epochs = watch.knn_every}.on(
+            *watch.bank, *watch.queries);
+  if (watch.rank_every > 0) rank.callback = train::RankMonitor{.epochs = watch.rank_every}.on(*watch.rank_images);
+  if (watch.progress) progress.callback.emplace();
+  if (!watch.log.empty()) log.callback = train::JSONLines{watch.log.string()};
+  if (!watch.checkpoint.empty())
+    checkpoints.callback = train::CheckpointEvery{
+        .path = watch.checkpoint.string(), .epochs = watch.checkpoint_epochs, .steps = watch.checkpoint_steps};
+}
+
+Json in_json(const jessl::FitResult& result) {
+  return {{"steps", result.steps},
+          {"images", result.images},
+          {"corrupt", result.corrupt},
+          {"seconds", result.seconds},
+          {"images_per_second", result.images_per_second},
+          {"run_seconds", result.run_seconds},
+          {"run_images", result.run_images},
+          {"loss", jessl::to_json(result.loss)},
+          {"resolved", jessl::to_json(result.resolved)}};
 }
 
 }  // namespace cli

@@ -47,16 +47,6 @@ foreach(kind IN ITEMS plain torch)
   set_tests_properties(check/headers_${kind} PROPERTIES PROCESSORS 2)
 endforeach()
 
-# A source with all headers defines nothing that a second one could define again.
-list(TRANSFORM headers REPLACE "(.+)" "#include <\\1>  // IWYU pragma: keep\n" OUTPUT_VARIABLE lines)
-string(CONCAT text ${lines})
-file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/headers/all.cpp CONTENT "${text}" @ONLY)
-add_library(jessl_headers OBJECT ${CMAKE_CURRENT_BINARY_DIR}/headers/all.cpp)
-target_link_libraries(jessl_headers PRIVATE jessl_torch_test_options)
-target_precompile_headers(jessl_headers REUSE_FROM jessl_torch_pch)
-add_test(NAME check/headers_inline COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_DIR}/headers_inline.py
-  ${CMAKE_NM} $<TARGET_OBJECTS:jessl_headers>)
-
 # tests/fail/<name>.cpp must not compile, and say why; tests/fail/<name>.ok.cpp must. A case with a line "// torch" is
 # compiled like the LibTorch tests, the others without LibTorch.
 file(GLOB cases CONFIGURE_DEPENDS fail/*.cpp)

@@ -11,7 +11,7 @@
 #include <string>
 #include <utility>
 
-#include <Eigen/QR>
+#include <Eigen/Eigenvalues>
 #include <catch2/catch.hpp>
 
 #include <jessl/core/draw.hpp>
@@ -48,10 +48,10 @@ inline jessl::RowMatrix gaussian(std::uint64_t seed, Eigen::Index rows, Eigen::I
   return x;
 }
 
-/// A random rotation, [size, size].
+/// A random rotation or reflection, [size, size].
 inline Eigen::MatrixXd rotation(std::uint64_t seed, Eigen::Index size) {
   const Eigen::MatrixXd entries = gaussian(seed, size, size).cast<double>();
-  return Eigen::HouseholderQR<Eigen::MatrixXd>(entries).householderQ();
+  return Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(entries + entries.transpose()).eigenvectors();
 }
 
 inline jessl::RowMatrix rotated(const jessl::RowMatrix& x, std::uint64_t seed) {

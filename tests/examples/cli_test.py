@@ -126,6 +126,15 @@ expect("features.npy and features.safetensors differ", stored["features"] == ([4
 header, values = numpy_values("features.labels.npy")
 expect("the labels differ", header["shape"] == (48,) and values == stored["labels"][1])
 
+# Maps of them: of the file, and of the network that made it, which are the same pictures.
+prints("48 rows of 32 values", "map", "features.safetensors", "--out", "maps", "--neighbours", "5")
+prints("again/pca.png: 48 rows of 32 values", "map", "again", "--data", "photos", "--neighbours", "5")
+maps = [picture.name for picture in (work / "maps").iterdir()]
+expect(f"maps has {maps}", "pca.png" in maps)
+for picture in maps:
+    expect(f"{picture} of the features and of the network differ",
+           (work / "maps" / picture).read_bytes() == (work / "again" / picture).read_bytes())
+
 prints("a run of SimCLR on 48 images of 3 classes", "inspect", "again")
 prints("conv1.weight Float [4, 3, 3, 3]", "inspect", "again/weights.safetensors")
 prints("loss.temperature = 0.3", "inspect", "again/checkpoint.pt")
@@ -202,7 +211,7 @@ expect("the page about a run takes settings for results", "temperature" not in r
 # Help and completion.
 prints("--loss.teacher.momentum", "pretrain", "--help-all", "--method", "BYOL")
 prints("Examples:", "--help")
-for command in ("pretrain", "evaluate", "embed", "report", "views", "pack", "bench-data", "inspect", "doctor", "completion"):
+for command in ("pretrain", "evaluate", "embed", "map", "report", "views", "pack", "bench-data", "inspect", "doctor", "completion"):
     prints("Example", command, "--help")
 for words, expected in (("pretrain --method Si", "SimCLR SimSiam"), ("eva", "evaluate"),
                         ("pretrain --loss.temp", "--loss.temperature"), ("pretrain --backbone resnet1", "resnet18 resnet101 resnet152")):
@@ -244,5 +253,7 @@ succeeds("embed", "mine/weights.safetensors", "--data", "photos", "--out", "mine
 refused(2, 'did you mean "knn"', "evaluate", "again", "--train", "photos", "--test", "others", "--probes", "kn")
 refused(1, "expected the folder of a run", "embed", "nowhere", "--data", "photos", "--out", "a.npy")
 refused(2, "ends in .npy or .safetensors", "embed", "again", "--data", "photos", "--out", "a.csv")
+refused(2, "name them, as --data photos", "map", "again")
+refused(2, "--rows is 0", "map", "features.safetensors", "--rows", "0")
 refused(2, "--train", "evaluate", "again")
 sys.exit("\n".join(failures) or print("the program jessl does what it says"))

@@ -1,3 +1,9 @@
+# Nothing in the headers of a program is defined so that a second source with them would define it again.
+function(jessl_expect_inline program)
+  add_test(NAME ${program}_inline COMMAND ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/../check/headers_inline.py
+    ${CMAKE_NM} $<TARGET_OBJECTS:${program}>)
+endfunction()
+
 # What the consumers build: ${plain_programs} with jessl::base, ${torch_programs} with jessl::jessl.
 foreach(program IN LISTS plain_programs torch_programs)
   add_executable(${program} ${CMAKE_CURRENT_LIST_DIR}/${program}.cpp)
@@ -6,6 +12,7 @@ foreach(program IN LISTS plain_programs torch_programs)
     target_link_libraries(${program} PRIVATE jessl::base)
     if(program STREQUAL "umappp")
       target_link_libraries(${program} PRIVATE jessl::umappp)
+      jessl_expect_inline(${program})
     endif()
   else()
     target_link_libraries(${program} PRIVATE jessl::jessl)

@@ -5,7 +5,9 @@
 #include <array>
 #include <charconv>
 #include <concepts>
+#include <initializer_list>
 #include <locale>
+#include <ostream>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -58,15 +60,45 @@ class InternalError : public Error {
 
 namespace detail {
 
-template <class Part>
-void print(std::ostringstream& text, const Part& part) {
-  if constexpr (std::floating_point<Part>) {
+template <class T>
+void print(std::ostream& out, const void* value) {
+  const T& typed = *static_cast<const T*>(value);
+  if constexpr (std::floating_point<T>) {
     std::array<char, 64> digits;  // 64: more than the shortest form of any number has, so that it always fits
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), part).ptr;
-    text << std::string_view(digits.data(), end);
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), typed).ptr;
+    out << std::string_view(digits.data(), end);
   } else {
-    text << part;
+    out << typed;
   }
+}
+
+/// A part of a message: a value, which has to outlive it, and how it is printed. Checks are everywhere in jessl, and a function
+/// template of all parts' types in each of them would take the compiler longer than what they guard.
+class Part {
+ public:
+  // Not explicit, so that a list of values is one of parts.
+  Part(const char* text)
+      : value_(text), print_([](std::ostream& out, const void* value) { out << static_cast<const char*>(value); }) {}
+  template <class T>
+  Part(const T& value) : value_(&value), print_(print<T>) {}
+
+  void operator()(std::ostream& out) const { print_(out, value_); }
+
+ private:
+  const void* value_;
+  void (*print_)(std::ostream&, const void*);
+};
+
+[[nodiscard]] inline std::string joined(std::initializer_list<Part> parts) {
+  std::ostringstream text;
+  text.imbue(std::locale::classic());
+  for (const Part& part : parts) part(text);
+  return std::move(text).str();
+}
+
+template <class E>
+[[noreturn, gnu::cold, gnu::noinline]] void raise(std::initializer_list<Part> parts) {
+  throw E(joined(parts));
 }
 
 }  // namespace detail
@@ -75,31 +107,28 @@ void print(std::ostringstream& text, const Part& part) {
 /// everything else as operator<< prints it, in no language's manner.
 template <class... Parts>
 [[nodiscard]] std::string concat(const Parts&... parts) {
-  std::ostringstream text;
-  text.imbue(std::locale::classic());
-  (detail::print(text, parts), ...);
-  return std::move(text).str();
+  return detail::joined({parts...});
 }
 
-/// Throws an `E` whose message is its arguments joined; the one place where jessl throws.
+/// Throws an `E` whose message is its arguments joined; with JESSL_CHECK the one place where jessl throws.
 template <class E, class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
-  throw E(concat(parts...));
+  detail::raise<E>({parts...});
 }
 
 }  // namespace jessl
 
 /// JESSL_CHECK(condition, jessl::DataError, "jessl::data::IDX: ", path, " is ...") guards against the caller's mistakes.
-#define JESSL_CHECK(condition, ErrorType, ...) \
-  do {                                         \
-    if (!(condition)) [[unlikely]]             \
-      ::jessl::fail<ErrorType>(__VA_ARGS__);   \
+#define JESSL_CHECK(condition, ErrorType, ...)          \
+  do {                                                  \
+    if (!(condition)) [[unlikely]]                      \
+      ::jessl::detail::raise<ErrorType>({__VA_ARGS__}); \
   } while (false)
 
 /// JESSL_ASSERT(condition, "text") guards against our own.
-#define JESSL_ASSERT(condition, ...)                                                                                \
-  do {                                                                                                              \
-    if (!(condition)) [[unlikely]]                                                                                  \
-      ::jessl::fail<::jessl::InternalError>("jessl internal error at ", __FILE__, ":", __LINE__, ": ", __VA_ARGS__, \
-                                            " (please report this)");                                               \
+#define JESSL_ASSERT(condition, ...)                                                                          \
+  do {                                                                                                        \
+    if (!(condition)) [[unlikely]]                                                                            \
+      ::jessl::detail::raise<::jessl::InternalError>(                                                         \
+          {"jessl internal error at ", __FILE__, ":", __LINE__, ": ", __VA_ARGS__, " (please report this)"}); \
   } while (false)

@@ -18,7 +18,6 @@
 #include <utility>
 
 #include <Eigen/Core>
-#include <umappp/umappp.hpp>
 
 #include <jessl/core/detail/separate.hpp>
 #include <jessl/core/draw.hpp>
@@ -31,6 +30,9 @@
 #include <jessl/eval/detail/rows.hpp>
 #include <jessl/eval/distance.hpp>
 #include <jessl/eval/pca.hpp>
+#if JESSL_DEFINITIONS
+#include <umappp/umappp.hpp>
+#endif
 
 namespace jessl::eval {
 
@@ -74,6 +76,14 @@ struct UMAP {
   template <class = void>
   [[nodiscard]] RowMatrix embed(const Features& x) const;
 };
+
+}  // namespace jessl::eval
+
+JESSL_OPTIONS(jessl::eval::UMAP, neighbours, min_dist, spread, components, epochs, distance, seed, threads);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::eval {
 
 namespace detail {
 
@@ -162,8 +172,12 @@ RowMatrix UMAP::embed(const Features& x) const {
   return points;
 }
 
+}  // namespace jessl::eval
+
+#endif  // JESSL_DEFINITIONS
+
+namespace jessl::eval {
+
 JESSL_INSTANTIATE(RowMatrix UMAP::embed<void>(const Features&) const);
 
 }  // namespace jessl::eval
-
-JESSL_OPTIONS(jessl::eval::UMAP, neighbours, min_dist, spread, components, epochs, distance, seed, threads);

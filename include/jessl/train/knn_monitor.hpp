@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/matrix.hpp>
 #include <jessl/core/options.hpp>
@@ -54,6 +55,16 @@ struct KNNMonitor {
   }
 };
 
+namespace detail {
+
+void check(const KNNMonitor& settings, std::int64_t bank_size, std::int64_t bank_classes, std::int64_t queries_size,
+           std::int64_t queries_classes);
+
+/// What the labels of the bank say about the queries at each layer.
+[[nodiscard]] Measurement measure(const KNNMonitor& settings, LayerEmbedding bank, LayerEmbedding queries);
+
+}  // namespace detail
+
 /// What KNNMonitor::on gives.
 ///
 /// Shapes     none
@@ -78,54 +89,19 @@ struct KNNMonitorOn {
           epochs_(run.epochs),
           report_(run.report),
           trainer_(trainer) {
-      JESSL_CHECK(settings_.epochs >= 1, ConfigError, who, ": epochs is ", settings_.epochs, ", expected >= 1");
-      JESSL_CHECK(settings_.k >= 1 && settings_.k <= bank_.size(), ConfigError, who, ": k is ", settings_.k,
-                  ", expected 1 to the number of images in the bank, ", bank_.size());
-      JESSL_CHECK(std::isfinite(settings_.temperature) && settings_.temperature > 0, ConfigError, who,
-                  ": temperature is ", settings_.temperature, ", expected a finite number > 0");
-      JESSL_CHECK(queries_.size() >= 1, ConfigError, who, ": there are no queries");
-      JESSL_CHECK(bank_.classes() >= 1 && queries_.classes() >= 1, ConfigError, who, ": ",
-                  bank_.classes() >= 1 ? "the queries have" : "the bank has", " no labels, expected classes");
+      detail::check(settings_, bank_.size(), bank_.classes(), queries_.size(), queries_.classes());
     }
 
     void after_epoch(const EpochRecord& epoch) {
       if ((epoch.epoch + 1) % settings_.epochs != 0 && epoch.epoch + 1 != epochs_) return;
-      const LayerEmbedding bank = labelled(trainer_.embed_layers(bank_));
-      const LayerEmbedding queries = labelled(trainer_.embed_layers(queries_));
-      Json values = Json::object();
-      for (std::size_t i = 0; i < bank.layers.size(); ++i) {
-        const auto knn =
-            eval::KNN{.k = settings_.k, .temperature = settings_.temperature}.fit(bank.layers[i].features, bank.labels);
-        values[bank.layers[i].layer] = {
-            {"top1", eval::accuracy(knn.predict(queries.layers[i].features), queries.labels)}};
-      }
-      report_({.by = std::string(name),
-               .protocol = {{"classifier", "k nearest neighbours by cosine similarity s, votes exp(s / temperature)"},
-                            {"views", "of evaluation, in evaluation mode"},
-                            {"k", settings_.k},
-                            {"temperature", settings_.temperature},
-                            {"bank", bank_.size()},
-                            {"queries", queries_.size()}},
-               .values = std::move(values)});
+      Measurement measurement =
+          detail::measure(settings_, trainer_.embed_layers(bank_), trainer_.embed_layers(queries_));
+      measurement.protocol["bank"] = bank_.size();
+      measurement.protocol["queries"] = queries_.size();
+      report_(measurement);
     }
 
    private:
-    static constexpr std::string_view who = "jessl::train::KNNMonitor";
-
-    /// The rows of images that have a label.
-    [[nodiscard]] static LayerEmbedding labelled(LayerEmbedding all) {
-      std::vector<Eigen::Index> rows;
-      for (std::size_t i = 0; i < all.labels.size(); ++i) {
-        if (all.labels[i] >= 0) rows.push_back(static_cast<Eigen::Index>(i));
-      }
-      if (rows.size() == all.labels.size()) return all;
-      for (LayerFeatures& layer : all.layers) layer.features = RowMatrix(layer.features(rows, Eigen::all));
-      const auto end =
-          std::remove_if(all.labels.begin(), all.labels.end(), [](std::int64_t label) { return label < 0; });
-      all.labels.erase(end, all.labels.end());
-      return all;
-    }
-
     KNNMonitor settings_;
     const Bank& bank_;
     const Queries& queries_;
@@ -144,3 +120,54 @@ struct KNNMonitorOn {
 }  // namespace jessl::train
 
 JESSL_OPTIONS(jessl::train::KNNMonitor, k, temperature, epochs);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train::detail {
+
+JESSL_INLINE void check(const KNNMonitor& settings, std::int64_t bank_size, std::int64_t bank_classes,
+                        std::int64_t queries_size, std::int64_t queries_classes) {
+  constexpr std::string_view who = "jessl::train::KNNMonitor";
+  JESSL_CHECK(settings.epochs >= 1, ConfigError, who, ": epochs is ", settings.epochs, ", expected >= 1");
+  JESSL_CHECK(settings.k >= 1 && settings.k <= bank_size, ConfigError, who, ": k is ", settings.k,
+              ", expected 1 to the number of images in the bank, ", bank_size);
+  JESSL_CHECK(std::isfinite(settings.temperature) && settings.temperature > 0, ConfigError, who, ": temperature is ",
+              settings.temperature, ", expected a finite number > 0");
+  JESSL_CHECK(queries_size >= 1, ConfigError, who, ": there are no queries");
+  JESSL_CHECK(bank_classes >= 1 && queries_classes >= 1, ConfigError, who, ": ",
+              bank_classes >= 1 ? "the queries have" : "the bank has", " no labels, expected classes");
+}
+
+/// The rows of images that have a label.
+[[nodiscard]] JESSL_INLINE LayerEmbedding labelled(LayerEmbedding all) {
+  std::vector<Eigen::Index> rows;
+  for (std::size_t i = 0; i < all.labels.size(); ++i) {
+    if (all.labels[i] >= 0) rows.push_back(static_cast<Eigen::Index>(i));
+  }
+  if (rows.size() == all.labels.size()) return all;
+  for (LayerFeatures& layer : all.layers) layer.features = RowMatrix(layer.features(rows, Eigen::all));
+  const auto end = std::remove_if(all.labels.begin(), all.labels.end(), [](std::int64_t label) { return label < 0; });
+  all.labels.erase(end, all.labels.end());
+  return all;
+}
+
+JESSL_INLINE Measurement measure(const KNNMonitor& settings, LayerEmbedding bank, LayerEmbedding queries) {
+  bank = labelled(std::move(bank));
+  queries = labelled(std::move(queries));
+  Json values = Json::object();
+  for (std::size_t i = 0; i < bank.layers.size(); ++i) {
+    const auto knn =
+        eval::KNN{.k = settings.k, .temperature = settings.temperature}.fit(bank.layers[i].features, bank.labels);
+    values[bank.layers[i].layer] = {{"top1", eval::accuracy(knn.predict(queries.layers[i].features), queries.labels)}};
+  }
+  return {.by = std::string(KNNMonitor::name),
+          .protocol = {{"classifier", "k nearest neighbours by cosine similarity s, votes exp(s / temperature)"},
+                       {"views", "of evaluation, in evaluation mode"},
+                       {"k", settings.k},
+                       {"temperature", settings.temperature}},
+          .values = std::move(values)};
+}
+
+}  // namespace jessl::train::detail
+
+#endif  // JESSL_DEFINITIONS

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/matrix.hpp>
 #include <jessl/core/options.hpp>
@@ -46,6 +47,15 @@ struct RankMonitor {
   }
 };
 
+namespace detail {
+
+void check(const RankMonitor& settings, std::int64_t images);
+
+/// RankMe of each layer.
+[[nodiscard]] Measurement rank_of(const LayerEmbedding& embedding);
+
+}  // namespace detail
+
 /// What RankMonitor::on gives.
 ///
 /// Shapes     none
@@ -68,23 +78,15 @@ struct RankMonitorOn {
           epochs_(run.epochs),
           report_(run.report),
           trainer_(trainer) {
-      JESSL_CHECK(settings_.epochs >= 1, ConfigError, who, ": epochs is ", settings_.epochs, ", expected >= 1");
-      JESSL_CHECK(data_.size() >= 1, ConfigError, who, ": the data set has no images");
+      detail::check(settings_, data_.size());
     }
 
     void after_epoch(const EpochRecord& epoch) {
       if ((epoch.epoch + 1) % settings_.epochs != 0 && epoch.epoch + 1 != epochs_) return;
-      Json values = Json::object();
-      for (const auto& [layer, features] : trainer_.embed_layers(data_).layers)
-        values[layer] = {{"rank_me", eval::rank_me(features)}};
-      report_({.by = std::string(name),
-               .protocol = {{"views", "of evaluation, in evaluation mode"}, {"images", data_.size()}},
-               .values = std::move(values)});
+      report_(detail::rank_of(trainer_.embed_layers(data_)));
     }
 
    private:
-    static constexpr std::string_view who = "jessl::train::RankMonitor";
-
     RankMonitor settings_;
     const D& data_;
     std::int64_t epochs_;  // of the run
@@ -100,3 +102,25 @@ struct RankMonitorOn {
 }  // namespace jessl::train
 
 JESSL_OPTIONS(jessl::train::RankMonitor, epochs);
+
+#if JESSL_DEFINITIONS
+
+namespace jessl::train::detail {
+
+JESSL_INLINE void check(const RankMonitor& settings, std::int64_t images) {
+  constexpr std::string_view who = "jessl::train::RankMonitor";
+  JESSL_CHECK(settings.epochs >= 1, ConfigError, who, ": epochs is ", settings.epochs, ", expected >= 1");
+  JESSL_CHECK(images >= 1, ConfigError, who, ": the data set has no images");
+}
+
+JESSL_INLINE Measurement rank_of(const LayerEmbedding& embedding) {
+  Json values = Json::object();
+  for (const auto& [layer, features] : embedding.layers) values[layer] = {{"rank_me", eval::rank_me(features)}};
+  return {.by = std::string(RankMonitor::name),
+          .protocol = {{"views", "of evaluation, in evaluation mode"}, {"images", embedding.labels.size()}},
+          .values = std::move(values)};
+}
+
+}  // namespace jessl::train::detail
+
+#endif  // JESSL_DEFINITIONS
