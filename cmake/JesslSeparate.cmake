@@ -9,6 +9,13 @@ file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/separate/base.cpp CONTENT "#in
 add_library(jessl_separate_base STATIC ${CMAKE_CURRENT_BINARY_DIR}/separate/base.cpp)
 target_compile_definitions(jessl_separate_base PUBLIC JESSL_SEPARATE_COMPILATION)
 target_link_libraries(jessl_separate_base PUBLIC jessl::base $<TARGET_NAME_IF_EXISTS:jessl::umappp> PRIVATE jessl_own)
+if(TARGET jessl::umappp)
+  set(umap ${CMAKE_CURRENT_BINARY_DIR}/separate/umap.cpp)
+  file(CONFIGURE OUTPUT ${umap} CONTENT "#include <jessl/umap_source.hpp>\n" @ONLY)
+  target_sources(jessl_separate_base PRIVATE ${umap})
+  # Eigen's decompositions take the compiler a minute with -O3, and half of it so; a map is made as fast.
+  set_source_files_properties(${umap} PROPERTIES COMPILE_OPTIONS $<$<CONFIG:Release>:-O1>)
+endif()
 
 if(TARGET jessl::jessl)
   file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/separate/torch.cpp CONTENT "#include <jessl/torch_source.hpp>\n" @ONLY)

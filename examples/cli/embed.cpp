@@ -68,6 +68,7 @@ void embed(const CLI::App& command, const EmbedArguments& arguments) {
   const fs::path out = arguments.out;
   JESSL_CHECK(out.extension() == ".npy" || out.extension() == ".safetensors", jessl::ConfigError, "--out is ",
               arguments.out, ", expected a file that ends in .npy or .safetensors");
+  jessl::AtomicFile(out, "jessl embed: --out").discard();  // a place that can't be written is known before the work
   const jessl::data::Split split = split_of(arguments.split);
   const Trained trained = open_trained(arguments.what, arguments.backbone, command);
   const std::int64_t channels = trained.channels(arguments.channels);

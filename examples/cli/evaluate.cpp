@@ -5,6 +5,7 @@
 #include "probing.hpp"
 #include "trained.hpp"
 
+#include <jessl/core/atomic_file.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/eval/score_table.hpp>
 #include <jessl/io/json.hpp>
@@ -40,7 +41,11 @@ struct EvaluateArguments {
 
 void evaluate(const CLI::App& command, const EvaluateArguments& arguments) {
   check_probes(arguments.probes, "--probes");
+  // A place that can't be written is known before the work.
+  if (!arguments.json.empty()) jessl::AtomicFile(arguments.json, "jessl evaluate: --json").discard();
   const Trained trained = open_trained(arguments.what, arguments.backbone, command);
+  JESSL_CHECK(!arguments.layers || trained.has_projector, jessl::ConfigError, "--layers: ", arguments.what,
+              " holds a backbone alone; name the folder of the run, or leave --layers away");
   const std::int64_t channels = trained.channels(arguments.channels);
   const Opened train = open_data("--train", arguments.train, arguments.kind, Split::train, channels);
   const Opened test = open_data("--test", arguments.test, arguments.kind, Split::test, channels);
@@ -49,7 +54,7 @@ void evaluate(const CLI::App& command, const EvaluateArguments& arguments) {
 
   const Questions questions{
       .probes = arguments.probes,
-      .projector = arguments.layers && trained.has_projector,
+      .projector = arguments.layers,
       .blocks = arguments.blocks,
       .embedding = {
           {"batch_size", arguments.batch_size}, {"precision", arguments.precision}, {"threads", arguments.threads}}};
@@ -79,7 +84,8 @@ void add_evaluate(CLI::App& app) {
   command->add_option("--data-kind", arguments->kind, "How they are stored, as for pretrain");
   command->add_option("--channels", arguments->channels, "3: RGB, 1: grey; by default as the run's");
   command->add_option("--probes", arguments->probes, "Some of " + joined(probe_names(), ", ") + ", joined by commas")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);  // the network may follow
   command->add_flag("--layers", arguments->layers, "Each layer of the projector, too");
   command->add_flag("--blocks", arguments->blocks, "Each block of the backbone, too");
   command->add_option("--json", arguments->json, "Also writes the figures, each with its protocol, to this file");

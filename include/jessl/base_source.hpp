@@ -16,6 +16,3 @@
 #include <jessl/io/task_list.hpp>
 #include <jessl/train/neighbour_sheet.hpp>
 #include <jessl/train/view_grid.hpp>
-#if __has_include(<umappp/umappp.hpp>)
-#include <jessl/eval/umap.hpp>
-#endif

@@ -22,6 +22,7 @@
 #include <jessl/loss/negatives.hpp>
 #include <jessl/loss/nnclr.hpp>
 #include <jessl/loss/nt_xent.hpp>
+#include <jessl/loss/parts.hpp>
 #include <jessl/loss/ressl.hpp>
 #include <jessl/loss/sigreg.hpp>
 #include <jessl/loss/sim_siam.hpp>

@@ -6,8 +6,8 @@
   * LibTorch enters through core/tensor.hpp alone, and the plain families never reach it;
   * jessl/<family>.hpp includes every header of its family, but for those that need a library which jessl does without, and
     jessl.hpp every family;
-  * a header whose definitions can be read apart (JESSL_DEFINITIONS) includes core/detail/separate.hpp, and base_source.hpp or
-    torch_source.hpp reaches it;
+  * a header whose definitions can be read apart (JESSL_DEFINITIONS) includes core/detail/separate.hpp, and base_source.hpp,
+    torch_source.hpp or umap_source.hpp reaches it;
   * each header opens with its SPDX line, a sentence that says what it is, and #pragma once;
   * errors are thrown by core/error.hpp, and nothing ends the process.
 
@@ -37,7 +37,7 @@ TORCH_ALSO = {
 TORCH_PREFIXES = ("torch/", "ATen/", "c10/", "caffe2/")
 
 # Where definitions that are read apart are compiled, and what says so, which is read more than once.
-SOURCES = {"base_source.hpp", "torch_source.hpp"}
+SOURCES = {"base_source.hpp", "torch_source.hpp", "umap_source.hpp"}
 SEPARATE = "core/detail/separate.hpp"
 
 # A family header lists the public policies; these are part of a family without being policies.
@@ -136,7 +136,7 @@ for name, text in headers.items():
         if f"jessl/{SEPARATE}" not in includes[name]:
             complain(name, f"does not include jessl/{SEPARATE}")
         if name not in defined:
-            complain(name, "has definitions that neither base_source.hpp nor torch_source.hpp reaches")
+            complain(name, "has definitions that none of base_source.hpp, torch_source.hpp and umap_source.hpp reaches")
     if name != "core/error.hpp":
         for match in re.finditer(r"\bthrow\b(?!\s*;)", code):  # `throw;` hands on what was caught
             complain(name, f"line {code[:match.start()].count(chr(10)) + 1}: bare throw; use jessl::fail or JESSL_CHECK")

@@ -56,7 +56,7 @@ FAULTS = [
     ("include_rules.py", "include/jessl/loss/b.hpp", SPDX, "does not include jessl/loss/b.hpp"),
     ("include_rules.py", "include/jessl/jessl.hpp", SPDX + "#include <jessl/loss.hpp>\n", "does not include jessl/data.hpp"),
     ("include_rules.py", "include/jessl/core/thing.hpp", SPDX + "#if JESSL_DEFINITIONS\n#endif\n", "thing.hpp: does not include jessl/core/detail/separate.hpp"),
-    ("include_rules.py", "include/jessl/core/thing.hpp", SPDX + "JESSL_INSTANTIATE(class A<B>);\n", "thing.hpp: has definitions that neither"),
+    ("include_rules.py", "include/jessl/core/thing.hpp", SPDX + "JESSL_INSTANTIATE(class A<B>);\n", "thing.hpp: has definitions that none"),
     ("include_rules.py", "include/jessl/misc/x.hpp", SPDX, "'misc' is no family"),
     ("messages.py", "tests/fail/a.cpp", "// expect: other\n", "no case in tests/fail expects: no luck"),
     ("messages.py", "tests/fail/b.cpp", "// expect: no\n", "has no twin"),
@@ -136,10 +136,16 @@ with tempfile.TemporaryDirectory() as top:
     source, database = pathlib.Path(top, "source.cpp").resolve(), pathlib.Path(top, "database.json")
     database.write_text(json.dumps([{"directory": top, "file": str(source), "command": f"c++ -std=c++20 -I{top} -o x -c {source}"}]))
     pathlib.Path(top, "good.hpp").write_text("#include <vector>\ninline std::vector<int> a;\n")
-    pathlib.Path(top, "bad.hpp").write_text("inline std::vector<int> b;\n")
-    for header, finding in [("good.hpp", "1 headers compile alone"), ("bad.hpp", "bad.hpp does not compile alone")]:
-        done = subprocess.run([sys.executable, HERE / "headers_alone.py", database, source, header], capture_output=True, text=True)
-        if finding not in done.stdout + done.stderr or (done.returncode == 0) != (header == "good.hpp"):
+    pathlib.Path(top, "jessl").mkdir()
+    pathlib.Path(top, "jessl/bad.hpp").write_text("inline std::vector<int> b;\n")
+    pathlib.Path(top, "jessl/hides.hpp").write_text("#include <vector>\n#include <jessl/bad.hpp>\n")
+    pathlib.Path(top, "jessl/first.hpp").write_text("#pragma once\ninline int c;\n")
+    pathlib.Path(top, "jessl/second.hpp").write_text("#include <jessl/first.hpp>\ninline int d = c;\n")
+    for tried, finding in [(["good.hpp"], "1 headers compile alone, in 1 sources"), (["jessl/bad.hpp"], "one of jessl/bad.hpp does not compile"),
+                           (["jessl/hides.hpp", "jessl/bad.hpp"], "one of jessl/bad.hpp, jessl/hides.hpp does not compile alone"),
+                           (["jessl/second.hpp", "good.hpp", "jessl/first.hpp"], "3 headers compile alone, in 2 sources")]:
+        done = subprocess.run([sys.executable, HERE / "headers_alone.py", database, source, top, *tried], capture_output=True, text=True)
+        if finding not in done.stdout + done.stderr or (done.returncode == 0) != ("headers compile alone" in finding):
             wrong.append(f"headers_alone.py should say '{finding}', but says: {done.stdout}{done.stderr}")
 
     for text, finding in [("inline int a() { return 1; }\nauto kept = &a;\n", "a header defines kept"), ("int b() { return 1; }\n", "a header defines b()"),
@@ -151,7 +157,8 @@ with tempfile.TemporaryDirectory() as top:
             wrong.append(f"headers_inline.py should say '{finding}', but says: {done.stdout}{done.stderr}")
 
     for script in ["headers_alone.py", "compile_fails.py"]:
-        done = subprocess.run([sys.executable, HERE / script, database, source], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, HERE / script, database, source, *([top] if script == "headers_alone.py" else [])],
+                              capture_output=True, text=True)
         if done.returncode == 0 or "was named" not in done.stderr:
             wrong.append(f"{script} should find that it was given nothing, but says: {done.stdout}{done.stderr}")
 

@@ -132,6 +132,7 @@ for _ in range(2):
 
 # What is wrong is refused before anything is trained.
 refused(2, "has a run of other settings: fit.epochs was 2 and is 3", "small.toml", "--out", "small", "--large")
+refused(2, '"SimCLR, crop & more", "SimCLR, no crop"', "small.toml", "--only", "nothing like it", "--out", "none")
 refused(2, 'did you mean "SimCLR, no crop"', "small.toml", "--only", "SimCLR, no crops", "--out", "none")
 refused(2, "has no table [sweep]", recipes / "quickstart.toml", "--out", "none")
 refused(2, "did you mean --epochs", "small.toml", "--epoch", "3", "--out", "none")

@@ -56,6 +56,38 @@ train::Measurement measured(std::int64_t step) {
 
 }  // namespace
 
+TEST_CASE("CSV: the terms of a loss are columns, which a resumed run fills again", "[train][csv]") {
+  const fixtures::TemporaryFolder folder;
+  const train::CSV table{folder / "run.csv"};
+  const auto record_of = [](std::int64_t step, std::vector<loss::Part> parts) {
+    train::StepRecord record = csv::record_of(step);
+    record.parts = std::move(parts);
+    return record;
+  };
+  {
+    auto state = table.start(csv::run_of());
+    state.after_measurement(csv::measured(0));  // which does not know the columns
+    state.after_step(record_of(1, {{"near", 0.75}, {"far", 0.25}}));
+    state.after_step(record_of(2, {{"near", 0.5}, {"far", std::numeric_limits<double>::quiet_NaN()}}));
+  }
+  const std::string header = "step,epoch,loss,learning_rate,images_per_second,loader_seconds,loss/near,loss/far\n";
+  CHECK(test::content(table.path) == header + "1,0,1,0.001,16,0,0.75,0.25\n2,0,0.5,0.001,16,0,0.5,\n");
+  CHECK(test::content(folder / "run.measurements.csv").starts_with(csv::figures + std::string("0,0,A,")));
+  {
+    auto state = table.start(csv::run_of(1, 1.0));
+    state.after_step(record_of(2, {{"far", 0.125}, {"new", 1.0}}));
+    state.finish();
+  }
+  CHECK(test::content(table.path) == header + "1,0,1,0.001,16,0,0.75,0.25\n2,0,0.5,0.001,16,0,,0.125\n");
+
+  // A run that is resumed with a file that has none, or whose header somebody has changed, goes on in that file's columns.
+  write_file(table.path, "step,epoch,loss,learning_rate,images_per_second,loader_seconds,x,\n1,0,1,0.001,16,0,,\n");
+  auto state = table.start(csv::run_of(1, 1.0));
+  state.after_step(record_of(2, {{"far", 0.125}}));
+  state.finish();
+  CHECK(test::content(table.path).ends_with("\n2,0,0.5,0.001,16,0,,\n"));
+}
+
 TEST_CASE("CSV: is a row a step, and a row a figure that was measured", "[train][csv]") {
   const fixtures::TemporaryFolder folder;
   const train::CSV table{folder / "new/run.csv"};

@@ -72,7 +72,7 @@ inline bool equal_states(const jessl::StateDict& a, const jessl::StateDict& b) {
 }
 
 inline jessl::FitOptions small_run() {
-  return {.epochs = 3, .batch_size = 24, .seed = 5, .device = jessl::Device::cpu};
+  return {.epochs = 3, .batch_size = 24, .seed = 5, .device = jessl::Device::cpu, .threads = 1};
 }
 
 /// The "loss" of every line of a metrics file, as text, so that equal means equal to the last bit.

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -502,6 +503,31 @@ TEMPLATE_TEST_CASE("Trainer: a run resumes with the same losses, whatever the lo
   CHECK(whole.size() == 12);
   CHECK(fixtures::losses(folder / "resumed") == whole);
   CHECK(whole.front() != whole.back());
+}
+
+TEST_CASE("Trainer: a run tells the terms of a loss, which add up to it, in micro-batches too", "[train][network]") {
+  const fixtures::CapturedLog log;
+  const fixtures::TemporaryFolder folder;
+  auto trainer = smooth_trainer(two_small_views(), loss::VICReg{}, optim::AdamW{.lr = 1e-2});
+  FitOptions options = fixtures::small_run();
+  options.epochs = 1;
+  for (const std::int64_t micro_batch : {0, 8}) {
+    options.micro_batch = micro_batch;
+    const train::JSONLines metrics{folder / std::to_string(micro_batch)};
+    trainer.fit(fixtures::stripes(), options, metrics);
+    std::ifstream file(metrics.path);
+    std::int64_t steps = 0;
+    for (std::string line; std::getline(file, line); ++steps) {
+      const Json step = Json::parse(line);
+      double sum = 0.0;
+      for (const char* term : {"loss/invariance", "loss/variance", "loss/covariance"}) {
+        REQUIRE(step.contains(term));
+        sum += step[term].get<double>();
+      }
+      CHECK(sum == Approx(step["loss"].get<double>()).epsilon(1e-5));
+    }
+    CHECK(steps == 4);
+  }
 }
 
 TEST_CASE("Trainer: micro-batches give the gradient of the whole batch, for every loss", "[train][network]") {

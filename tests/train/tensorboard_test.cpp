@@ -192,7 +192,8 @@ TEST_CASE("TensorBoard: has the scalars of each step and what callbacks measure"
   const fixtures::TemporaryFolder folder;
   auto state = train::TensorBoard{folder / "board"}.start(board::run_of());
   board::take_steps(state, 1, 2);
-  state.after_measurement(board::measured(2, 0.25));
+  state.after_step({.step = 3, .loss = 1.0, .parts = {{"near", 0.75}, {"far", 0.25}}});
+  state.after_measurement(board::measured(3, 0.25));
   state.after_measurement({.step = 2, .by = "B", .values = {{"x", 3}, {"comment", "no number"}}});
   state.finish();
   const std::vector<std::string> expected{"step 0 brain.Event:2",
@@ -200,7 +201,9 @@ TEST_CASE("TensorBoard: has the scalars of each step and what callbacks measure"
                                           "step 0 configuration resolved",
                                           "step 1 train/loss=1" + board::described,
                                           "step 2 train/loss=0.5" + board::described,
-                                          "step 2 Probe/test/representation/top1=0.25",
+                                          "step 3 train/loss=1 train/learning_rate=0 train/images_per_second=0 "
+                                          "train/loader_seconds=0 loss/near=0.75 loss/far=0.25",
+                                          "step 3 Probe/test/representation/top1=0.25",
                                           "step 2 B/x=3"};
   CHECK(board::events(folder / "board") == expected);
 }

@@ -15,6 +15,7 @@
 #include <jessl/loss/concept.hpp>
 #include <jessl/loss/detail/log_sum_exp.hpp>
 #include <jessl/loss/detail/views.hpp>
+#include <jessl/loss/parts.hpp>
 
 namespace jessl::loss {
 
@@ -54,12 +55,15 @@ struct AlignmentUniformity {
       // Equal views have the gradient 0; below alpha = 2 the power's own derivative would be infinite there.
       return alpha == 2 ? squared.mean() : squared.clamp_min(1e-24).pow(alpha / 2).mean();
     });
+    tell_part("alignment", total);
     for (std::size_t v = 0; v < views.size(); ++v) {
       // |y_i - y_j|^2 = 2 - 2 <y_i, y_j>, and each pair i < j counts twice in the sum over all i != j.
       const auto sums = detail::log_sum_exp({local[v]}, {all[v]}, 2 * t, group.rank(), detail::Excluded::itself);
       const auto images = static_cast<double>(all[v].size(0));
       const auto log_mean = group.all_gather(sums[0][0]).logsumexp(0) - 2 * t - std::log(images * (images - 1));
-      total = total + uniformity / static_cast<double>(views.size()) * log_mean;
+      const auto spread = uniformity / static_cast<double>(views.size()) * log_mean;
+      tell_part("uniformity", spread);
+      total = total + spread;
     }
     return total;
   }

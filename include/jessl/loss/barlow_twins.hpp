@@ -18,6 +18,7 @@
 #include <jessl/loss/detail/cross_correlation.hpp>
 #include <jessl/loss/detail/gram.hpp>
 #include <jessl/loss/detail/views.hpp>
+#include <jessl/loss/parts.hpp>
 
 namespace jessl::loss {
 
@@ -71,8 +72,13 @@ torch::Tensor BarlowTwins::operator()(const std::vector<torch::Tensor>& views, c
 
   const auto joint = detail::gathered(detail::in_full_precision(views), group);  // V x [W*N, D]
   const auto rows = static_cast<double>(joint[0].size(0));
+  const double pairs = static_cast<double>(views.size() * (views.size() - 1)) / 2;
   const auto of_pairs = [&](const torch::Tensor& diagonal, const torch::Tensor& off_squares) {
-    return (1 - diagonal / rows).square().sum(-1) + lambda / (rows * rows) * off_squares;
+    const auto invariance = (1 - diagonal / rows).square().sum(-1);
+    const auto redundancy = lambda / (rows * rows) * off_squares;
+    tell_part("invariance", invariance, 1 / pairs);
+    tell_part("redundancy", redundancy, 1 / pairs);
+    return invariance + redundancy;
   };
   if (detail::by_gram(algebra, joint[0], joint[1])) {
     const auto parts = detail::CrossCorrelationFunction::apply(at::TensorList(joint), epsilon);

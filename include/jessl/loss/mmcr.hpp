@@ -14,6 +14,7 @@
 #include <jessl/loss/concept.hpp>
 #include <jessl/loss/detail/nuclear_norm.hpp>
 #include <jessl/loss/detail/views.hpp>
+#include <jessl/loss/parts.hpp>
 
 namespace jessl::loss {
 
@@ -62,7 +63,11 @@ torch::Tensor MMCR::operator()(const std::vector<torch::Tensor>& views, const Gr
 
   const auto stacked = torch::stack(detail::unit_rows(views), 1);                            // [N, V, D]
   const auto value = -detail::NuclearNorm::apply(detail::gathered(stacked.mean(1), group));  // of [W*N, D]
-  return lambda == 0 ? value : value + lambda * detail::NuclearNorm::apply(stacked).mean();  // of N x [V, D]
+  tell_part("centroids", value);
+  if (lambda == 0) return value;
+  const auto images = lambda * detail::NuclearNorm::apply(stacked).mean();  // of N x [V, D]
+  tell_part("images", images);
+  return value + images;
 }
 
 JESSL_INSTANTIATE(torch::Tensor MMCR::operator()<SingleProcess>(const std::vector<torch::Tensor>& views,

@@ -18,6 +18,7 @@
 #include <jessl/loss/detail/characteristic.hpp>
 #include <jessl/loss/detail/global_views.hpp>
 #include <jessl/loss/detail/views.hpp>
+#include <jessl/loss/parts.hpp>
 
 namespace jessl::loss {
 
@@ -113,14 +114,17 @@ torch::Tensor SIGReg::along(const torch::Tensor& directions, const std::vector<t
   const Autocast full_precision(views[0].device().type(), Precision::float32);
 
   const auto stacked = torch::stack(detail::in_full_precision(views));  // [V, N, D]
-  const auto distance = (stacked - stacked.narrow(0, 0, global_views).mean(0)).square().mean();
+  const auto distance = (1 - lambda) * (stacked - stacked.narrow(0, 0, global_views).mean(0)).square().mean();
   const auto unit = detail::unit_rows(directions.to(stacked.options().requires_grad(false)).t()).t();  // [D, S]
   torch::Tensor statistic;
   for (const torch::Tensor& z : stacked.unbind(0)) {
     const auto value = epps_pulley(z, unit, group);
     statistic = statistic.defined() ? statistic + value : value;
   }
-  return (1 - lambda) * distance + lambda / static_cast<double>(views.size()) * statistic;
+  statistic = lambda / static_cast<double>(views.size()) * statistic;
+  tell_part("invariance", distance);
+  tell_part("regularity", statistic);
+  return distance + statistic;
 }
 
 JESSL_INSTANTIATE(torch::Tensor SIGReg::along<SingleProcess>(const torch::Tensor& directions,

@@ -18,6 +18,7 @@
 #include <jessl/loss/detail/state.hpp>
 #include <jessl/loss/detail/targets.hpp>
 #include <jessl/loss/detail/views.hpp>
+#include <jessl/loss/parts.hpp>
 #include <jessl/loss/teacher.hpp>
 
 namespace jessl::loss {
@@ -88,7 +89,7 @@ struct TiCo {
 
     const auto unit = detail::unit_rows(views);  // V x [N, D]
     const auto cosine = detail::mean_cosine(unit, detail::unit_rows(detail::detached(targets)));
-    return 1 - cosine + rho * contrast(torch::cat(unit), state, group);
+    return sum_of(1 - cosine, rho * contrast(torch::cat(unit), state, group));
   }
 
   /// One direction of two views: `z1` is what is penalised, `z2` what it shall be like. Both have a gradient, where they ask
@@ -103,7 +104,7 @@ struct TiCo {
     const Autocast full_precision(z1.device().type(), Precision::float32);
 
     const auto unit = detail::unit_rows(views);  // 2 x [N, D]
-    return 1 - (unit[0] * unit[1]).sum(1).mean() + rho * contrast(unit[0], state, group);
+    return sum_of(1 - (unit[0] * unit[1]).sum(1).mean(), rho * contrast(unit[0], state, group));
   }
 
   template <Communicator<torch::Tensor> Group = SingleProcess>
@@ -118,6 +119,8 @@ struct TiCo {
   void check() const;
 
  private:
+  [[nodiscard]] static torch::Tensor sum_of(const torch::Tensor& invariance, const torch::Tensor& covariance);
+
   static void check_state(const TiCoState& state, const torch::Tensor& view);
 
   /// The mean of y^T C y over the unit rows y [M, D], with the gradient of a constant C, which moves on before.
@@ -150,6 +153,12 @@ JESSL_OPTIONS(jessl::loss::TiCo, beta, rho, teacher);
 namespace jessl::loss {
 
 JESSL_INLINE TiCoStateImpl::TiCoStateImpl(std::int64_t width) : width_(width) { reset(); }
+
+JESSL_INLINE torch::Tensor TiCo::sum_of(const torch::Tensor& invariance, const torch::Tensor& covariance) {
+  tell_part("invariance", invariance);
+  tell_part("covariance", covariance);
+  return invariance + covariance;
+}
 
 JESSL_INLINE TiCoState TiCo::make(std::int64_t width) const {
   JESSL_CHECK(width >= 1, ConfigError, "jessl::loss::TiCo.make: width is ", width, ", expected >= 1");

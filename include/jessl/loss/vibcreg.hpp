@@ -17,6 +17,7 @@
 #include <jessl/loss/detail/deviation_hinge.hpp>
 #include <jessl/loss/detail/gram.hpp>
 #include <jessl/loss/detail/views.hpp>
+#include <jessl/loss/parts.hpp>
 
 namespace jessl::loss {
 
@@ -56,12 +57,16 @@ struct VIbCReg {
     torch::Tensor total = invariance * detail::mean_over_pairs(z.size(), [&](std::size_t a, std::size_t b) {
                             return (z[a] - z[b]).square().mean();
                           });
+    tell_part("invariance", total);
     for (const torch::Tensor& view : z) {
       // A view's share in the mean over pairs: it is in V - 1 of V (V - 1) / 2.
       const auto all = detail::gathered(view, group);  // [W*N, D]
       const auto share = 2 / static_cast<double>(z.size());
-      total = total + share * variance * detail::deviation_hinge(all.var(0), epsilon) +
-              share * covariance * correlation(all);
+      const auto hinge = share * variance * detail::deviation_hinge(all.var(0), epsilon);
+      const auto squares = share * covariance * correlation(all);
+      tell_part("variance", hinge);
+      tell_part("covariance", squares);
+      total = total + hinge + squares;
     }
     return total;
   }

@@ -17,6 +17,7 @@
 #include <jessl/loss/detail/deviation_hinge.hpp>
 #include <jessl/loss/detail/gram.hpp>
 #include <jessl/loss/detail/views.hpp>
+#include <jessl/loss/parts.hpp>
 
 namespace jessl::loss {
 
@@ -60,6 +61,7 @@ struct VICReg {
     torch::Tensor total = invariance * detail::mean_over_pairs(z.size(), [&](std::size_t a, std::size_t b) {
                             return at::mse_loss(z[a], z[b]);
                           });
+    tell_part("invariance", total);
     const auto count = static_cast<double>(z.size());
     for (const torch::Tensor& view : z) {
       // A view's share in the mean over pairs: half the hinge and all the covariance, in V - 1 of V (V - 1) / 2 pairs.
@@ -69,8 +71,12 @@ struct VICReg {
       const auto freedom = static_cast<double>(all.size(0) - 1);
       // The covariances times `freedom`: the variances are their diagonal.
       const auto product = detail::split_product(centred, centred, detail::by_gram(algebra, centred, centred));
-      total = total + variance / count * detail::deviation_hinge(product.diagonal / freedom, epsilon) +
-              covariance * 2 / count / (freedom * freedom * static_cast<double>(all.size(1))) * product.off_squares;
+      const auto hinge = variance / count * detail::deviation_hinge(product.diagonal / freedom, epsilon);
+      const auto squares =
+          covariance * 2 / count / (freedom * freedom * static_cast<double>(all.size(1))) * product.off_squares;
+      tell_part("variance", hinge);
+      tell_part("covariance", squares);
+      total = total + hinge + squares;
     }
     return total;
   }

@@ -2,6 +2,7 @@
 // The log of a run as tables: a row a step, and a row a figure that was measured.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
@@ -36,7 +37,8 @@ namespace jessl::train {
 /// Writes two tables of comma-separated values, for pandas, R and spreadsheets: in `path` a row after each step, and beside it, in
 /// `<stem>.measurements.csv`, a row for each figure that a callback measured.
 ///
-/// The first has the columns step, epoch, loss, learning_rate, images_per_second and loader_seconds. The second has step, epoch,
+/// The first has the columns step, epoch, loss, learning_rate, images_per_second and loader_seconds, and loss/<name> for each term that the loss
+/// tells (loss::tell_part). The second has step, epoch,
 /// measured_by, place, figure, value and protocol, one figure a row, because callbacks measure different things at different times: a table
 /// with a column for each would be new with every one, and mostly empty. Numbers have the digits that tell them from
 /// all others and a decimal point; one that is none (NaN) is an empty field.
@@ -71,8 +73,9 @@ struct CSV {
 
    private:
     static constexpr std::string_view who = "jessl::train::CSV";
-    static constexpr std::string_view step_header = "step,epoch,loss,learning_rate,images_per_second,loader_seconds\n";
-    static constexpr std::string_view figure_header = "step,epoch,measured_by,place,figure,value,protocol\n";
+    static constexpr std::string_view step_columns = "step,epoch,loss,learning_rate,images_per_second,loader_seconds";
+    static constexpr std::string_view part_prefix = "loss/";  // of a column for a term of the loss
+    static constexpr std::string_view figure_columns = "step,epoch,measured_by,place,figure,value,protocol";
 
     /// The whole rows of a table up to and including a step.
     struct Rows {
@@ -94,17 +97,21 @@ struct CSV {
     [[nodiscard]] static std::optional<std::int64_t> whole_number(std::string_view record);
     [[nodiscard]] static double number(std::string_view record, std::size_t column);
 
-    /// Nothing where there is no such file. A row cut short by a crash is dropped, and so is all of a file with another header.
-    [[nodiscard]] static std::optional<Rows> rows_until(const std::filesystem::path& path, std::string_view header,
+    /// Nothing where there is no such file. A row cut short by a crash is dropped, and so is all of a file with other columns:
+    /// those, and of steps the terms of the loss behind them.
+    [[nodiscard]] static std::optional<Rows> rows_until(const std::filesystem::path& path, std::string_view columns,
                                                         std::int64_t step);
 
     [[nodiscard]] static std::filesystem::path numbered(const std::filesystem::path& path, int number);
 
     [[nodiscard]] static bool is_taken(const std::filesystem::path& path);
 
+    [[nodiscard]] static std::vector<std::string> parts_in(std::string_view columns);
+
     void take_up(const Run& run);
     void take_rows(Rows steps, const std::filesystem::path& figures, std::int64_t step);
     void keep_previous_pair();
+    void set_columns(std::vector<std::string> parts);
     void open();
     void write();
     void write_or_keep();
@@ -113,8 +120,9 @@ struct CSV {
     std::filesystem::path figures_path_;
     std::optional<FileLock> lock_{};
     bool is_of_another_run_ = true;  // what may stand at the paths
-    std::string earlier_steps_;      // rows of the run that is resumed, or the header alone, until the files are begun
+    std::string earlier_steps_{};    // rows of the run that is resumed, or the header alone, until the files are begun
     std::string earlier_figures_;
+    std::optional<std::vector<std::string>> parts_{};  // the loss's terms that have a column, once it is known which
     detail::AppendedFile steps_{who};
     detail::AppendedFile figures_{who};
     bool refused_ = false;  // the last write failed, and this was said
@@ -126,10 +134,7 @@ struct CSV {
 #if JESSL_DEFINITIONS
 
 JESSL_INLINE CSV::State::State(std::filesystem::path path, const Run& run)
-    : steps_path_(std::move(path)),
-      figures_path_(steps_path_),
-      earlier_steps_(step_header),
-      earlier_figures_(figure_header) {
+    : steps_path_(std::move(path)), figures_path_(steps_path_), earlier_figures_(concat(figure_columns, '\n')) {
   figures_path_.replace_filename(steps_path_.stem().string() + ".measurements.csv");
   if (steps_path_.has_parent_path()) io::make_folder(steps_path_.parent_path());
   lock_.emplace(steps_path_, who);
@@ -141,8 +146,19 @@ JESSL_INLINE CSV::State::State(std::filesystem::path path, const Run& run)
 JESSL_INLINE void CSV::State::after_step(const StepRecord& record) {
   const double seconds = record.step_seconds + record.loader_seconds;
   const double rate = seconds > 0.0 ? static_cast<double>(record.images) / seconds : 0.0;
-  steps_.add(concat(record.step, ',', record.epoch, ',', field(record.loss), ',', field(record.learning_rate), ',',
-                    field(rate), ',', field(record.loader_seconds), '\n'));
+  if (!parts_) {
+    std::vector<std::string> names;
+    for (const loss::Part& part : record.parts) names.push_back(part.name);
+    set_columns(std::move(names));
+  }
+  std::string row = concat(record.step, ',', record.epoch, ',', field(record.loss), ',', field(record.learning_rate),
+                           ',', field(rate), ',', field(record.loader_seconds));
+  for (const std::string& name : *parts_) {
+    const auto part =
+        std::find_if(record.parts.begin(), record.parts.end(), [&](const loss::Part& one) { return one.name == name; });
+    row += ',' + (part == record.parts.end() ? std::string() : field(part->value));
+  }
+  steps_.add(row + '\n');
   write_or_keep();
 }
 
@@ -162,6 +178,7 @@ JESSL_INLINE void CSV::State::after_measurement(const Measurement& measurement) 
 }
 
 JESSL_INLINE void CSV::State::finish() {
+  if (!parts_) set_columns({});
   if (steps_.is_pending() || figures_.is_pending()) write();
 }
 
@@ -210,7 +227,7 @@ JESSL_INLINE double CSV::State::number(std::string_view record, std::size_t colu
 }
 
 JESSL_INLINE std::optional<CSV::State::Rows> CSV::State::rows_until(const std::filesystem::path& path,
-                                                                    std::string_view header, std::int64_t step) {
+                                                                    std::string_view columns, std::int64_t step) {
   std::ifstream earlier(path, std::ios::binary);
   const int reason = errno;
   std::error_code failure;
@@ -219,9 +236,12 @@ JESSL_INLINE std::optional<CSV::State::Rows> CSV::State::rows_until(const std::f
               "; move it away, or write to another folder");
   const std::string text{std::istreambuf_iterator<char>(earlier), std::istreambuf_iterator<char>()};
   JESSL_CHECK(!earlier.bad(), IOError, who, ": cannot read ", path, " to its end: ", std::strerror(errno));
-  Rows kept{.text = std::string(header)};
-  if (!text.starts_with(header)) return kept;
-  std::size_t begin = header.size();
+  Rows kept{.text = concat(columns, '\n')};
+  std::size_t begin = end_of_record(text, 0);
+  if (begin == std::string::npos || !text.starts_with(columns) ||
+      (text[columns.size()] != '\n' && text[columns.size()] != ','))
+    return kept;
+  kept.text = text.substr(0, begin);
   for (std::size_t end = 0; (end = end_of_record(text, begin)) != std::string::npos; begin = end) {
     const auto record = std::string_view(text).substr(begin, end - begin);
     const auto of = whole_number(record);
@@ -243,19 +263,33 @@ JESSL_INLINE bool CSV::State::is_taken(const std::filesystem::path& path) {
   return std::filesystem::exists(std::filesystem::symlink_status(path, failure));
 }
 
+/// The names in the rest of a header, ",loss/a,loss/b\n".
+JESSL_INLINE std::vector<std::string> CSV::State::parts_in(std::string_view columns) {
+  std::vector<std::string> names;
+  columns = columns.substr(0, columns.find('\n'));
+  while (!columns.empty()) {
+    columns.remove_prefix(1);  // the comma
+    std::string_view column = columns.substr(0, columns.find(','));
+    columns.remove_prefix(column.size());
+    if (column.starts_with(part_prefix)) column.remove_prefix(part_prefix.size());
+    names.emplace_back(column);
+  }
+  return names;
+}
+
 /// Finds the log of the run that is resumed, and takes its rows up to the step that it goes on from.
 JESSL_INLINE void CSV::State::take_up(const Run& run) {
   const auto is_its_log = [&](const Rows& rows) {
     return rows.last == run.first_step && (std::isnan(run.resumed_loss) || rows.loss == run.resumed_loss);
   };
-  std::optional<Rows> here = rows_until(steps_path_, step_header, run.first_step);
+  std::optional<Rows> here = rows_until(steps_path_, step_columns, run.first_step);
   if (here && is_its_log(*here)) {
     take_rows(std::move(*here), figures_path_, run.first_step);
     is_of_another_run_ = false;
     return;
   }
   for (int number = 1; is_taken(numbered(steps_path_, number)) || is_taken(numbered(figures_path_, number)); ++number) {
-    std::optional<Rows> there = rows_until(numbered(steps_path_, number), step_header, run.first_step);
+    std::optional<Rows> there = rows_until(numbered(steps_path_, number), step_columns, run.first_step);
     if (!there || !is_its_log(*there)) continue;
     note("the log goes on from the rows of ", numbered(steps_path_, number));
     take_rows(std::move(*there), numbered(figures_path_, number), run.first_step);
@@ -273,8 +307,9 @@ JESSL_INLINE void CSV::State::take_up(const Run& run) {
 }
 
 JESSL_INLINE void CSV::State::take_rows(Rows steps, const std::filesystem::path& figures, std::int64_t step) {
+  parts_ = parts_in(std::string_view(steps.text).substr(step_columns.size()));
   earlier_steps_ = std::move(steps.text);
-  if (auto measured = rows_until(figures, figure_header, step)) earlier_figures_ = std::move(measured->text);
+  if (auto measured = rows_until(figures, figure_columns, step)) earlier_figures_ = std::move(measured->text);
 }
 
 /// Moves both files away, under one number: they belong together.
@@ -292,6 +327,13 @@ JESSL_INLINE void CSV::State::keep_previous_pair() {
   }
 }
 
+JESSL_INLINE void CSV::State::set_columns(std::vector<std::string> parts) {
+  earlier_steps_ = step_columns;
+  for (const std::string& name : parts) earlier_steps_ += concat(',', part_prefix, name);
+  earlier_steps_ += '\n';
+  parts_ = std::move(parts);
+}
+
 JESSL_INLINE void CSV::State::open() {
   if (is_of_another_run_) keep_previous_pair();
   is_of_another_run_ = false;
@@ -305,6 +347,7 @@ JESSL_INLINE void CSV::State::open() {
 }
 
 JESSL_INLINE void CSV::State::write() {
+  if (!parts_) return;  // a measurement before the first step waits for it
   if (!steps_.is_open()) open();
   figures_.write();
   steps_.write();

@@ -123,12 +123,13 @@ JESSL_INLINE JSONLines::State::State(std::filesystem::path path, const Run& run)
 
 JESSL_INLINE void JSONLines::State::after_step(const StepRecord& record) {
   const double seconds = record.step_seconds + record.loader_seconds;
-  const Json line{{"step", record.step},
-                  {"epoch", record.epoch},
-                  {"loss", to_json(record.loss)},
-                  {"learning_rate", record.learning_rate},
-                  {"images_per_second", seconds > 0.0 ? static_cast<double>(record.images) / seconds : 0.0},
-                  {"loader_seconds", record.loader_seconds}};
+  Json line{{"step", record.step},
+            {"epoch", record.epoch},
+            {"loss", to_json(record.loss)},
+            {"learning_rate", record.learning_rate},
+            {"images_per_second", seconds > 0.0 ? static_cast<double>(record.images) / seconds : 0.0},
+            {"loader_seconds", record.loader_seconds}};
+  for (const auto& [name, value] : record.parts) line["loss/" + name] = to_json(value);
   add(line);
 }
 

@@ -15,6 +15,7 @@
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
+#include <jessl/loss/parts.hpp>
 
 namespace jessl::train {
 
@@ -89,6 +90,8 @@ struct StepRecord {
   std::int64_t images = 0;      ///< in this batch
   double step_seconds = 0.0;    ///< forward, backward and optimizer
   double loader_seconds = 0.0;  ///< waited for, or spent on, the batch
+
+  std::vector<loss::Part> parts{};  ///< the terms that add up to the loss; none where it tells none
 };
 
 /// What one layer of the network made of a batch.

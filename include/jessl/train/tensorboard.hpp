@@ -158,6 +158,8 @@ JESSL_INLINE void TensorBoard::State::after_step(const StepRecord& record) {
       .message(1, scalar("train/images_per_second", rate, "images over the seconds of the step and of the loader"))
       .message(1, scalar("train/loader_seconds", record.loader_seconds,
                          "waited for the batch, or, on a CPU, spent on making it"));
+  for (const auto& [name, value] : record.parts)
+    summary.message(1, scalar("loss/" + name, value, "a term of train/loss, with its weight"));
   file_.add(detail::event_record(event(record.step).message(5, summary).encoded()));
   ++unwritten_steps_;
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - written_;

@@ -22,6 +22,7 @@
 #include <jessl/core/shape.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/core/views.hpp>
+#include <jessl/loss/parts.hpp>
 #include <jessl/loss/progress.hpp>
 
 namespace jessl::train::detail {
@@ -177,6 +178,9 @@ class NetworkBase {
   double differentiate(const std::vector<torch::Tensor>& views, const torch::Tensor& labels, Precision precision,
                        std::int64_t micro_batch);
 
+  /// The terms of the loss in the last step.
+  [[nodiscard]] const std::vector<loss::Part>& loss_parts() const { return loss_parts_; }
+
   /// Sends two blank images of each shape through the backbone, so that a mismatch is known before the run.
   void try_backbone(const std::vector<ViewShape>& shapes, std::int64_t feature_dim) const;
 
@@ -221,7 +225,8 @@ class NetworkBase {
 
   void follow_all_statistics(double momentum);
 
-  static double backward_from(const torch::Tensor& loss);
+  /// Adds the gradient of the loss of what the projector made, and returns its value.
+  double backward(const Projected& projected, const Views& targets, const torch::Tensor& labels, Precision precision);
 
   double differentiate_by_parts(const Views& views, const torch::Tensor& labels, Precision precision,
                                 std::int64_t micro_batch);
@@ -254,7 +259,8 @@ class NetworkBase {
   std::vector<DrawnModule> drawn_{};
   loss::Progress progress_{};
   bool watching_ = false;
-  std::vector<Watched> watched_{};  // in the last step
+  std::vector<Watched> watched_{};        // in the last step
+  std::vector<loss::Part> loss_parts_{};  // in the last step
   std::shared_ptr<Modules> trained_ = std::make_shared<Modules>();
   std::shared_ptr<Modules> taught_ = std::make_shared<Modules>();
 };
@@ -407,7 +413,7 @@ JESSL_INLINE double NetworkBase::differentiate(const std::vector<torch::Tensor>&
   if (micro_batch > 0 && micro_batch < views.front().size(0))
     return differentiate_by_parts(views, labels, precision, micro_batch);
   const Projected projected = project(views, precision, true, watched());
-  return backward_from(value(projected, targets(views, projected, precision), labels, precision));
+  return backward(projected, targets(views, projected, precision), labels, precision);
 }
 
 JESSL_INLINE void NetworkBase::try_backbone(const std::vector<ViewShape>& shapes, std::int64_t feature_dim) const {
@@ -456,16 +462,20 @@ JESSL_INLINE void NetworkBase::follow_all_statistics(double momentum) {
   follow_statistics(*teacher_->projector, *student_.projector, momentum);
 }
 
-JESSL_INLINE double NetworkBase::backward_from(const torch::Tensor& loss) {
+JESSL_INLINE double NetworkBase::backward(const Projected& projected, const Views& targets, const torch::Tensor& labels,
+                                          Precision precision) {
+  const loss::Parts parts;
+  const torch::Tensor loss = value(projected, targets, labels, precision);
   JESSL_CHECK(loss.defined() && loss.dim() == 0, ShapeError, "jessl::Trainer::step: the loss is ",
               loss.defined() ? concat(shape_of(loss)) : "undefined", ", expected a scalar, []");
   JESSL_CHECK(
       loss.requires_grad(), ConfigError,
       "jessl::Trainer::step: the loss does not depend on the weights; are they frozen, is a NoGradGuard alive, or "
       "does the loss detach its views?");
-  const double value = loss.item<double>();
-  if (std::isfinite(value)) loss.backward();
-  return value;
+  const double result = loss.item<double>();
+  loss_parts_ = parts.values();  // of one wait for the device with the loss, before there is more to wait for
+  if (std::isfinite(result)) loss.backward();
+  return result;
 }
 
 JESSL_INLINE double NetworkBase::differentiate_by_parts(const Views& views, const torch::Tensor& labels,
@@ -507,7 +517,7 @@ JESSL_INLINE double NetworkBase::differentiate_by_parts(const Views& views, cons
   for (const Views& parts : target_parts) aims.push_back(torch::cat(parts));
   if (!teacher_) aims = targets(views, projected, precision);
 
-  const double result = backward_from(value(projected, aims, labels, precision));
+  const double result = backward(projected, aims, labels, precision);
   if (!std::isfinite(result) || !learns) return result;
 
   // The second pass draws what the first one drew, and moves the running statistics that the first one moved.

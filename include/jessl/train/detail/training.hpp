@@ -447,7 +447,8 @@ JESSL_INLINE FitResult Training::run(const FitOptions& options, const Checked& f
                               .learning_rate = lr,
                               .images = batch.size(),
                               .step_seconds = step_seconds,
-                              .loader_seconds = loader_seconds};
+                              .loader_seconds = loader_seconds,
+                              .parts = network_->loss_parts()};
       hooks.after_step(record);
       if (steps_taken_ % source.steps_per_epoch == 0) {
         const std::int64_t steps = source.steps_per_epoch - first_batch;
