@@ -5,6 +5,7 @@
 // Ends with  how well nearest neighbours know the classes, and the picture of the views
 // Writes     out/own_augmentation/views.png: images, and two views of each
 // Time       a minute on 2 cores
+// Wants     Fashion-MNIST (apt-get install dataset-fashion-mnist)
 // taught
 // expect: k-NN top-1 0[.][0-9]+, views are in out/own_augmentation/views.png
 
@@ -14,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <exception>
 #include <iostream>
 #include <string_view>
 
@@ -50,7 +52,7 @@ struct RandomNegative {
 }  // namespace own
 JESSL_OPTIONS(own::RandomNegative, p);  // its settings stand in logs and checkpoints
 
-int main() {
+int main() try {
   using namespace jessl;
   const auto images = data::IDX::fashion_mnist(data::Split::train);
   const auto train = data::subset(images, 0, std::min<std::int64_t>(images.size(), 5000));
@@ -72,4 +74,7 @@ int main() {
   std::cout << "k-NN top-1 " << eval::accuracy(knn.predict(query.features), query.labels)
             << ", views are in out/own_augmentation/views.png\n";
   return EXIT_SUCCESS;
+} catch (const std::exception& error) {
+  std::cerr << error.what() << '\n';
+  return EXIT_FAILURE;
 }

@@ -14,9 +14,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <exception>
 #include <iostream>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace own {
@@ -71,7 +71,7 @@ static_assert(jessl::Dataset<Shapes>);
 
 }  // namespace own
 
-int main() {
+int main() try {
   using namespace jessl;
   const own::Shapes shapes(1000);
   const auto train = data::subset(shapes, 0, 700), test = data::subset(shapes, 700, 300);
@@ -86,4 +86,7 @@ int main() {
   std::cout << test.size() << " of " << shapes.size() << " pictures asked about, k-NN top-1 "
             << eval::accuracy(knn.predict(query.features), query.labels) << '\n';
   return EXIT_SUCCESS;
+} catch (const std::exception& error) {
+  std::cerr << error.what() << '\n';
+  return EXIT_FAILURE;
 }

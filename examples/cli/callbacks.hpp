@@ -25,8 +25,8 @@ struct When {
 
   std::optional<C> callback;
 
-  template <
-      class Inner>  // and not the trainer, so that it is compiled once where what the callback keeps does not know that
+  // Of what the callback keeps and not of the trainer, so that it is compiled once where that does not know the trainer.
+  template <class Inner>
   struct State {
     std::optional<Inner> inner;
 

@@ -2,6 +2,8 @@
 // jessl map: features in two dimensions, as pictures.
 #include "commands.hpp"
 #include "data_sets.hpp"
+#include "run_flags.hpp"
+#include "settings.hpp"
 #include "trained.hpp"
 
 #include <jessl/core/error.hpp>
@@ -13,7 +15,7 @@
 #include <jessl/io/feature_file.hpp>
 #include <jessl/io/json.hpp>
 #include <jessl/io/png.hpp>
-#if __has_include(<umappp/umappp.hpp>)
+#if defined(JESSL_HAS_UMAPPP)
 #include <jessl/eval/umap.hpp>
 #endif
 
@@ -25,6 +27,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -66,14 +69,27 @@ Embedding some_of(const Eigen::Ref<const RowMatrix>& features, std::span<const s
   return some;
 }
 
-/// The features of a file, or a network's of images.
+/// The features of a file: what is for a network is refused.
+Embedding features_in(const CLI::App& command, const MapArguments& arguments) {
+  const std::vector<Given> given = dotted_flags(command.remaining(), flags_of(command));
+  JESSL_CHECK(given.empty(), ConfigError, given.empty() ? "" : given.front().flag,
+              " is for a network, which --data goes with");
+  for (const char* flag : {"--split", "--data-kind", "--backbone"})
+    JESSL_CHECK(command.count(flag) == 0, ConfigError, flag, " is for a network, which --data goes with");
+  const fs::path what = arguments.what;
+  std::error_code ignored;
+  JESSL_CHECK(fs::exists(what, ignored), jessl::DataError, "there is no ", arguments.what,
+              "; expected a .safetensors file of features, as jessl embed writes it, or a network and --data");
+  JESSL_CHECK(!fs::is_directory(what, ignored) && what.extension() != ".pt", ConfigError, arguments.what,
+              " is a network, and there are no images to map; name them, as --data photos");
+  JESSL_CHECK(what.extension() == ".safetensors", ConfigError, arguments.what,
+              " is no .safetensors file of features; jessl embed --out features.safetensors writes one");
+  const jessl::io::FeatureFile file(what);
+  return some_of(file.features(), file.labels(), arguments.rows);
+}
+
+/// A network's features of images.
 Embedding features_of(const CLI::App& command, const MapArguments& arguments) {
-  if (arguments.data.empty()) {
-    JESSL_CHECK(fs::path(arguments.what).extension() == ".safetensors", ConfigError, arguments.what,
-                " is a network, and there are no images to map; name them, as --data photos");
-    const jessl::io::FeatureFile file(arguments.what);
-    return some_of(file.features(), file.labels(), arguments.rows);
-  }
   const Trained trained = open_trained(arguments.what, arguments.backbone, command);
   const Opened opened =
       open_data("--data", arguments.data, arguments.kind, split_of(arguments.split), trained.channels(0));
@@ -87,26 +103,30 @@ Embedding features_of(const CLI::App& command, const MapArguments& arguments) {
 
 void map(const CLI::App& command, const MapArguments& arguments) {
   JESSL_CHECK(arguments.rows >= 1, ConfigError, "--rows is ", arguments.rows, ", expected at least 1");
+  const fs::path what = arguments.what;
   fs::path out = arguments.out;
-  if (out.empty())
-    out = fs::is_directory(arguments.what) ? fs::path(arguments.what) : fs::path(arguments.what).parent_path();
-  const auto [features, labels] = features_of(command, arguments);
-  const eval::ScatterPictureOptions look{.size = arguments.size};
-  jessl::io::make_folder(out);
-#if __has_include(<umappp/umappp.hpp>)
+  if (out.empty()) out = fs::is_directory(what) ? what : what.has_parent_path() ? what.parent_path() : fs::path(".");
+#if defined(JESSL_HAS_UMAPPP)
   const Json settings{{"neighbours", arguments.neighbours},
                       {"min_dist", arguments.min_dist},
                       {"distance", arguments.distance},
                       {"seed", arguments.seed}};
   const auto umap = jessl::from_json<eval::UMAP>(settings, "jessl map");
-  jessl::io::save_png(out / "umap.png", eval::scatter_picture(umap.embed(features), labels, look).view());
-  std::cout << (out / "umap.png").string() << " and ";
+#endif
+  const auto [features, labels] =
+      arguments.data.empty() ? features_in(command, arguments) : features_of(command, arguments);
+  const eval::ScatterPictureOptions look{.size = arguments.size};
+  jessl::io::make_folder(out);
+  const auto draw = [&, &labels = labels](const char* name, const RowMatrix& plane) {
+    jessl::io::save_png(out / name, eval::scatter_picture(plane, labels, look).view());
+    std::cout << (out / name).string() << ": " << plane.rows() << " points" << std::endl;
+  };
+  draw("pca.png", eval::PCA{}.fit(features).transform(features));
+#if defined(JESSL_HAS_UMAPPP)
+  draw("umap.png", umap.embed(features));
 #else
   std::cout << "this jessl was built without umappp, and makes no map by UMAP\n";
 #endif
-  const RowMatrix components = eval::PCA{}.fit(features).transform(features);
-  jessl::io::save_png(out / "pca.png", eval::scatter_picture(components, labels, look).view());
-  std::cout << (out / "pca.png").string() << ": " << features.rows() << " rows of " << features.cols() << " values\n";
 }
 
 }  // namespace
@@ -120,7 +140,8 @@ void add_map(CLI::App& app) {
                    "A .safetensors file of features (jessl embed), or with --data a network as embed takes it")
       ->required();
   command->add_option("--data", arguments->data, "Images for the network, as --data of pretrain");
-  command->add_option("--split", arguments->split, "train or test, of data sets that have both; test");
+  command->add_option("--split", arguments->split,
+                      "train or test, of data sets that have both; by default test, which was not learned from");
   command->add_option("--data-kind", arguments->kind, "How they are stored, as for pretrain");
   command->add_option("--backbone", arguments->backbone,
                       "For a file of weights that does not say its network, as for evaluate");
@@ -135,7 +156,6 @@ void add_map(CLI::App& app) {
   command->add_option("--seed", arguments->seed, "Of UMAP");
   command->allow_extras();
   command->footer(
-      "Ten seconds for 10,000 points of 512 values on 2 cores.\n"
       "Examples:\n"
       "  jessl map out/run --data photos\n"
       "  jessl map features.safetensors --rows 2000 --neighbours 50 --out maps");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// All of the program that needs LibTorch and no method's type: the backbones, files of tensors, and what LibTorch says of itself.
+// All of the program that needs LibTorch and no method's type: the backbones, files of tensors, a run's callbacks, and what LibTorch says
+// of itself.
 #include "any_backbone.hpp"
 #include "callbacks.hpp"
 #include "run.hpp"
@@ -13,6 +14,7 @@
 
 #include <torch/version.h>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <utility>

@@ -19,7 +19,7 @@ add_test(NAME check/self_test COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_
 set(plain_like ${CMAKE_BINARY_DIR}/compile_commands.json ${CMAKE_CURRENT_SOURCE_DIR}/plain_pch.cpp)
 set(torch_like ${CMAKE_BINARY_DIR}/compile_commands.json ${CMAKE_CURRENT_SOURCE_DIR}/torch_pch.cpp)
 
-# Every header compiles as the only line of a source file: the plain families, and single headers of others, without
+# Every header compiles without another before it (headers_alone.py): the plain families, and single headers of others, without
 # LibTorch's folders in the search path. The precompiled headers bring other libraries alone; check/std_includes sees to what they would hide of the
 # standard one.
 file(GLOB_RECURSE headers CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/include/jessl/*.hpp)

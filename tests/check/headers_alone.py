@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Checks that each header compiles as the only line of a source file.
+"""Checks that each header compiles without another before it.
 
 With LibTorch, a compiler spends most of its time after the last line of a source, on templates that LibTorch's headers
 left to instantiate. So each source ends with an assertion that fails and ends the compiler there: a header is sound

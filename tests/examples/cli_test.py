@@ -127,8 +127,9 @@ header, values = numpy_values("features.labels.npy")
 expect("the labels differ", header["shape"] == (48,) and values == stored["labels"][1])
 
 # Maps of them: of the file, and of the network that made it, which are the same pictures.
-prints("48 rows of 32 values", "map", "features.safetensors", "--out", "maps", "--neighbours", "5")
-prints("again/pca.png: 48 rows of 32 values", "map", "again", "--data", "photos", "--neighbours", "5")
+prints("maps/pca.png: 48 points", "map", "features.safetensors", "--out", "maps", "--neighbours", "5")
+prints("./pca.png: 48 points", "map", "features.safetensors", "--neighbours", "5")
+prints("again/pca.png: 48 points", "map", "again", "--data", "photos", "--neighbours", "5")
 maps = [picture.name for picture in (work / "maps").iterdir()]
 expect(f"maps has {maps}", "pca.png" in maps)
 for picture in maps:
@@ -259,6 +260,10 @@ refused(1, "jessl evaluate: --json", "evaluate", "again", "--train", "photos", "
 succeeds("evaluate", "--train", "photos", "--test", "others", "--probes", "centroid", "again", "--threads", "1")
 refused(2, "ends in .npy or .safetensors", "embed", "again", "--data", "photos", "--out", "a.csv")
 refused(2, "name them, as --data photos", "map", "again")
+refused(2, "--neighbors", "map", "features.safetensors", "--neighbors", "5")
+refused(2, "--split is for a network", "map", "features.safetensors", "--split", "test")
+refused(1, "there is no nowhere.safetensors", "map", "nowhere.safetensors")
+refused(2, "jessl embed --out features.safetensors", "map", "features.npy")
 refused(2, "--rows is 0", "map", "features.safetensors", "--rows", "0")
 refused(2, "--train", "evaluate", "again")
 sys.exit("\n".join(failures) or print("the program jessl does what it says"))

@@ -82,10 +82,25 @@ TEST_CASE("CSV: the terms of a loss are columns, which a resumed run fills again
 
   // A run that is resumed with a file that has none, or whose header somebody has changed, goes on in that file's columns.
   write_file(table.path, "step,epoch,loss,learning_rate,images_per_second,loader_seconds,x,\n1,0,1,0.001,16,0,,\n");
+  const fixtures::CapturedLog log;
+  {
+    auto state = table.start(csv::run_of(1, 1.0));
+    state.after_step(record_of(2, {{"far", 0.125}}));
+    state.after_step(record_of(3, {{"far", 0.125}}));
+    state.finish();
+  }
+  CHECK(test::content(table.path).ends_with("\n2,0,0.5,0.001,16,0,,\n3,0,0.3333333333333333,0.001,16,0,,\n"));
+  CHECK(log.messages.size() == 1);
+  CHECK(log.contains("has no column loss/far"));
+
+  // A spreadsheet ends lines in its own way.
+  std::string text = header + "1,0,1,0.001,16,0,0.75,0.25\n";
+  for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 2) text.insert(at, 1, '\r');
+  write_file(table.path, text);
   auto state = table.start(csv::run_of(1, 1.0));
-  state.after_step(record_of(2, {{"far", 0.125}}));
+  state.after_step(record_of(2, {{"near", 0.5}, {"far", 0.125}}));
   state.finish();
-  CHECK(test::content(table.path).ends_with("\n2,0,0.5,0.001,16,0,,\n"));
+  CHECK(test::content(table.path).ends_with("\n2,0,0.5,0.001,16,0,0.5,0.125\n"));
 }
 
 TEST_CASE("CSV: is a row a step, and a row a figure that was measured", "[train][csv]") {

@@ -150,6 +150,7 @@ TEST_CASE("Trainer: a few epochs lower the loss and leave features that tell the
   auto trainer = fixtures::small_trainer();
   const auto data = fixtures::stripes();
   FitOptions options = fixtures::small_run();
+  options.threads = 2;
   options.epochs = 12;
   const FitResult result = trainer.fit(data, options, train::JSONLines{folder / "metrics.jsonl"});
   const auto losses = fixtures::losses(folder / "metrics.jsonl");

@@ -110,7 +110,7 @@ template <class... Parts>
   return detail::joined({parts...});
 }
 
-/// Throws an `E` whose message is its arguments joined; with JESSL_CHECK the one place where jessl throws.
+/// Throws an `E` whose message is its arguments joined. It, JESSL_CHECK and JESSL_ASSERT are the only ways in which jessl throws.
 template <class E, class... Parts>
 [[noreturn]] void fail(const Parts&... parts) {
   detail::raise<E>({parts...});

@@ -367,8 +367,8 @@ JESSL_INLINE std::size_t edit_distance(std::string_view a, std::string_view b) {
 JESSL_INLINE std::string joined(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names) {
-    const bool is_list_like = name.find(',') != std::string::npos;
-    text += (text.empty() ? "" : ", ") + (is_list_like ? '"' + name + '"' : name);
+    const bool has_comma = name.find(',') != std::string::npos;
+    text += (text.empty() ? "" : ", ") + (has_comma ? '"' + name + '"' : name);
   }
   return text;
 }

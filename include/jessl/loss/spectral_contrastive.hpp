@@ -15,6 +15,7 @@
 #include <jessl/loss/concept.hpp>
 #include <jessl/loss/detail/gram.hpp>
 #include <jessl/loss/detail/views.hpp>
+#include <jessl/loss/parts.hpp>
 
 namespace jessl::loss {
 
@@ -49,6 +50,7 @@ struct SpectralContrastive {
 
     const auto local = detail::unit_rows(views);      // V x [N, D]
     const auto all = detail::gathered(local, group);  // V x [W*N, D]
+    const double pairs_of_views = static_cast<double>(views.size() * (views.size() - 1)) / 2;
     return detail::mean_over_pairs(views.size(), [&](std::size_t a, std::size_t b) {
       const auto positive = (local[a] * local[b]).sum(1);    // [N]
       const auto first = local[a].t(), second = all[b].t();  // [D, N] and [D, W*N]
@@ -56,7 +58,11 @@ struct SpectralContrastive {
       const auto squares = detail::split_product(first, second, by_gram, group.rank() * positive.size(0))
                                .off_squares;  // of other images
       const auto pairs = static_cast<double>(local[a].size(0) * (all[b].size(0) - 1));
-      return mu * mu / pairs * squares - 2 * mu * positive.mean();
+      const auto others = mu * mu / pairs * squares;
+      const auto same = 2 * mu * positive.mean();
+      tell_part("others", others, 1 / pairs_of_views);
+      tell_part("same", same, -1 / pairs_of_views);
+      return others - same;
     });
   }
 

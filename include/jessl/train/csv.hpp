@@ -14,6 +14,7 @@
 #include <iterator>
 #include <limits>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -37,9 +38,9 @@ namespace jessl::train {
 /// Writes two tables of comma-separated values, for pandas, R and spreadsheets: in `path` a row after each step, and beside it, in
 /// `<stem>.measurements.csv`, a row for each figure that a callback measured.
 ///
-/// The first has the columns step, epoch, loss, learning_rate, images_per_second and loader_seconds, and loss/<name> for each term that the loss
-/// tells (loss::tell_part). The second has step, epoch,
-/// measured_by, place, figure, value and protocol, one figure a row, because callbacks measure different things at different times: a table
+/// The first has the columns step, epoch, loss, learning_rate, images_per_second and loader_seconds, and loss/<name> for each
+/// term that the loss tells (loss::tell_part) in the first step; a resumed run keeps the columns of its file. The second has
+/// step, epoch, measured_by, place, figure, value and protocol, one figure a row, because callbacks measure different things at different times: a table
 /// with a column for each would be new with every one, and mostly empty. Numbers have the digits that tell them from
 /// all others and a decimal point; one that is none (NaN) is an empty field.
 ///
@@ -123,6 +124,7 @@ struct CSV {
     std::string earlier_steps_{};    // rows of the run that is resumed, or the header alone, until the files are begun
     std::string earlier_figures_;
     std::optional<std::vector<std::string>> parts_{};  // the loss's terms that have a column, once it is known which
+    std::set<std::string> without_column_{};           // and those that have none
     detail::AppendedFile steps_{who};
     detail::AppendedFile figures_{who};
     bool refused_ = false;  // the last write failed, and this was said
@@ -157,6 +159,12 @@ JESSL_INLINE void CSV::State::after_step(const StepRecord& record) {
     const auto part =
         std::find_if(record.parts.begin(), record.parts.end(), [&](const loss::Part& one) { return one.name == name; });
     row += ',' + (part == record.parts.end() ? std::string() : field(part->value));
+  }
+  for (const loss::Part& part : record.parts) {
+    if (std::find(parts_->begin(), parts_->end(), part.name) != parts_->end() ||
+        !without_column_.insert(part.name).second)
+      continue;
+    warn(who, ": ", steps_path_, " has no column ", part_prefix, part.name, " and is not given one: its header stands");
   }
   steps_.add(row + '\n');
   write_or_keep();
@@ -238,9 +246,9 @@ JESSL_INLINE std::optional<CSV::State::Rows> CSV::State::rows_until(const std::f
   JESSL_CHECK(!earlier.bad(), IOError, who, ": cannot read ", path, " to its end: ", std::strerror(errno));
   Rows kept{.text = concat(columns, '\n')};
   std::size_t begin = end_of_record(text, 0);
-  if (begin == std::string::npos || !text.starts_with(columns) ||
-      (text[columns.size()] != '\n' && text[columns.size()] != ','))
-    return kept;
+  if (begin == std::string::npos || !text.starts_with(columns)) return kept;
+  const bool has_more = text[columns.size()] == ',' && columns == step_columns;  // terms of the loss
+  if (text[columns.size()] != '\n' && !has_more) return kept;
   kept.text = text.substr(0, begin);
   for (std::size_t end = 0; (end = end_of_record(text, begin)) != std::string::npos; begin = end) {
     const auto record = std::string_view(text).substr(begin, end - begin);
@@ -271,6 +279,7 @@ JESSL_INLINE std::vector<std::string> CSV::State::parts_in(std::string_view colu
     columns.remove_prefix(1);  // the comma
     std::string_view column = columns.substr(0, columns.find(','));
     columns.remove_prefix(column.size());
+    if (column.ends_with('\r')) column.remove_suffix(1);  // of a spreadsheet
     if (column.starts_with(part_prefix)) column.remove_prefix(part_prefix.size());
     names.emplace_back(column);
   }

@@ -33,8 +33,8 @@
 
 namespace jessl::train {
 
-/// Writes a line of JSON after each step: {"step", "epoch", "loss", "learning_rate", "images_per_second", "loader_seconds"}, and one
-/// for whatever a callback measures: {"step", "epoch", "measured_by", "protocol", "values"}.
+/// Writes a line of JSON after each step: {"step", "epoch", "loss", "learning_rate", "images_per_second", "loader_seconds"}, with
+/// "loss/<name>" for each term that the loss tells (loss::tell_part), and one for whatever a callback measures: {"step", "epoch", "measured_by", "protocol", "values"}.
 ///
 /// A line is handed to the operating system before the step's checkpoint is written, so a killed process loses none
 /// that its checkpoint knows of. Lines that a full disk refuses are kept and tried again after each step: a warning, not

@@ -57,11 +57,11 @@ struct KNNMonitor {
 
 namespace detail {
 
-void check(const KNNMonitor& settings, std::int64_t bank_size, std::int64_t bank_classes, std::int64_t queries_size,
-           std::int64_t queries_classes);
+void check_knn_monitor(const KNNMonitor& settings, std::int64_t bank_size, std::int64_t bank_classes,
+                       std::int64_t queries_size, std::int64_t queries_classes);
 
 /// What the labels of the bank say about the queries at each layer.
-[[nodiscard]] Measurement measure(const KNNMonitor& settings, LayerEmbedding bank, LayerEmbedding queries);
+[[nodiscard]] Measurement knn_by_layer(const KNNMonitor& settings, LayerEmbedding bank, LayerEmbedding queries);
 
 }  // namespace detail
 
@@ -89,13 +89,14 @@ struct KNNMonitorOn {
           epochs_(run.epochs),
           report_(run.report),
           trainer_(trainer) {
-      detail::check(settings_, bank_.size(), bank_.classes(), queries_.size(), queries_.classes());
+      detail::check_knn_monitor(settings_, bank_.size(), bank_.classes(), queries_.size(), queries_.classes());
     }
 
     void after_epoch(const EpochRecord& epoch) {
       if ((epoch.epoch + 1) % settings_.epochs != 0 && epoch.epoch + 1 != epochs_) return;
-      Measurement measurement =
-          detail::measure(settings_, trainer_.embed_layers(bank_), trainer_.embed_layers(queries_));
+      LayerEmbedding bank = trainer_.embed_layers(bank_);
+      LayerEmbedding queries = trainer_.embed_layers(queries_);
+      Measurement measurement = detail::knn_by_layer(settings_, std::move(bank), std::move(queries));
       measurement.protocol["bank"] = bank_.size();
       measurement.protocol["queries"] = queries_.size();
       report_(measurement);
@@ -125,8 +126,8 @@ JESSL_OPTIONS(jessl::train::KNNMonitor, k, temperature, epochs);
 
 namespace jessl::train::detail {
 
-JESSL_INLINE void check(const KNNMonitor& settings, std::int64_t bank_size, std::int64_t bank_classes,
-                        std::int64_t queries_size, std::int64_t queries_classes) {
+JESSL_INLINE void check_knn_monitor(const KNNMonitor& settings, std::int64_t bank_size, std::int64_t bank_classes,
+                                    std::int64_t queries_size, std::int64_t queries_classes) {
   constexpr std::string_view who = "jessl::train::KNNMonitor";
   JESSL_CHECK(settings.epochs >= 1, ConfigError, who, ": epochs is ", settings.epochs, ", expected >= 1");
   JESSL_CHECK(settings.k >= 1 && settings.k <= bank_size, ConfigError, who, ": k is ", settings.k,
@@ -139,7 +140,7 @@ JESSL_INLINE void check(const KNNMonitor& settings, std::int64_t bank_size, std:
 }
 
 /// The rows of images that have a label.
-[[nodiscard]] JESSL_INLINE LayerEmbedding labelled(LayerEmbedding all) {
+[[nodiscard]] JESSL_INLINE LayerEmbedding with_labels(LayerEmbedding all) {
   std::vector<Eigen::Index> rows;
   for (std::size_t i = 0; i < all.labels.size(); ++i) {
     if (all.labels[i] >= 0) rows.push_back(static_cast<Eigen::Index>(i));
@@ -151,9 +152,9 @@ JESSL_INLINE void check(const KNNMonitor& settings, std::int64_t bank_size, std:
   return all;
 }
 
-JESSL_INLINE Measurement measure(const KNNMonitor& settings, LayerEmbedding bank, LayerEmbedding queries) {
-  bank = labelled(std::move(bank));
-  queries = labelled(std::move(queries));
+JESSL_INLINE Measurement knn_by_layer(const KNNMonitor& settings, LayerEmbedding bank, LayerEmbedding queries) {
+  bank = with_labels(std::move(bank));
+  queries = with_labels(std::move(queries));
   Json values = Json::object();
   for (std::size_t i = 0; i < bank.layers.size(); ++i) {
     const auto knn =

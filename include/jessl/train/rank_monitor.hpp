@@ -49,10 +49,10 @@ struct RankMonitor {
 
 namespace detail {
 
-void check(const RankMonitor& settings, std::int64_t images);
+void check_rank_monitor(const RankMonitor& settings, std::int64_t images);
 
 /// RankMe of each layer.
-[[nodiscard]] Measurement rank_of(const LayerEmbedding& embedding);
+[[nodiscard]] Measurement rank_by_layer(const LayerEmbedding& embedding);
 
 }  // namespace detail
 
@@ -78,12 +78,12 @@ struct RankMonitorOn {
           epochs_(run.epochs),
           report_(run.report),
           trainer_(trainer) {
-      detail::check(settings_, data_.size());
+      detail::check_rank_monitor(settings_, data_.size());
     }
 
     void after_epoch(const EpochRecord& epoch) {
       if ((epoch.epoch + 1) % settings_.epochs != 0 && epoch.epoch + 1 != epochs_) return;
-      report_(detail::rank_of(trainer_.embed_layers(data_)));
+      report_(detail::rank_by_layer(trainer_.embed_layers(data_)));
     }
 
    private:
@@ -107,13 +107,13 @@ JESSL_OPTIONS(jessl::train::RankMonitor, epochs);
 
 namespace jessl::train::detail {
 
-JESSL_INLINE void check(const RankMonitor& settings, std::int64_t images) {
+JESSL_INLINE void check_rank_monitor(const RankMonitor& settings, std::int64_t images) {
   constexpr std::string_view who = "jessl::train::RankMonitor";
   JESSL_CHECK(settings.epochs >= 1, ConfigError, who, ": epochs is ", settings.epochs, ", expected >= 1");
   JESSL_CHECK(images >= 1, ConfigError, who, ": the data set has no images");
 }
 
-JESSL_INLINE Measurement rank_of(const LayerEmbedding& embedding) {
+JESSL_INLINE Measurement rank_by_layer(const LayerEmbedding& embedding) {
   Json values = Json::object();
   for (const auto& [layer, features] : embedding.layers) values[layer] = {{"rank_me", eval::rank_me(features)}};
   return {.by = std::string(RankMonitor::name),

@@ -36,8 +36,8 @@ namespace jessl::train {
 
 /// Writes the run to an event file for TensorBoard, which draws it while it goes on: `tensorboard --logdir <folder>`.
 ///
-/// After each step the scalars train/loss, train/learning_rate, train/images_per_second and train/loader_seconds; for what a
-/// callback measures, one for each figure, called by the callback and the figure's place:
+/// After each step the scalars train/loss, train/learning_rate, train/images_per_second and train/loader_seconds, and
+/// loss/<name> for each term that the loss tells (loss::tell_part); for what a callback measures, one for each figure, called by the callback and the figure's place:
 /// OnlineProbe/test/representation/top1, with the protocol as the description. The configuration and what the run resolved are
 /// texts. Values are float32, as TensorBoard's are.
 ///
@@ -53,7 +53,7 @@ namespace jessl::train {
 ///
 /// Shapes     none
 /// Units      flush_steps: steps; flush_seconds: seconds
-/// Cost       one write of some 200 bytes a step
+/// Cost       one write of some 200 bytes a step, and 60 for each term of the loss
 /// Randomness none
 /// Errors     ConfigError from start() for a setting out of range; IOError before the first step when the folder cannot be written, earlier
 ///            event files not be read, or another run writes to the same folder; at the end when records are still

@@ -2,9 +2,9 @@
 // Where functions that are no templates are compiled: in every source that includes them, or in one of the program.
 //
 // By default jessl is headers only, and its functions are inline. A program of several sources is built sooner when it defines
-// JESSL_SEPARATE_COMPILATION for all of them: they see declarations alone, and one source more, which includes
-// jessl/base_source.hpp, and one with jessl/torch_source.hpp have the definitions. Those two read this file again, with
-// JESSL_SOURCE, so that there is no include guard here.
+// JESSL_SEPARATE_COMPILATION for all of them: they see declarations alone, and sources more, which include
+// jessl/base_source.hpp, jessl/torch_source.hpp and jessl/umap_source.hpp, have the definitions. Those read this file again,
+// with JESSL_SOURCE, so that there is no include guard here.
 //
 //   JESSL_DEFINITIONS        1 where definitions are read; a header has them at its end, between #if and #endif
 //   JESSL_INLINE             what a definition there begins with, and in its class the first virtual function that is

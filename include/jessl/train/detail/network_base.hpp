@@ -464,7 +464,7 @@ JESSL_INLINE void NetworkBase::follow_all_statistics(double momentum) {
 
 JESSL_INLINE double NetworkBase::backward(const Projected& projected, const Views& targets, const torch::Tensor& labels,
                                           Precision precision) {
-  const loss::Parts parts;
+  loss::Parts parts;
   const torch::Tensor loss = value(projected, targets, labels, precision);
   JESSL_CHECK(loss.defined() && loss.dim() == 0, ShapeError, "jessl::Trainer::step: the loss is ",
               loss.defined() ? concat(shape_of(loss)) : "undefined", ", expected a scalar, []");
@@ -473,7 +473,7 @@ JESSL_INLINE double NetworkBase::backward(const Projected& projected, const View
       "jessl::Trainer::step: the loss does not depend on the weights; are they frozen, is a NoGradGuard alive, or "
       "does the loss detach its views?");
   const double result = loss.item<double>();
-  loss_parts_ = parts.values();  // of one wait for the device with the loss, before there is more to wait for
+  loss_parts_ = parts.values();  // while the device has nothing else to do
   if (std::isfinite(result)) loss.backward();
   return result;
 }
