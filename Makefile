@@ -1,7 +1,7 @@
 # The short way in. Everything here is two or three commands that can be typed by hand; CONTRIBUTING.md shows them.
 #
 #   make quickstart [ARGS="epochs=2"]   sets up, builds, trains and evaluates on Fashion-MNIST; see out/quickstart/
-#   make test [TESTS=loss/]               sets up, builds, runs every test (or those whose name matches TESTS)
+#   make test [TESTS=loss/]               sets up, builds, runs the tests (or those whose name matches TESTS)
 #   make soak                             the tests that take long by themselves
 #   make asan [TESTS=...]                 the same with AddressSanitizer and UndefinedBehaviorSanitizer
 #   make cuda                             builds the GPU version (needs nvcc)
