@@ -3,7 +3,7 @@
 //
 // Run        build/release/examples/own_backbone
 // Ends with  how well nearest neighbours know the classes after the same run of both
-// Time       a minute on 2 cores
+// Time       a quarter of a minute on 2 cores
 // Wants     Fashion-MNIST (apt-get install dataset-fashion-mnist)
 // taught
 // expect: own network: k-NN top-1 0[.][0-9]+\nSequential: k-NN top-1 0[.][0-9]+

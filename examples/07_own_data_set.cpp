@@ -3,7 +3,7 @@
 //
 // Run        build/release/examples/own_data_set
 // Ends with  how well nearest neighbours tell discs, squares and crosses apart
-// Time       half a minute on 2 cores
+// Time       a few seconds
 // taught
 // expect: 300 of 1000 pictures asked about, k-NN top-1 0?[.]?[0-9]+
 

@@ -3,7 +3,7 @@
 //
 // Run        build/release/examples/multi_crop
 // Ends with  the views' shapes, and how well nearest neighbours know the classes
-// Time       two minutes on 2 cores
+// Time       a minute on 2 cores
 // Wants     Fashion-MNIST (apt-get install dataset-fashion-mnist)
 // taught
 // expect: 2 views of 28 pixels and 4 of 14: k-NN top-1 0[.][0-9]+

@@ -4,7 +4,7 @@
 // Run        build/release/examples/resume
 // Ends with  how many steps were compared
 // Writes     in out/resume: whole.jsonl, resumed.jsonl, checkpoint.pt
-// Time       a minute on 2 cores
+// Time       half a minute on 2 cores
 // Wants     Fashion-MNIST (apt-get install dataset-fashion-mnist)
 // taught
 // expect: [1-9][0-9]* losses, equal to the last bit
