@@ -20,7 +20,7 @@ void batch_norm(benchmark::State& state) {
   torch::Tensor x = make();
   torch::Tensor residual = make();
   const torch::Tensor gradient = torch::ones_like(x);
-  torch::nn::BatchNorm2d norm(state.range(1));
+  jessl::BatchNorm2d norm(state.range(1));
   for (auto step : state) {
     torch::Tensor y;
     if constexpr (fused) {

@@ -6,6 +6,10 @@ include(CMakePackageConfigHelpers)
 set(jessl_config_dir ${CMAKE_INSTALL_DATADIR}/jessl)
 
 target_include_directories(jessl_base INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+if(JESSL_TORCH)
+  target_include_directories(jessl_jessl INTERFACE
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/jessl/distributed/gloo>)
+endif()
 install(DIRECTORY include/jessl TYPE INCLUDE FILES_MATCHING PATTERN "*.hpp" PATTERN "*.h")
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/licenses/jessl)
 

@@ -37,7 +37,7 @@ struct SmallNetImpl : torch::nn::Cloneable<SmallNetImpl> {
     std::int64_t from = in_channels;
     for (const std::int64_t to : {16, 32, 64, 128}) {
       layers->push_back(torch::nn::Conv2d(torch::nn::Conv2dOptions(from, to, 3).stride(2).padding(1).bias(false)));
-      layers->push_back(torch::nn::BatchNorm2d(to));
+      layers->push_back(jessl::BatchNorm2d(to));
       layers->push_back(torch::nn::ReLU());
       from = to;
     }
@@ -56,7 +56,7 @@ struct SmallNetImpl : torch::nn::Cloneable<SmallNetImpl> {
       torch::Tensor(weight).copy_(torch::empty(weight.sizes()).normal_(0.0, std::sqrt(2.0 / fan_out), generator));
     }
     for (const auto& layer : *layers) {
-      if (auto* norm = layer.ptr()->as<torch::nn::BatchNorm2d>()) norm->reset_parameters();
+      if (auto* norm = layer.ptr()->as<jessl::BatchNorm2d>()) norm->reset_parameters();
     }
   }
 

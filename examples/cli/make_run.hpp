@@ -112,6 +112,10 @@ class RunOf final : public Run {
     trainer_.check(data, options(resume));
   }
 
+  void join(const Ranks& ranks) override {
+    if (ranks.group) trainer_.join(*ranks.group);
+  }
+
   Json fit(const AnyDataset& data, const Watch& watch) override {
     const Callbacks on(watch);
     return in_json(trainer_.fit(data, options(watch.resume), on.progress, jessl::train::CollapseMonitor{}, on.probe,

@@ -26,6 +26,7 @@ struct PretrainArguments {
   std::string config = "";
   std::string out = "";
   std::string resume = "";
+  double rank_timeout = 600.0;
   bool help_all = false;
 };
 
@@ -49,9 +50,10 @@ void pretrain(const CLI::App& command, const PretrainArguments& arguments) {
   with_settings(arguments.flags, command, config, [&](const Resolved& resolved) {
     if (arguments.help_all) return list_settings(resolved.settings);
     const std::string method = resolved.method->name;
-    Training training =
-        prepare(resolved, arguments.out.empty() ? fs::path("out") / method : fs::path(arguments.out), arguments.resume);
+    Training training = prepare(resolved, arguments.out.empty() ? fs::path("out") / method : fs::path(arguments.out),
+                                arguments.resume, Ranks::meet(arguments.rank_timeout));
     training.check();
+    if (!training.ranks.is_first()) return train(training);
     if (arguments.resume == "auto" && training.checkpoint.empty())
       std::cout << "there is no checkpoint in " << training.out.string() << " yet: the run starts anew\n";
     std::cout << to_toml(training.resolved.settings) << "\n# " << in_words(training.train) << std::endl;
@@ -72,6 +74,8 @@ void add_pretrain(CLI::App& app) {
   command->add_option("--out", arguments->out, "Folder for what the run leaves; by default out/<method>");
   command->add_option("--resume", arguments->resume,
                       "A checkpoint to go on from, or auto: the one in --out, where there is one");
+  command->add_option("--rank-timeout", arguments->rank_timeout,
+                      "Seconds to wait for the other processes that torchrun, srun or mpirun started with this one");
   command->add_flag("--help-all", arguments->help_all,
                     "Lists every setting of the method and the backbone with its default");
   command->footer(
@@ -82,6 +86,8 @@ void add_pretrain(CLI::App& app) {
       "  jessl pretrain --help-all --method BYOL\n"
       "  jessl pretrain --config out/run/config.toml --fit.seed 2 --out out/again\n"
       "  jessl pretrain --resume auto --out out/run\n"
+      "  torchrun --no-python --nproc-per-node 8 --max-restarts 3 jessl pretrain --config run.toml --out out/run "
+      "--resume auto\n"
       "Leaves in --out: config.toml, config.json, metrics.jsonl, checkpoint.pt, views.png, weights.safetensors, "
       "summary.json.");
   command->callback([command, arguments] { pretrain(*command, *arguments); });

@@ -18,6 +18,10 @@
 #include <string_view>
 #include <vector>
 
+namespace jessl::distributed {
+class Group;
+}  // namespace jessl::distributed
+
 namespace cli {
 
 using jessl::Json;
@@ -38,6 +42,19 @@ struct Watch {
   std::optional<AnyDataset> queries{};      // who is asked for a class
   std::optional<AnyDataset> rank_images{};  // whose features' rank is told
   std::function<void(double step_seconds, double loader_seconds)> after_step{};  // may end the run by an exception
+};
+
+/// The processes that train together: those that torchrun, SLURM or mpirun started, or this one alone.
+struct Ranks {
+  std::int64_t rank = 0;
+  std::int64_t size = 1;
+  std::shared_ptr<const jessl::distributed::Group> group{};
+
+  /// Waits for the others, at most so many seconds.
+  [[nodiscard]] static Ranks meet(double seconds);
+
+  /// This one writes what one writes.
+  [[nodiscard]] bool is_first() const { return rank == 0; }
 };
 
 /// What a picture of views shows.
@@ -62,6 +79,9 @@ class Run {
 
   /// Start weights, as fit() draws them from this seed.
   virtual void initialise(std::uint64_t seed) = 0;
+
+  /// From now on runs are those of all ranks together.
+  virtual void join(const Ranks& ranks) = 0;
 
   /// Says whether a run on this data can work, and why not.
   virtual void check(const AnyDataset& data, const std::string& resume) const = 0;

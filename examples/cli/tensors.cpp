@@ -9,6 +9,7 @@
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/module_state.hpp>
 #include <jessl/core/version.hpp>
+#include <jessl/distributed/group.hpp>
 #include <jessl/io/checkpoint.hpp>
 #include <jessl/io/safetensors.hpp>
 
@@ -16,6 +17,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,6 +68,12 @@ Json described(const jessl::StateDict& tensors) {
 }
 
 }  // namespace
+
+Ranks Ranks::meet(double seconds) {
+  const auto group = std::make_shared<const jessl::distributed::Group>(
+      jessl::distributed::Group::from_environment({.timeout = seconds}));
+  return {.rank = group->rank(), .size = group->size(), .group = group};
+}
 
 const std::vector<BackboneEntry>& backbones() {
   static const std::vector<BackboneEntry> all = [] {

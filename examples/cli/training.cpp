@@ -60,13 +60,14 @@ void fit_to_data(Resolved& resolved, const Opened& train) {
 }
 
 /// The checkpoint to go on from, "" for a new run, which must not lie over an old one.
-std::string checkpoint_to_resume(const std::string& resume, const fs::path& out) {
+std::string checkpoint_to_resume(const std::string& resume, const fs::path& out, const Ranks& ranks) {
   const fs::path own = out / "checkpoint.pt";
   if (resume == "auto") {
     // What stands there otherwise is of a run that ended before its first checkpoint.
     return fs::exists(own) ? own.string() : "";
   }
-  if (resume.empty() || !fs::exists(own) || !fs::equivalent(own, resume)) {
+  // What another rank finds there may be what the first one has just written.
+  if (ranks.is_first() && (resume.empty() || !fs::exists(own) || !fs::equivalent(own, resume))) {
     for (const char* name : {"checkpoint.pt", "config.toml", "config.json", "metrics.jsonl", "summary.json",
                              "views.png", "weights.safetensors"})
       JESSL_CHECK(!fs::exists(out / name), ConfigError, "--out: ", out.string(), " has a ", name,
@@ -137,9 +138,11 @@ Training prepare(Resolved resolved) {
   return {.resolved = std::move(resolved), .run = run, .train = std::move(train), .network = std::move(network)};
 }
 
-Training prepare(Resolved resolved, const fs::path& out, const std::string& resume) {
-  const std::string checkpoint = checkpoint_to_resume(resume, out);  // the quicker error first
+Training prepare(Resolved resolved, const fs::path& out, const std::string& resume, const Ranks& ranks) {
+  const std::string checkpoint = checkpoint_to_resume(resume, out, ranks);  // the quicker error first
   Training training = prepare(std::move(resolved));
+  training.network->join(ranks);
+  training.ranks = ranks;
   training.out = out;
   training.checkpoint = checkpoint;
   return training;
@@ -154,6 +157,10 @@ void train(Training& training) {
   const Json& settings = training.resolved.settings;
   const fs::path& out = training.out;
   const Watch watch = watch_of(training);
+  if (!training.ranks.is_first()) {
+    (void)training.network->fit(training.train.images, watch);
+    return;
+  }
   jessl::io::make_folder(out);
   jessl::write_file(out / "config.toml", to_toml(settings));
   jessl::io::save_json(out / "config.json", settings);

@@ -18,6 +18,7 @@ struct Training {
   RunSettings run{};
   std::filesystem::path out{};
   std::string checkpoint{};  // to go on from; "": a new run
+  Ranks ranks{};             // of which the first writes the run's files
   Opened train;
   std::unique_ptr<Run> network{};
 
@@ -32,7 +33,8 @@ struct Training {
 [[nodiscard]] Training prepare(Resolved resolved);
 
 /// The same, to be trained in a folder. `resume` is "", a checkpoint, or "auto": the one in `out`, where there is one.
-[[nodiscard]] Training prepare(Resolved resolved, const std::filesystem::path& out, const std::string& resume);
+[[nodiscard]] Training prepare(Resolved resolved, const std::filesystem::path& out, const std::string& resume,
+                               const Ranks& ranks = {});
 
 /// Trains, and leaves the run's files in its folder.
 void train(Training& training);

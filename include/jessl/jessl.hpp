@@ -13,6 +13,8 @@
 #include <jessl/optim.hpp>
 #include <jessl/projector.hpp>
 
+#include <jessl/distributed.hpp>
+
 #include <jessl/train.hpp>
 
 #include <jessl/method.hpp>

@@ -21,8 +21,8 @@ torch::Tensor wave(at::IntArrayRef shape, double phase) {
 }
 
 /// A norm with irregular scales and shifts, in float32 or float64.
-torch::nn::BatchNorm2d some_norm(std::int64_t channels, torch::ScalarType type) {
-  torch::nn::BatchNorm2d norm(channels);
+jessl::BatchNorm2d some_norm(std::int64_t channels, torch::ScalarType type) {
+  jessl::BatchNorm2d norm(channels);
   norm->to(type);
   const torch::NoGradGuard no_grad;
   norm->weight.copy_(1 + 0.5 * wave({channels}, 1));

@@ -15,8 +15,10 @@ import sys
 import tarfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+tests = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(tests / "support"), str(tests / "distributed")]
 from program import Program
+from ranks import Ranks
 
 program, make_photos, work = pathlib.Path(sys.argv[1]).resolve(), sys.argv[2], pathlib.Path(sys.argv[3]).resolve()
 shutil.rmtree(work, ignore_errors=True)
@@ -104,6 +106,18 @@ victim.kill()
 victim.wait()
 refused(2, "has a checkpoint.pt in it already", "pretrain", *LONG, "--out", "killed")
 succeeds("pretrain", "--resume", "auto", "--out", "killed")
+
+# Two processes, as torchrun starts them, train one network: the first writes, and the run begins as that of one.
+placed = [str(work / argument) if argument in ("photos", "others") else argument for argument in LONG]
+together = Ranks([program, "pretrain", *placed, "--out", work / "two"], 2, work / "two_ranks")
+codes = together.wait()
+expect(f"two ranks ended with {codes}: {together.says(0)}{together.says(1)}", codes == [0, 0])
+expect(f"the second rank says {together.says(1)}", together.says(1) == "")
+if codes == [0, 0]:
+    expect("two ranks took other steps than one", sorted(losses("two")) == sorted(losses("whole")))
+    expect(f"two ranks begin with {losses('two')[1]}, one with {losses('whole')[1]}",
+           abs(losses("two")[1] - losses("whole")[1]) < 1e-3)
+    expect("the summary does not tell the ranks", json.loads((work / "two/summary.json").read_text())["resolved"]["ranks"] == 2)
 expect("a run that was killed and resumed has other losses", losses("killed") == losses("whole"))
 
 # What the network is worth, its features, and what the files hold.

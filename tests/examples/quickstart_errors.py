@@ -119,8 +119,9 @@ refused("an unwritable folder", r"cannot create.*file", work / "file/out")
 # The checkpoint to resume.
 refused("another run's checkpoint", r"belongs to another run: /run/seed is 1 there and 2 here", good, "resume=true", "seed=2")
 bytes_of_checkpoint = checkpoint.read_bytes()
+(good / "checkpoint.pt.before").unlink()  # from which the run would go on, with a warning
 checkpoint.write_bytes(bytes_of_checkpoint[: len(bytes_of_checkpoint) // 2])
-refused("a truncated checkpoint", r"checkpoint\.pt.*is damaged or not a checkpoint", good, "resume=true")
+refused("a truncated checkpoint", r"checkpoint\.pt.*is damaged or not a checkpoint: its end is missing", good, "resume=true")
 middle = len(bytes_of_checkpoint) // 2
 checkpoint.write_bytes(bytes_of_checkpoint[:middle] + bytes([bytes_of_checkpoint[middle] ^ 1]) + bytes_of_checkpoint[middle + 1:])
 refused("a flipped bit in a checkpoint", r"checkpoint\.pt.*is damaged", good, "resume=true")

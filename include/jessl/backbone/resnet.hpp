@@ -15,6 +15,7 @@
 #include <jessl/backbone/concept.hpp>
 #include <jessl/backbone/detail/convolve.hpp>
 #include <jessl/backbone/detail/normalise.hpp>
+#include <jessl/core/batch_norm.hpp>
 #include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
@@ -90,7 +91,7 @@ class ResidualBlockImpl : public torch::nn::Cloneable<ResidualBlockImpl> {
   [[nodiscard]] torch::Tensor forward(const torch::Tensor& x);
 
   /// The norm whose scale decides how much the block adds at first.
-  [[nodiscard]] torch::nn::BatchNorm2d& last_norm() { return norms_[depth() - 1]; }
+  [[nodiscard]] BatchNorm2d& last_norm() { return norms_[depth() - 1]; }
 
  private:
   [[nodiscard]] torch::Tensor downsampled(const torch::Tensor& x);
@@ -107,7 +108,7 @@ class ResidualBlockImpl : public torch::nn::Cloneable<ResidualBlockImpl> {
   std::int64_t inner_;
   std::int64_t groups_;
   std::array<torch::nn::Conv2d, 3> convolutions_{nullptr, nullptr, nullptr};
-  std::array<torch::nn::BatchNorm2d, 3> norms_{nullptr, nullptr, nullptr};
+  std::array<BatchNorm2d, 3> norms_{nullptr, nullptr, nullptr};
   torch::nn::Sequential downsample_{nullptr};
 };
 TORCH_MODULE(ResidualBlock);
@@ -160,7 +161,7 @@ class ResNetImpl : public torch::nn::Cloneable<ResNetImpl> {
   static void check(const std::string& setting, std::int64_t value);
 
   torch::nn::Conv2d stem_convolution_{nullptr};
-  torch::nn::BatchNorm2d stem_norm_{nullptr};
+  BatchNorm2d stem_norm_{nullptr};
   std::vector<torch::nn::ModuleList> stages_;
 };
 
@@ -268,21 +269,21 @@ JESSL_INLINE void ResidualBlockImpl::reset() {
     add(2, inner_, out, 1, 1);
   }
   if (stride_ != 1 || in_ != out) {
-    downsample_ = register_module(
-        "downsample", torch::nn::Sequential(convolution(in_, out, 1, stride_), torch::nn::BatchNorm2d(out)));
+    downsample_ =
+        register_module("downsample", torch::nn::Sequential(convolution(in_, out, 1, stride_), BatchNorm2d(out)));
   }
 }
 
 JESSL_INLINE torch::Tensor ResidualBlockImpl::downsampled(const torch::Tensor& x) {
   const auto y = convolve(*downsample_->ptr(0)->as<torch::nn::Conv2d>(), x);
-  return normalise(*downsample_->ptr(1)->as<torch::nn::BatchNorm2d>(), y, /*relu=*/false);
+  return normalise(*downsample_->ptr(1)->as<BatchNorm2d>(), y, /*relu=*/false);
 }
 
 JESSL_INLINE void ResidualBlockImpl::add(std::size_t i, std::int64_t in, std::int64_t out, std::int64_t kernel,
                                          std::int64_t stride, std::int64_t groups) {
   const std::string number = std::to_string(i + 1);
   convolutions_[i] = register_module("conv" + number, convolution(in, out, kernel, stride, groups));
-  norms_[i] = register_module("bn" + number, torch::nn::BatchNorm2d(out));
+  norms_[i] = register_module("bn" + number, BatchNorm2d(out));
 }
 
 }  // namespace detail
@@ -314,7 +315,7 @@ JESSL_INLINE void ResNetImpl::initialise(std::uint64_t seed) {
       const double deviation = std::sqrt(2.0 / static_cast<double>(weight.size(0) * weight.size(2) * weight.size(3)));
       // Drawn on the CPU in row order, so that device, type and layout of the weight change nothing.
       weight.copy_(torch::empty(weight.sizes(), torch::kFloat32).normal_(0.0, deviation, generator));
-    } else if (auto* norm = module->as<torch::nn::BatchNorm2dImpl>()) {
+    } else if (auto* norm = module->as<BatchNorm2dImpl>()) {
       norm->reset_running_stats();
       norm->weight.fill_(1);
       norm->bias.zero_();
@@ -345,7 +346,7 @@ JESSL_INLINE void ResNetImpl::reset() {
   const bool large = options.stem == Stem::large;
   stem_convolution_ = register_module("conv1", detail::convolution(options.in_channels, options.width, large ? 7 : 3,
                                                                    options.stem == Stem::small ? 1 : 2));
-  stem_norm_ = register_module("bn1", torch::nn::BatchNorm2d(options.width));
+  stem_norm_ = register_module("bn1", BatchNorm2d(options.width));
   std::int64_t in = options.width;
   stages_.clear();
   for (std::size_t stage = 0; stage < options.layers.size(); ++stage) {

@@ -16,6 +16,7 @@
 #include <jessl/backbone/detail/draw_weights.hpp>
 #include <jessl/backbone/detail/image_layout.hpp>
 #include <jessl/backbone/detail/normalise.hpp>
+#include <jessl/core/batch_norm.hpp>
 #include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
@@ -72,7 +73,7 @@ class VGGFeaturesImpl : public torch::nn::Cloneable<VGGFeaturesImpl> {
  private:
   VGGLayout layout_;
   std::array<std::vector<torch::nn::Conv2d>, 5> convolutions_;
-  std::array<std::vector<torch::nn::BatchNorm2d>, 5> norms_;  // as many, or none
+  std::array<std::vector<BatchNorm2d>, 5> norms_;  // as many, or none
   std::array<std::int64_t, 5> places_{};
 };
 TORCH_MODULE(VGGFeatures);
@@ -176,8 +177,7 @@ JESSL_INLINE void VGGFeaturesImpl::reset() {
     for (std::int64_t i = 0; i < layout_.layers[stage]; ++i) {
       const auto options = torch::nn::Conv2dOptions(in, out, /*kernel_size=*/3).padding(1);
       convolutions_[stage].push_back(register_module(std::to_string(next++), torch::nn::Conv2d(options)));
-      if (layout_.batch_norm)
-        norms_[stage].push_back(register_module(std::to_string(next++), torch::nn::BatchNorm2d(out)));
+      if (layout_.batch_norm) norms_[stage].push_back(register_module(std::to_string(next++), BatchNorm2d(out)));
       ++next;  // a ReLU
       in = out;
     }
@@ -229,7 +229,7 @@ JESSL_INLINE void VGGImpl::initialise(std::uint64_t seed) {
     if (auto* convolution = module->as<torch::nn::Conv2dImpl>()) {
       detail::draw_he(convolution->weight, generator);
       convolution->bias.zero_();
-    } else if (auto* norm = module->as<torch::nn::BatchNorm2dImpl>()) {
+    } else if (auto* norm = module->as<BatchNorm2dImpl>()) {
       norm->reset_running_stats();
       norm->weight.fill_(1);
       norm->bias.zero_();

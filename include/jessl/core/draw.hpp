@@ -25,7 +25,8 @@ enum class Purpose : std::uint8_t {
   selection = 5,       ///< which images of a data set are in a part of it; operation: 0 data::fraction, 1
                        ///< data::channel_statistics, 2 eval::few_shot, 3 eval::LogisticProbeSearch, 4
                        ///< eval::cluster_learnability
-  mixing = 6           ///< how the images of a batch are mixed
+  mixing = 6,          ///< how the images of a batch are mixed
+  step = 7             ///< the seed of LibTorch's generators in a step of a run: sample is the step, epoch the rank
 };
 
 /// Names one stream of draws. Two equal keys give equal numbers, on any thread, process or machine.

@@ -52,6 +52,18 @@ class DivergenceError : public Error {
   using Error::Error;
 };
 
+/// Another process of the run is gone, does not come in time, or cannot be found.
+class DistributedError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// A run was asked to end before its last step, and did.
+class InterruptedError : public Error {
+ public:
+  using Error::Error;
+};
+
 /// An invariant of jessl itself does not hold: a fault of the library, not of its caller.
 class InternalError : public Error {
  public:

@@ -39,6 +39,9 @@ namespace detail {
 /// "quota period") or in version 1 (two files); the least of them all counts. `root` is / but for tests.
 [[nodiscard]] std::optional<std::int64_t> processors_of_cgroup(const std::filesystem::path& root = "/");
 
+/// The machine's name and the processors of it that this thread may run on, in words: equal for those who share them.
+[[nodiscard]] std::string cores_in_words();
+
 }  // namespace detail
 
 /// The number of threads that can run at once here, at least 1.
@@ -71,6 +74,16 @@ JESSL_INLINE std::optional<std::int64_t> processors_allowed() {
     if (set && sched_getaffinity(0, bytes, set.get()) == 0) return CPU_COUNT_S(bytes, set.get());
   }
   return std::nullopt;
+}
+
+JESSL_INLINE std::string cores_in_words() {
+  std::string machine;
+  std::ifstream("/proc/sys/kernel/hostname") >> machine;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("Cpus_allowed_list:")) return machine + ' ' + line;
+  }
+  return machine;
 }
 
 JESSL_INLINE std::optional<std::int64_t> processors_of_quota(std::string_view quota, std::string_view period) {

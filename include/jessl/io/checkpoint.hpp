@@ -231,10 +231,12 @@ JESSL_INLINE Checkpoint Checkpoint::load(const std::filesystem::path& path) {
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
-    const std::string reason = error.what();
+    const std::string text = error.what();
+    const bool is_cut_off = text.find("central directory") != std::string::npos;  // a zip archive's, at its end
+    const std::string reason =
+        is_cut_off ? "its end is missing, where the list of its parts should be" : text.substr(0, text.find('\n'));
     fail<DataError>("jessl::io::Checkpoint: ", path, " (", bytes.size(),
-                    " bytes) is damaged or not a checkpoint: ", reason.substr(0, reason.find('\n')),
-                    "; use an earlier checkpoint");
+                    " bytes) is damaged or not a checkpoint: ", reason, "; use an earlier checkpoint");
   }
   return checkpoint;
 }

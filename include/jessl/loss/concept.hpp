@@ -149,13 +149,17 @@ inline constexpr bool gives_tensor<L, std::tuple<Argument...>> = requires(const 
   { loss(argument...) } -> std::same_as<torch::Tensor>;
 };
 
-template <class L, bool with_labels>
+template <class L, bool with_labels, class Group = SingleProcess>
 inline constexpr bool is_loss =
     gives_tensor<L, decltype(arguments<L, with_labels>(std::declval<const Embedded&>(),
                                                        std::declval<const typename StateOrNone<L>::type&>(),
-                                                       std::declval<const SingleProcess&>()))>;
+                                                       std::declval<const Group&>()))>;
 
 }  // namespace detail
+
+/// Whether the loss can be called with this group: one that takes SingleProcess alone is of one process.
+template <class L, class Group>
+inline constexpr bool knows_group = detail::is_loss<L, false, Group> || detail::is_loss<L, true, Group>;
 
 /// The state of a loss that has one; an empty type for the others.
 template <class L>

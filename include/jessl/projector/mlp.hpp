@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include <jessl/core/batch_norm.hpp>
 #include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/options.hpp>
@@ -128,7 +129,7 @@ class MLPHeadImpl : public torch::nn::Cloneable<MLPHeadImpl> {
   MLP settings_;
   std::vector<torch::nn::Sequential> hidden_;
   torch::nn::Linear last_{nullptr};
-  torch::nn::BatchNorm1d norm_{nullptr};
+  BatchNorm1d norm_{nullptr};
 };
 TORCH_MODULE(MLPHead);
 
@@ -179,7 +180,7 @@ JESSL_INLINE void MLPHeadImpl::initialise(std::uint64_t seed) {
       }
     }
   };
-  const auto norm = [](torch::nn::BatchNorm1dImpl& layer) {
+  const auto norm = [](BatchNorm1dImpl& layer) {
     layer.reset_running_stats();
     if (!layer.options.affine()) return;
     layer.weight.fill_(1);
@@ -187,7 +188,7 @@ JESSL_INLINE void MLPHeadImpl::initialise(std::uint64_t seed) {
   };
   for (torch::nn::Sequential& layer : hidden_) {
     linear(layer->at<torch::nn::LinearImpl>(0));
-    if (settings_.hidden_norm) norm(*layer[1]->as<torch::nn::BatchNorm1dImpl>());
+    if (settings_.hidden_norm) norm(*layer[1]->as<BatchNorm1dImpl>());
   }
   linear(*last_);
   if (norm_) norm(*norm_);
@@ -212,7 +213,7 @@ JESSL_INLINE void MLPHeadImpl::reset() {
   for (std::size_t layer = 0; layer + 1 < widths.size(); ++layer) {
     torch::nn::Sequential parts;
     parts->push_back(torch::nn::Linear(width, widths[layer]));
-    if (settings_.hidden_norm) parts->push_back(torch::nn::BatchNorm1d(widths[layer]));
+    if (settings_.hidden_norm) parts->push_back(BatchNorm1d(widths[layer]));
     if (settings_.activation == Activation::gelu) {
       parts->push_back(torch::nn::GELU());
     } else {
@@ -226,7 +227,7 @@ JESSL_INLINE void MLPHeadImpl::reset() {
   if (settings_.output_norm != OutputNorm::none) {
     const bool affine = settings_.output_norm == OutputNorm::affine;
     norm_ = register_module(std::to_string(hidden_.size() + 1),
-                            torch::nn::BatchNorm1d(torch::nn::BatchNorm1dOptions(out_features).affine(affine)));
+                            BatchNorm1d(torch::nn::BatchNormOptions(out_features).affine(affine)));
   }
   initialise(0);
 }

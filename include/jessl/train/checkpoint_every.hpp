@@ -21,11 +21,15 @@
 
 namespace jessl::train {
 
-/// Writes the whole state of the run to one file, every so many steps or epochs and at the end.
+/// Writes the whole state of the run to one file, every so many steps or epochs, when a signal asks for it
+/// (FitOptions::heed_signals), and at the end.
 ///
 /// A checkpoint that can't be written in mid-run (a full disk) costs a warning, not the run: the last good file stays
 /// and the next try may succeed. Only when the last one fails too does fit() throw; the trained weights are then still
 /// in the trainer, and Trainer::save_weights() writes them elsewhere.
+///
+/// The checkpoint before the last one stays as `<path>.before`: a run that is to go on from a damaged one goes on from that, with a
+/// warning.
 ///
 /// Before its first checkpoint a run moves one that it finds at `path` to `<path>.previous`, or `.previous-2` and so on where
 /// that is taken, unless it is the one that the run was resumed from: a run started by mistake loses nothing. Where the first
@@ -57,6 +61,9 @@ struct CheckpointEvery {
     /// The first checkpoint, in whose place one of another run may stand.
     void save_first();
 
+    /// A later one; that which it replaces stays beside it.
+    void save_next();
+
     static constexpr std::string_view who = "jessl::train::CheckpointEvery";
 
     [[nodiscard]] static bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b);
@@ -69,6 +76,7 @@ struct CheckpointEvery {
     std::int64_t steps_per_epoch_;
     std::int64_t total_steps_;
     bool is_of_another_run_;  // what may stand at path_
+    bool is_damaged_;         // what stands at path_, so that the run was resumed from the one before
     std::function<void(const std::filesystem::path&)> save_;
     std::optional<FileLock> lock_{};
   };
@@ -90,7 +98,9 @@ JESSL_INLINE CheckpointEvery::State::State(const CheckpointEvery& settings, cons
       period_in_epochs_(settings.epochs),
       steps_per_epoch_(run.steps_per_epoch),
       total_steps_(run.total_steps()),
-      is_of_another_run_(!is_same_file(path_, run.resumed_from)),
+      is_of_another_run_(!is_same_file(path_, run.resumed_from) &&
+                         !is_same_file(checkpoint_before(path_), run.resumed_from)),
+      is_damaged_(is_same_file(checkpoint_before(path_), run.resumed_from)),
       save_(run.save) {
   JESSL_CHECK(settings.epochs >= 0 && settings.steps >= 0, ConfigError, who, ": epochs is ", settings.epochs,
               " and steps is ", settings.steps, ", expected both >= 0");
@@ -104,14 +114,14 @@ JESSL_INLINE CheckpointEvery::State::State(const CheckpointEvery& settings, cons
 JESSL_INLINE void CheckpointEvery::State::save_point(const StepRecord& record) {
   const bool last = record.step == total_steps_;
   const bool epoch_ends = record.step % steps_per_epoch_ == 0;
-  if (!last && !due(record.step, period_in_steps_) &&
+  if (!last && !record.save_asked && !due(record.step, period_in_steps_) &&
       !(epoch_ends && due(record.step / steps_per_epoch_, period_in_epochs_)))
     return;
   try {
     if (is_of_another_run_) {
       save_first();
     } else {
-      save_(path_);
+      save_next();
     }
   } catch (const IOError& error) {
     if (last)
@@ -137,6 +147,19 @@ JESSL_INLINE void CheckpointEvery::State::save_first() {
   }
   is_of_another_run_ = false;
   if (moved) note("the checkpoint of an earlier run is now ", *moved);
+}
+
+JESSL_INLINE void CheckpointEvery::State::save_next() {
+  if (!is_damaged_) {
+    // By a second name for the file and not by a move, so that there is a checkpoint at path_ all the time. A file system without
+    // second names has one checkpoint.
+    const std::filesystem::path before = checkpoint_before(path_);
+    std::error_code refused;
+    std::filesystem::remove(before, refused);
+    std::filesystem::create_hard_link(path_, before, refused);
+  }
+  save_(path_);
+  is_damaged_ = false;
 }
 
 JESSL_INLINE bool CheckpointEvery::State::is_same_file(const std::filesystem::path& a, const std::filesystem::path& b) {

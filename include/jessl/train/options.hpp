@@ -39,11 +39,11 @@ enum class Device : std::uint8_t {
 /// Models     jessl::Options
 /// Source     none
 struct FitOptions {
-  std::int64_t epochs = 100;                 ///< passes over the data, >= 1
-  std::int64_t batch_size = 256;             ///< images per step, >= 2, at most the data set's size
-  std::int64_t micro_batch = 0;              ///< images at once through the network; 0: the whole batch
-  std::uint64_t seed = 0;                    ///< of start weights that nobody loaded, order and augmentation
-  Device device = Device::automatic;         ///< where to compute
+  std::int64_t epochs = 100;          ///< passes over the data, >= 1
+  std::int64_t batch_size = 256;      ///< images per step, of all ranks together, >= 2, at most the data set's size
+  std::int64_t micro_batch = 0;       ///< images at once through the network, in each rank; 0: its whole share
+  std::uint64_t seed = 0;             ///< of start weights that nobody loaded, order and augmentation
+  Device device = Device::automatic;  ///< where to compute
   Precision precision = Precision::float32;  ///< of convolutions and matrix products
   bool scale_lr = true;                      ///< learning rate times batch_size / 256
   std::optional<double>
@@ -61,7 +61,8 @@ struct FitOptions {
   data::OnCorrupt on_corrupt = data::OnCorrupt::substitute;  ///< what to do about damaged images
   double max_corrupt_share = 0.1;  ///< more damaged images than this share of all end the run, in [0, 1]
   std::string resume{};            ///< checkpoint to go on from; "" starts anew
-  bool keep_freed_memory = true;   ///< on a CPU glibc keeps it for the next step, in the whole process and for good
+  bool heed_signals = true;       ///< SIGUSR1 asks for a checkpoint, SIGTERM for one and the end; while a run saves any
+  bool keep_freed_memory = true;  ///< on a CPU glibc keeps it for the next step, in the whole process and for good
 };
 
 /// The settings of Trainer::embed.
@@ -89,5 +90,5 @@ struct jessl::EnumNames<jessl::Device> {
 
 JESSL_OPTIONS(jessl::FitOptions, epochs, batch_size, micro_batch, seed, device, precision, scale_lr, warmup_epochs,
               end_ratio, lr_milestones, lr_gamma, weight_decay_end, max_gradient_norm, threads, workers, decoding,
-              on_corrupt, max_corrupt_share, resume, keep_freed_memory);
+              on_corrupt, max_corrupt_share, resume, heed_signals, keep_freed_memory);
 JESSL_OPTIONS(jessl::EmbedOptions, batch_size, precision, threads, on_corrupt, max_corrupt_share, blocks);

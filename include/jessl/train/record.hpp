@@ -28,7 +28,8 @@ namespace jessl::train {
 struct Resolved {
   std::string device{};                      ///< "cpu" or "cuda"
   Precision precision = Precision::float32;  ///< float32 or bfloat16
-  std::int64_t threads = 0;                  ///< of LibTorch
+  std::int64_t ranks = 1;                    ///< processes that share each batch
+  std::int64_t threads = 0;                  ///< of LibTorch, in each of them
   std::int64_t workers = 0;                  ///< of the loader
   double warmup_epochs = 0.0;                ///< linear rise of the learning rate
   std::string version{};                     ///< of jessl
@@ -60,7 +61,7 @@ struct Run {
   std::int64_t batch_size = 0;           ///< images per step
   std::int64_t classes = 0;              ///< of the data set; 0 where it has no labels
   std::int64_t first_step = 0;           ///< steps already taken by the run that this one resumes; 0 for a new run
-  std::filesystem::path resumed_from{};  ///< checkpoint that this run goes on from; empty for a new run
+  std::filesystem::path resumed_from{};  ///< checkpoint that this run goes on from, as it was read; empty for a new run
   double resumed_loss = std::numeric_limits<double>::quiet_NaN();  ///< of step first_step; NaN where it is not known
   Json configuration{};                     ///< every policy's settings and those of the run that decide its numbers
   Resolved resolved{};                      ///< what the settings of the run left open
@@ -85,14 +86,21 @@ struct Run {
 struct StepRecord {
   std::int64_t step = 0;        ///< steps taken since the run began, the first is 1
   std::int64_t epoch = 0;       ///< 0, 1, ...
-  double loss = 0.0;            ///< of this batch
+  double loss = 0.0;            ///< of this batch, of all ranks together
   double learning_rate = 0.0;   ///< used in this step
-  std::int64_t images = 0;      ///< in this batch
+  std::int64_t images = 0;      ///< in this batch, of all ranks together
   double step_seconds = 0.0;    ///< forward, backward and optimizer
   double loader_seconds = 0.0;  ///< waited for, or spent on, the batch
 
   std::vector<loss::Part> parts{};  ///< the terms that add up to the loss; none where it tells none
+  bool save_asked = false;          ///< somebody asked for a checkpoint now, by SIGUSR1 or SIGTERM
 };
+
+/// Where CheckpointEvery keeps the checkpoint before the one at `path`.
+///
+/// Errors     none
+/// Source     none
+[[nodiscard]] std::filesystem::path checkpoint_before(const std::filesystem::path& path);
 
 /// What one layer of the network made of a batch.
 ///
@@ -163,11 +171,15 @@ struct FitResult {
 
 }  // namespace jessl
 
-JESSL_OPTIONS(jessl::train::Resolved, device, precision, threads, workers, warmup_epochs, version);
+JESSL_OPTIONS(jessl::train::Resolved, device, precision, ranks, threads, workers, warmup_epochs, version);
 
 #if JESSL_DEFINITIONS
 
 namespace jessl::train {
+
+JESSL_INLINE std::filesystem::path checkpoint_before(const std::filesystem::path& path) {
+  return path.string() + ".before";
+}
 
 JESSL_INLINE std::string layer_name(std::size_t i) { return i == 0 ? "representation" : concat("projector.", i - 1); }
 

@@ -30,6 +30,7 @@
 #include <jessl/data/concept.hpp>
 #include <jessl/data/loader.hpp>
 #include <jessl/data/order.hpp>
+#include <jessl/distributed/group.hpp>
 #include <jessl/io/feature_file.hpp>
 #include <jessl/loss/concept.hpp>
 #include <jessl/optim/concept.hpp>
@@ -164,9 +165,13 @@ class Trainer {
   /// It changes the process: LibTorch's default generators are seeded, or set to what they were in the run that is resumed,
   /// and stay so; on a CPU glibc keeps freed memory from now on (FitOptions::keep_freed_memory).
   ///
+  /// SIGUSR1 has a checkpoint written after the step at work, SIGTERM has one written and ends the run, where a callback writes any
+  /// (FitOptions::heed_signals).
+  ///
   /// Errors     what check() says; what the data set and the callbacks throw; DivergenceError when the loss is not
   ///            finite (the weights are then those before the step); when resuming, DataError or ConfigError if the
-  ///            checkpoint is damaged or belongs to another run
+  ///            checkpoint is damaged or belongs to another run; InterruptedError after SIGTERM; DistributedError when another
+  ///            rank is gone, or does not come within the group's time limit
   template <Dataset D, Callback<Trainer>... C>
   FitResult fit(const D& data, const FitOptions& options = {}, const C&... callbacks) {
     if constexpr (sizeof...(C) == 0) {
@@ -183,9 +188,25 @@ class Trainer {
       return fit(data, options, order, train::Progress{});
     } else {
       (require_hooks<C, Trainer>(), ...);
-      return run(data, options, order, callbacks...);
+      FitResult result;
+      training_.tell_ranks_of_errors([&] { result = run(data, options, order, callbacks...); });
+      return result;
     }
   }
+
+  /// From now on this process is one of a group that trains one network: all ranks make the same trainer and call fit() with the same
+  /// settings and data, or step() with their shares of a batch. A batch is that of all ranks together, and so are batch norms, loss and
+  /// gradients: with W ranks a run has the numbers of the run of one process, but for the order of sums and for what LibTorch draws.
+  /// Callbacks live in rank 0 alone, which is shown the joint batch; the others wait where it measures or saves. embed() and its kin
+  /// are each rank's own.
+  ///
+  /// What the optimizer has remembered is forgotten, as by load_weights().
+  ///
+  /// Errors     ConfigError for a backbone with a batch norm of torch::nn, which knows no ranks
+  void join(const distributed::Group& group) { training_.join(group); }
+
+  /// The processes that train this network.
+  [[nodiscard]] const distributed::Group& group() const { return network().group(); }
 
   /// Takes one step on views [N, C, H, W] and returns the loss. For loops of one's own: fit() calls this too. The learning rate
   /// is the optimizer's own, and what is computed is of the weights' type, also after a run.
@@ -488,7 +509,8 @@ class Trainer {
   template <class D, class R, class... C>
   FitResult run(const D& data, const FitOptions& options, const R& order, const C&... callbacks) {
     const train::detail::Checked from = checked(data, options, order);
-    const train::detail::Plan chosen = train::detail::plan(options, from.resumed);
+    const distributed::Group& group = network().group();
+    const train::detail::Plan chosen = train::detail::plan(options, from.resumed, group);
     const Precision precision = resolve(options.precision, chosen.device.type());
     train::PinnedMemory pinned;
     data::Loader loader(data, augmentation_,
@@ -501,7 +523,8 @@ class Trainer {
                          .on_corrupt = options.on_corrupt,
                          .max_corrupt_share = options.max_corrupt_share,
                          .element = train::detail::batch_element(precision, backbone::casts_images<B>()),
-                         .layout = Layout::channels_last},
+                         .layout = Layout::channels_last,
+                         .partition = {.rank = group.rank(), .ranks = group.size()}},
                         order, train::detail::batch_memory(chosen.device, pinned));
     const train::detail::Source source{
         .images = data.size(),
@@ -514,7 +537,7 @@ class Trainer {
         .corrupt = [&] { return loader.corrupt(); }};
     return training_.run(options, from, chosen, source, [&](const train::Run& info) {
       train::detail::Hooks hooks;
-      (hooks.template add<C>(train::start(callbacks, info, *this)), ...);
+      if (group.is_first()) (hooks.template add<C>(train::start(callbacks, info, *this)), ...);
       return hooks;
     });
   }

@@ -18,6 +18,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <jessl/core/batch_norm.hpp>
 #include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/tensor.hpp>
@@ -126,13 +127,13 @@ class FusedBatchNorm : public torch::autograd::Function<FusedBatchNorm> {
 };
 
 /// Whether fused_batch_norm() can take this call: training on a CPU, channels-last float32 or bfloat16, an ordinary
-/// norm.
-[[nodiscard]] bool can_fuse(const torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x,
+/// norm of this process's batch alone.
+[[nodiscard]] bool can_fuse(const BatchNorm2dImpl& norm, const torch::Tensor& x,
                             const std::optional<torch::Tensor>& residual);
 
 /// norm(x) (+ residual) (and ReLU) in one pass forward and two backward; counts and statistics as
 /// torch::nn::BatchNorm2d.
-[[nodiscard]] torch::Tensor fused_batch_norm(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x, bool relu,
+[[nodiscard]] torch::Tensor fused_batch_norm(BatchNorm2dImpl& norm, const torch::Tensor& x, bool relu,
                                              const std::optional<torch::Tensor>& residual);
 
 }  // namespace jessl::backbone::detail
@@ -386,7 +387,7 @@ FusedBatchNorm::Gradients FusedBatchNorm::differentiate(const torch::autograd::v
   return result;
 }
 
-JESSL_INLINE bool can_fuse(const torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x,
+JESSL_INLINE bool can_fuse(const BatchNorm2dImpl& norm, const torch::Tensor& x,
                            const std::optional<torch::Tensor>& residual) {
   const auto plain = [](const torch::Tensor& t) {
     return t.defined() && t.is_cpu() && t.scalar_type() == torch::kFloat32 && t.is_contiguous();
@@ -394,7 +395,7 @@ JESSL_INLINE bool can_fuse(const torch::nn::BatchNorm2dImpl& norm, const torch::
   const auto dense = [](const torch::Tensor& t) {
     return t.is_cpu() && t.dim() == 4 && t.is_contiguous(torch::MemoryFormat::ChannelsLast);
   };
-  if (!norm.is_training() || !norm.options.momentum().has_value()) return false;
+  if (!norm.is_training() || norm.ranks() || !norm.options.momentum().has_value()) return false;
   if (!plain(norm.weight) || !plain(norm.bias) || !plain(norm.running_mean) || !plain(norm.running_var)) return false;
   if (!dense(x) || x.size(1) != norm.weight.numel() || x.numel() <= x.size(1)) return false;
   if (x.scalar_type() != torch::kFloat32 && x.scalar_type() != torch::kBFloat16) return false;
@@ -402,7 +403,7 @@ JESSL_INLINE bool can_fuse(const torch::nn::BatchNorm2dImpl& norm, const torch::
          (dense(*residual) && residual->sizes() == x.sizes() && residual->scalar_type() == x.scalar_type());
 }
 
-JESSL_INLINE torch::Tensor fused_batch_norm(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x, bool relu,
+JESSL_INLINE torch::Tensor fused_batch_norm(BatchNorm2dImpl& norm, const torch::Tensor& x, bool relu,
                                             const std::optional<torch::Tensor>& residual) {
   norm.num_batches_tracked += 1;
   return FusedBatchNorm::apply(x, norm.weight, norm.bias, residual, norm.running_mean, norm.running_var,

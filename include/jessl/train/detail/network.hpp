@@ -19,6 +19,7 @@
 #include <jessl/core/shape.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/core/views.hpp>
+#include <jessl/distributed/group.hpp>
 #include <jessl/loss/concept.hpp>
 #include <jessl/loss/progress.hpp>
 #include <jessl/loss/teacher.hpp>
@@ -117,6 +118,7 @@ class Network final : public NetworkBase {
 
   [[nodiscard]] std::string_view loss_name() const override { return policy_name<L>(); }
   [[nodiscard]] bool has_predictor() const override { return PredictedLoss<L>; }
+  [[nodiscard]] bool may_freeze() const override { return StatefulLoss<L>; }
 
   [[nodiscard]] bool student_sees(std::int64_t view) const override {
     if constexpr (SelectiveLoss<L>) return loss_.student_sees(view);
@@ -181,7 +183,14 @@ class Network final : public NetworkBase {
         for (torch::Tensor& tensor : *tensors) tensor = tensor.to(type);
       }
     }
-    return loss::evaluate(loss_, given, state_, SingleProcess{});
+    if constexpr (loss::knows_group<L, distributed::Group>) {
+      return loss::evaluate(loss_, given, state_, group());
+    } else {
+      JESSL_CHECK(group().size() == 1, ConfigError, "jessl::Trainer: there are ", group().size(),
+                  " ranks, and the loss ", loss_name(),
+                  " takes a jessl::SingleProcess alone; make the type of its last argument a template's");
+      return loss::evaluate(loss_, given, state_, SingleProcess{});
+    }
   }
 
   L loss_;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -16,12 +17,15 @@
 #include <vector>
 
 #include <jessl/core/autocast.hpp>
+#include <jessl/core/batch_norm.hpp>
+#include <jessl/core/collectives.hpp>
 #include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/kept_buffers.hpp>
 #include <jessl/core/shape.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/core/views.hpp>
+#include <jessl/distributed/group.hpp>
 #include <jessl/loss/parts.hpp>
 #include <jessl/loss/progress.hpp>
 
@@ -145,6 +149,23 @@ class NetworkBase {
 
   [[nodiscard]] torch::Device device() const;
 
+  /// From now on the batch is that of all ranks: batch norms, the loss and gradients are those of the joint batch.
+  ///
+  /// Errors     ConfigError for a batch norm of LibTorch's own, which knows no ranks
+  void join(distributed::Group group);
+
+  [[nodiscard]] const distributed::Group& group() const { return group_; }
+
+  /// All ranks start from the weights and statistics of rank 0.
+  void take_from_first() const;
+
+  /// From now on backward passes average the gradients of what is trained over the ranks.
+  void average_gradients();
+
+  /// A number that travels with the loss of the next step: message() is then its sum over the ranks.
+  void send(double message) { sent_ = message; }
+  [[nodiscard]] double message() const { return message_; }
+
   /// Moves everything to a device, in the type that the backbone has: a caller may have changed that of the modules he sees.
   void to(const torch::Device& device);
 
@@ -207,6 +228,8 @@ class NetworkBase {
   // What the loss's type decides.
   [[nodiscard]] virtual std::string_view loss_name() const = 0;
   [[nodiscard]] virtual bool has_predictor() const = 0;
+  /// The loss's own parameters may be left out of some steps' gradients.
+  [[nodiscard]] virtual bool may_freeze() const = 0;
   [[nodiscard]] virtual bool student_sees(std::int64_t view) const = 0;
   [[nodiscard]] virtual bool teacher_sees(std::int64_t view) const = 0;
   [[nodiscard]] virtual double teacher_momentum(const loss::Progress& progress) const = 0;
@@ -225,8 +248,16 @@ class NetworkBase {
 
   void follow_all_statistics(double momentum);
 
-  /// Adds the gradient of the loss of what the projector made, and returns its value.
-  double backward(const Projected& projected, const Views& targets, const torch::Tensor& labels, Precision precision);
+  /// Adds the gradient of the loss of what the projector made, and returns its value. `is_last`: no other pass of the step adds
+  /// to the weights' gradient.
+  double backward(const Projected& projected, const Views& targets, const torch::Tensor& labels, Precision precision,
+                  bool is_last);
+
+  /// The mean over the ranks of the loss and its terms; adds up the message.
+  double share(double loss);
+
+  /// Averages over the ranks what several passes have added up.
+  void average_added_up() const;
 
   double differentiate_by_parts(const Views& views, const torch::Tensor& labels, Precision precision,
                                 std::int64_t micro_batch);
@@ -258,6 +289,10 @@ class NetworkBase {
   std::vector<NamedModule> modules_{};
   std::vector<DrawnModule> drawn_{};
   loss::Progress progress_{};
+  distributed::Group group_{};
+  std::unique_ptr<GradientAverage> average_{};
+  double sent_ = 0.0;
+  double message_ = 0.0;
   bool watching_ = false;
   std::vector<Watched> watched_{};        // in the last step
   std::vector<loss::Part> loss_parts_{};  // in the last step
@@ -370,6 +405,40 @@ JESSL_INLINE void NetworkBase::to(const torch::Device& device) {
   }
 }
 
+JESSL_INLINE void NetworkBase::join(distributed::Group group) {
+  for (const auto& modules : {trained_, taught_}) {
+    for (const auto& entry : modules->named_modules()) {
+      auto* const joint = dynamic_cast<JointModule*>(entry.value().get());
+      const bool alone = joint == nullptr && (entry.value()->as<torch::nn::BatchNorm1dImpl>() != nullptr ||
+                                              entry.value()->as<torch::nn::BatchNorm2dImpl>() != nullptr ||
+                                              entry.value()->as<torch::nn::BatchNorm3dImpl>() != nullptr);
+      JESSL_CHECK(
+          !alone || group.size() == 1, ConfigError, "jessl::Trainer::join: ", entry.key(),
+          " is a batch norm of torch::nn, which would normalise by this rank's images alone; make it a "
+          "jessl::BatchNorm1d or jessl::BatchNorm2d (jessl/core/batch_norm.hpp), which have its names and settings");
+      if (joint != nullptr) joint->join(group.ranks());
+    }
+  }
+  average_.reset();
+  group_ = std::move(group);
+}
+
+JESSL_INLINE void NetworkBase::take_from_first() const {
+  if (!group_.ranks()) return;
+  for (const auto& modules : {trained_, taught_}) {
+    group_.ranks()->broadcast(modules->parameters());
+    group_.ranks()->broadcast(modules->buffers());
+  }
+}
+
+JESSL_INLINE void NetworkBase::average_gradients() {
+  if (!group_.ranks()) return;
+  average_.reset();  // its hooks first
+  std::vector<std::pair<std::string, torch::Tensor>> parameters;
+  for (const auto& entry : trained_->named_parameters()) parameters.emplace_back(entry.key(), entry.value());
+  average_ = group_.ranks()->average_gradients(parameters, may_freeze());
+}
+
 JESSL_INLINE void NetworkBase::set_progress(const std::optional<loss::Progress>& progress) {
   if (!progress) return;
   progress_ = *progress;
@@ -413,7 +482,7 @@ JESSL_INLINE double NetworkBase::differentiate(const std::vector<torch::Tensor>&
   if (micro_batch > 0 && micro_batch < views.front().size(0))
     return differentiate_by_parts(views, labels, precision, micro_batch);
   const Projected projected = project(views, precision, true, watched());
-  return backward(projected, targets(views, projected, precision), labels, precision);
+  return backward(projected, targets(views, projected, precision), labels, precision, /*is_last=*/true);
 }
 
 JESSL_INLINE void NetworkBase::try_backbone(const std::vector<ViewShape>& shapes, std::int64_t feature_dim) const {
@@ -463,7 +532,7 @@ JESSL_INLINE void NetworkBase::follow_all_statistics(double momentum) {
 }
 
 JESSL_INLINE double NetworkBase::backward(const Projected& projected, const Views& targets, const torch::Tensor& labels,
-                                          Precision precision) {
+                                          Precision precision, bool is_last) {
   loss::Parts parts;
   const torch::Tensor loss = value(projected, targets, labels, precision);
   JESSL_CHECK(loss.defined() && loss.dim() == 0, ShapeError, "jessl::Trainer::step: the loss is ",
@@ -472,10 +541,60 @@ JESSL_INLINE double NetworkBase::backward(const Projected& projected, const View
       loss.requires_grad(), ConfigError,
       "jessl::Trainer::step: the loss does not depend on the weights; are they frozen, is a NoGradGuard alive, or "
       "does the loss detach its views?");
-  const double result = loss.item<double>();
+  const double own = loss.item<double>();
   loss_parts_ = parts.values();  // while the device has nothing else to do
-  if (std::isfinite(result)) loss.backward();
+  const double result = share(own);
+  if (!std::isfinite(result)) return result;
+  const bool averages = average_ && is_last;
+  if (averages) average_->expect(loss);
+  try {
+    loss.backward();
+  } catch (const Error&) {
+    throw;
+  } catch (const c10::OutOfMemoryError&) {
+    throw;
+  } catch (const std::exception& error) {
+    if (!group_.ranks()) throw;
+    fail<DistributedError>(group_.ranks()->explain(error), " (it wanted to average gradients)");
+  }
+  if (averages) average_->finish();
   return result;
+}
+
+JESSL_INLINE double NetworkBase::share(double loss) {
+  message_ = sent_;
+  if (!group_.ranks()) return loss;
+  const auto count = static_cast<std::int64_t>(loss_parts_.size());
+  torch::Tensor numbers = torch::empty({count + 2}, torch::kFloat64);
+  auto* const values = numbers.data_ptr<double>();
+  values[0] = loss / static_cast<double>(group_.size());
+  values[1] = sent_;
+  for (std::int64_t i = 0; i < count; ++i)
+    values[2 + i] = loss_parts_[static_cast<std::size_t>(i)].value / static_cast<double>(group_.size());
+  group_.ranks()->all_reduce(numbers);
+  const auto* const sums = numbers.const_data_ptr<double>();
+  message_ = sums[1];
+  for (std::int64_t i = 0; i < count; ++i) loss_parts_[static_cast<std::size_t>(i)].value = sums[2 + i];
+  return sums[0];
+}
+
+JESSL_INLINE void NetworkBase::average_added_up() const {
+  if (!group_.ranks()) return;
+  const torch::NoGradGuard no_gradient;
+  Views gradients;
+  for (const torch::Tensor& parameter : trained_->parameters()) {
+    if (parameter.grad().defined()) gradients.push_back(parameter.grad());
+  }
+  if (gradients.empty()) return;
+  Views flat;
+  for (const torch::Tensor& gradient : gradients) flat.push_back(gradient.reshape({-1}));
+  torch::Tensor all = torch::cat(flat).div_(static_cast<double>(group_.size()));
+  group_.ranks()->all_reduce(all);
+  std::int64_t begin = 0;
+  for (torch::Tensor& gradient : gradients) {
+    gradient.copy_(all.narrow(0, begin, gradient.numel()).view_as(gradient));
+    begin += gradient.numel();
+  }
 }
 
 JESSL_INLINE double NetworkBase::differentiate_by_parts(const Views& views, const torch::Tensor& labels,
@@ -517,8 +636,12 @@ JESSL_INLINE double NetworkBase::differentiate_by_parts(const Views& views, cons
   for (const Views& parts : target_parts) aims.push_back(torch::cat(parts));
   if (!teacher_) aims = targets(views, projected, precision);
 
-  const double result = backward(projected, aims, labels, precision);
-  if (!std::isfinite(result) || !learns) return result;
+  const double result = backward(projected, aims, labels, precision, /*is_last=*/false);
+  if (!std::isfinite(result)) return result;
+  if (!learns) {
+    average_added_up();
+    return result;
+  }
 
   // The second pass draws what the first one drew, and moves the running statistics that the first one moved.
   struct Afterwards {
@@ -542,6 +665,7 @@ JESSL_INLINE double NetworkBase::differentiate_by_parts(const Views& views, cons
     if (some.images.defined()) add(some.images, projected.images.grad());
     if (!outputs.empty()) torch::cat(outputs).backward(torch::cat(gradients));
   });
+  average_added_up();
   return result;
 }
 

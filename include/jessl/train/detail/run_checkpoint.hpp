@@ -7,25 +7,32 @@
 #include <cstdint>
 #include <filesystem>
 #include <limits>
-#include <mutex>
 #include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
+#include <jessl/core/log.hpp>
 #include <jessl/core/module_state.hpp>
 #include <jessl/core/options.hpp>
 #include <jessl/core/tensor.hpp>
 #include <jessl/io/checkpoint.hpp>
 #include <jessl/train/detail/network_base.hpp>
+#include <jessl/train/record.hpp>
 
 namespace jessl::train::detail {
 
 /// The loss of the last step that a run had taken; NaN where it is not known.
 [[nodiscard]] double loss_of(const io::Checkpoint& checkpoint);
+
+/// A run's checkpoint: that at `path`, or, with a warning, the one before it where that is damaged.
+///
+/// Errors     DataError where both are, or where there is none at `path`
+[[nodiscard]] io::Checkpoint load_last(const std::filesystem::path& path);
 
 /// Bytes of the modules' tensors in a checkpoint, which holds once what several of them share.
 [[nodiscard]] std::int64_t weight_bytes(std::span<const NamedModule> modules);
@@ -42,15 +49,6 @@ void load_modules(std::span<const NamedModule> modules, const io::Checkpoint& ch
 
 /// Puts the modules' tensors into a checkpoint.
 void save_modules(std::span<const NamedModule> modules, io::Checkpoint& checkpoint);
-
-/// Puts the state of the CPU's random numbers into a checkpoint.
-void save_random_state(io::Checkpoint& checkpoint);
-
-/// Sets the CPU's random numbers to the state in a checkpoint, which check_random_state() has seen.
-void load_random_state(const io::Checkpoint& checkpoint);
-
-/// Errors     DataError where a checkpoint has no such state, or what is none; `who` opens the message
-void check_random_state(const io::Checkpoint& checkpoint, std::string_view who);
 
 /// Says whether a checkpoint is of a run with this configuration.
 ///
@@ -93,6 +91,19 @@ JESSL_INLINE double loss_of(const io::Checkpoint& checkpoint) {
   return loss.is_number() ? loss.get<double>() : std::numeric_limits<double>::quiet_NaN();
 }
 
+JESSL_INLINE io::Checkpoint load_last(const std::filesystem::path& path) {
+  const std::filesystem::path before = checkpoint_before(path);
+  try {
+    return io::Checkpoint::load(path);
+  } catch (const DataError& error) {
+    std::error_code failure;
+    if (!std::filesystem::exists(path, failure) || !std::filesystem::exists(before, failure)) throw;
+    io::Checkpoint checkpoint = io::Checkpoint::load(before);
+    warn(error.what(), ". The run goes on from the checkpoint before it, ", before);
+    return checkpoint;
+  }
+}
+
 JESSL_INLINE std::int64_t weight_bytes(std::span<const NamedModule> modules) {
   std::size_t bytes = 0;
   std::set<const void*> counted;
@@ -120,28 +131,6 @@ JESSL_INLINE void load_modules(std::span<const NamedModule> modules, const io::C
 
 JESSL_INLINE void save_modules(std::span<const NamedModule> modules, io::Checkpoint& checkpoint) {
   for (const NamedModule& entry : modules) checkpoint.groups[entry.name] = module_state(*entry.module);
-}
-
-JESSL_INLINE void save_random_state(io::Checkpoint& checkpoint) {
-  at::Generator generator = at::detail::getDefaultCPUGenerator();
-  const std::lock_guard lock(generator.mutex());
-  checkpoint.groups["random"]["cpu"] = generator.get_state();
-}
-
-JESSL_INLINE void load_random_state(const io::Checkpoint& checkpoint) {
-  at::Generator generator = at::detail::getDefaultCPUGenerator();
-  const std::lock_guard lock(generator.mutex());
-  generator.set_state(checkpoint.group("random").at("cpu"));
-}
-
-JESSL_INLINE void check_random_state(const io::Checkpoint& checkpoint, std::string_view who) {
-  const StateDict& random = checkpoint.group("random");
-  JESSL_CHECK(random.contains("cpu"), DataError, who, " lacks the state of the random numbers, random/cpu");
-  try {
-    at::detail::createCPUGenerator().set_state(random.at("cpu"));
-  } catch (const c10::Error& error) {
-    fail<DataError>(who, ": random/cpu is not the state of a generator: ", error.what_without_backtrace());
-  }
 }
 
 JESSL_INLINE void check_same_run(const io::Checkpoint& checkpoint, const Json& configuration, std::string_view who) {

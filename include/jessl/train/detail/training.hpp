@@ -20,6 +20,7 @@
 
 #include <jessl/core/autocast.hpp>
 #include <jessl/core/detail/separate.hpp>
+#include <jessl/core/draw.hpp>
 #include <jessl/core/error.hpp>
 #include <jessl/core/log.hpp>
 #include <jessl/core/options.hpp>
@@ -29,10 +30,13 @@
 #include <jessl/core/version.hpp>
 #include <jessl/data/batch.hpp>
 #include <jessl/data/loader_options.hpp>
+#include <jessl/data/partition.hpp>
+#include <jessl/distributed/group.hpp>
 #include <jessl/io/checkpoint.hpp>
 #include <jessl/loss/progress.hpp>
 #include <jessl/optim/concept.hpp>
 #include <jessl/train/detail/any_optimizer.hpp>
+#include <jessl/train/detail/asked_by_signals.hpp>
 #include <jessl/train/detail/course.hpp>
 #include <jessl/train/detail/hooks.hpp>
 #include <jessl/train/detail/machine.hpp>
@@ -78,7 +82,9 @@ struct LossAsks {
   bool labels = false;  ///< labels, where there are any; without `views` there must be
 };
 
-[[nodiscard]] Plan plan(const FitOptions& options, const std::optional<io::Checkpoint>& resumed);
+/// `sharing` processes have the cores that this one may use.
+[[nodiscard]] Plan plan(const FitOptions& options, const std::optional<io::Checkpoint>& resumed,
+                        const distributed::Group& group);
 
 /// What of a run's settings and data decides its numbers, as JSON.
 [[nodiscard]] Json run_settings(const FitOptions& options, Json order, std::int64_t images, std::int64_t channels,
@@ -98,6 +104,9 @@ class Training {
   /// Says whether a run with such options over so many images and classes can work.
   void check(const FitOptions& options, std::int64_t images, std::int64_t classes) const;
 
+  /// From now on steps and runs are those of all ranks together.
+  void join(distributed::Group group);
+
   /// The checkpoint to go on from, when nothing speaks against it. Changes nothing.
   [[nodiscard]] io::Checkpoint resumable(const std::filesystem::path& path, const Json& configuration) const;
 
@@ -107,6 +116,9 @@ class Training {
   /// A whole run, or the rest of the one that is resumed. `start` makes the callbacks' states.
   FitResult run(const FitOptions& options, const Checked& from, const Plan& chosen, const Source& source,
                 const std::function<Hooks(const Run&)>& start);
+
+  /// Calls body(); of what it throws the other ranks are told, which would wait for this one.
+  void tell_ranks_of_errors(const std::function<void()>& body) const;
 
   /// Draws all weights anew as a pure function of the seed.
   void initialise(std::uint64_t seed);
@@ -170,6 +182,12 @@ class Training {
   /// waited for it.
   [[nodiscard]] torch::Tensor on_device(const torch::Tensor& tensor) const;
 
+  /// Whether it is so on some rank. All ask together.
+  [[nodiscard]] bool any_rank(bool here) const;
+
+  /// Rows [V*N, ...] of all ranks [V*W*N, ...], in the order in which one process has those of the joint batch.
+  [[nodiscard]] torch::Tensor of_all_ranks(const torch::Tensor& rows, std::int64_t views) const;
+
   /// What the step just taken made of its batch at every layer, with the labels of its rows.
   [[nodiscard]] StepFeatures features_of_step(std::int64_t epoch, const torch::Tensor& labels);
 
@@ -179,7 +197,7 @@ class Training {
             const Hooks& hooks) const;
 
   /// Goes on from a checkpoint that resumable() gave; gives the seconds that its run has taken.
-  [[nodiscard]] double resume(const io::Checkpoint& checkpoint, const std::filesystem::path& path);
+  [[nodiscard]] double resume(const io::Checkpoint& checkpoint);
 
   std::unique_ptr<NetworkBase> network_;
   AttachOptimizer attach_;
@@ -199,14 +217,31 @@ class Training {
 
 namespace jessl::train::detail {
 
-JESSL_INLINE Plan plan(const FitOptions& options, const std::optional<io::Checkpoint>& resumed) {
+// What a signal asks for, as a number whose sum over the ranks says it of any of them: fewer than 10^6 ranks ask to save.
+inline constexpr double ask_save = 1.0;
+inline constexpr double ask_end = 1e6;
+
+JESSL_INLINE Plan plan(const FitOptions& options, const std::optional<io::Checkpoint>& resumed,
+                       const distributed::Group& group) {
   const torch::Device device = detail::resolve(options.device);
-  const std::int64_t cores = hardware_threads();
+  const std::int64_t sharing = group.ranks() ? group.ranks()->sharing_cores() : 1;
+  const std::int64_t cores = std::max<std::int64_t>(1, hardware_threads() / sharing);
   // Sums over another number of threads have other last bits. More threads than cores are not chosen for anybody.
   const std::int64_t recorded = resumed ? resumed->record.value("threads", cores) : cores;
   const std::int64_t threads = options.threads == 0 ? std::clamp<std::int64_t>(recorded, 1, cores) : options.threads;
   if (device.is_cpu()) return {device, threads, options.workers == 0 ? threads : options.workers, 0};
   return {device, threads, options.workers == 0 ? std::max<std::int64_t>(1, cores - 1) : options.workers, 2};
+}
+
+/// The seed of what LibTorch draws in a step: dropout, and a loss's own directions. A function of the step, so that a run that is
+/// resumed draws what the undisturbed one does; rank 0's is that of one process.
+JESSL_INLINE std::uint64_t seed_of_step(std::uint64_t seed, std::int64_t step, std::int64_t rank) {
+  Draw draw({.seed = seed,
+             .epoch = static_cast<std::uint32_t>(rank),
+             .sample = static_cast<std::uint64_t>(step),
+             .purpose = Purpose::step});
+  const std::uint64_t high = draw.bits();
+  return (high << 32U) | draw.bits();
 }
 
 JESSL_INLINE Json run_settings(const FitOptions& options, Json order, std::int64_t images, std::int64_t channels,
@@ -255,10 +290,14 @@ JESSL_INLINE void Training::check(const FitOptions& options, std::int64_t images
           ", expected at least 2: a loss compares images");
   require(options.batch_size <= images, "batch_size is ", options.batch_size, ", but the data set has only ", images,
           " images; take a smaller batch_size");
+  const distributed::Group& group = network_->group();
+  data::Partition{.rank = group.rank(), .ranks = group.size()}.check("jessl::Trainer", options.batch_size);
+  const std::int64_t share = options.batch_size / group.size();
   require(options.micro_batch >= 0 && options.micro_batch != 1 &&
-              (options.micro_batch == 0 || options.batch_size % options.micro_batch == 0),
+              (options.micro_batch == 0 || share % options.micro_batch == 0),
           "micro_batch is ", options.micro_batch,
-          ", expected 0 (the whole batch), or at least 2 images and a divisor of batch_size = ", options.batch_size);
+          ", expected 0 (the whole batch), or at least 2 images and a divisor of batch_size = ", options.batch_size,
+          group.size() == 1 ? "" : concat(" / ", group.size(), " ranks"));
   require(loss_.views || classes >= 1, "the loss learns from labels, and the data set has none");
   require(options.max_corrupt_share >= 0.0 && options.max_corrupt_share <= 1.0, "max_corrupt_share is ",
           options.max_corrupt_share, ", expected 0 to 1");
@@ -296,8 +335,8 @@ JESSL_INLINE void Training::check(const FitOptions& options, std::int64_t images
 }
 
 JESSL_INLINE io::Checkpoint Training::resumable(const std::filesystem::path& path, const Json& configuration) const {
-  io::Checkpoint checkpoint = io::Checkpoint::load(path);
-  const std::string who = concat("jessl::Trainer: checkpoint ", path);
+  io::Checkpoint checkpoint = load_last(path);
+  const std::string who = concat("jessl::Trainer: checkpoint ", checkpoint.loaded_from);
   check_same_run(checkpoint, configuration, who);
   check_modules(network_->modules(), checkpoint, path);
   try {
@@ -307,8 +346,12 @@ JESSL_INLINE io::Checkpoint Training::resumable(const std::filesystem::path& pat
   } catch (const ConfigError& error) {
     fail<ConfigError>(who, ", optimizer: ", error.what());
   }
-  check_random_state(checkpoint, who);
   return checkpoint;
+}
+
+JESSL_INLINE void Training::join(distributed::Group group) {
+  network_->join(std::move(group));
+  forget();
 }
 
 JESSL_INLINE double Training::step(const std::vector<torch::Tensor>& views, const StepOptions& options) {
@@ -320,6 +363,7 @@ JESSL_INLINE double Training::step(const std::vector<torch::Tensor>& views, cons
               ", expected a finite number >= 0, 0 being none");
   if (!optimizers_.all) {
     network_->to(network_->device());
+    network_->take_from_first();
     network_->start_teacher();
     attach();
   }
@@ -355,13 +399,15 @@ JESSL_INLINE FitResult Training::run(const FitOptions& options, const Checked& f
   const IntraOpThreads intra_op(chosen.threads);
   if (chosen.device.is_cpu() && options.keep_freed_memory) keep_freed_memory();
   precision_ = resolve(options.precision, chosen.device.type());
-  torch::manual_seed(options.seed);
+  const distributed::Group& group = network_->group();
+  torch::manual_seed(options.seed);  // for what callbacks draw before the first step
   if (!from.resumed) start_weights_.prepare(*network_, options.seed);
   network_->to(chosen.device);
+  network_->take_from_first();
   if (!from.resumed) network_->start_teacher();
   attach();
   steps_taken_ = 0;
-  const double earlier_seconds = from.resumed ? resume(*from.resumed, options.resume) : 0.0;
+  const double earlier_seconds = from.resumed ? resume(*from.resumed) : 0.0;
   double last_loss = from.resumed ? loss_of(*from.resumed) : std::numeric_limits<double>::quiet_NaN();
 
   auto begin = std::chrono::steady_clock::now();
@@ -374,11 +420,12 @@ JESSL_INLINE FitResult Training::run(const FitOptions& options, const Checked& f
       .batch_size = options.batch_size,
       .classes = source.classes,
       .first_step = steps_taken_,
-      .resumed_from = options.resume,
+      .resumed_from = from.resumed ? from.resumed->loaded_from : std::filesystem::path(),
       .resumed_loss = last_loss,
       .configuration = from.configuration,
       .resolved = {.device = chosen.device.str(),
                    .precision = precision_,
+                   .ranks = group.size(),
                    .threads = chosen.threads,
                    .workers = chosen.workers,
                    .warmup_epochs = warmup_epochs(options),
@@ -405,10 +452,11 @@ JESSL_INLINE FitResult Training::run(const FitOptions& options, const Checked& f
 
   const Hooks hooks = start(info);
   started = &hooks;
-  if (from.resumed) hooks.restore(*from.resumed);
+  if (from.resumed && group.is_first()) hooks.restore(*from.resumed);
   restored = &hooks;
-  const bool watched = !hooks.after_forward.empty();
+  const bool watched = any_rank(!hooks.after_forward.empty());
   network_->watch(watched);
+  AskedBySignals asked(options.heed_signals && any_rank(!hooks.save_point.empty()));
 
   FitResult result;
   result.resolved = info.resolved;
@@ -429,6 +477,8 @@ JESSL_INLINE FitResult Training::run(const FitOptions& options, const Checked& f
       if (const auto decay = course.weight_decay(steps_taken_))
         optimizers_.for_each([&](AnyOptimizer& optimizer) { optimizer.set_weight_decay(*decay); });
       const double taken = static_cast<double>(steps_taken_) / static_cast<double>(source.steps_per_epoch);
+      torch::manual_seed(seed_of_step(options.seed, steps_taken_, group.rank()));
+      network_->send((asked.to_save() ? ask_save : 0.0) + (asked.to_end() ? ask_end : 0.0));
       last_loss =
           step(tensors.views,
                {.labels = labelled ? on_device(tensors.labels) : torch::Tensor(),
@@ -438,17 +488,18 @@ JESSL_INLINE FitResult Training::run(const FitOptions& options, const Checked& f
       const double step_seconds = seconds_since(step_begin);
       loss_sum += last_loss;
       result.loss = last_loss;
-      result.images += batch.size();
+      result.images += options.batch_size;
       ++result.steps;
       if (watched) hooks.after_forward(features_of_step(epoch, tensors.labels));
       const StepRecord record{.step = steps_taken_,
                               .epoch = epoch,
                               .loss = last_loss,
                               .learning_rate = lr,
-                              .images = batch.size(),
+                              .images = options.batch_size,
                               .step_seconds = step_seconds,
                               .loader_seconds = loader_seconds,
-                              .parts = network_->loss_parts()};
+                              .parts = network_->loss_parts(),
+                              .save_asked = network_->message() > 0.0};
       hooks.after_step(record);
       if (steps_taken_ % source.steps_per_epoch == 0) {
         const std::int64_t steps = source.steps_per_epoch - first_batch;
@@ -460,6 +511,11 @@ JESSL_INLINE FitResult Training::run(const FitOptions& options, const Checked& f
       }
       // Last, so that a checkpoint never stands for an epoch whose callbacks have not run.
       hooks.save_point(record);
+      if (record.save_asked) asked.saved();
+      if (network_->message() >= ask_end && steps_taken_ < info.total_steps())
+        fail<InterruptedError>("jessl::Trainer: stopped by SIGTERM after step ", steps_taken_, " of ",
+                               info.total_steps(),
+                               "; what callbacks save is saved, and the run goes on from there with resume");
       waiting_since = std::chrono::steady_clock::now();
     });
   }
@@ -473,6 +529,17 @@ JESSL_INLINE FitResult Training::run(const FitOptions& options, const Checked& f
   result.run_images = steps_taken_ * options.batch_size;
   result.images_per_second = result.seconds > 0.0 ? static_cast<double>(result.images) / result.seconds : 0.0;
   return result;
+}
+
+JESSL_INLINE void Training::tell_ranks_of_errors(const std::function<void()>& body) const {
+  try {
+    body();
+  } catch (const DistributedError&) {  // they know, or are not there
+    throw;
+  } catch (const std::exception& error) {
+    if (const CollectivesPtr& ranks = network_->group().ranks()) ranks->say_farewell(error.what());
+    throw;
+  }
 }
 
 JESSL_INLINE void Training::initialise(std::uint64_t seed) {
@@ -537,6 +604,7 @@ JESSL_INLINE void Training::attach() {
   base_lr_ = made.all->lr();
   base_weight_decay_ = made.all->weight_decay();
   optimizers_ = std::move(made);
+  network_->average_gradients();
 }
 
 JESSL_INLINE void Training::forget() {
@@ -589,20 +657,36 @@ JESSL_INLINE torch::Tensor Training::on_device(const torch::Tensor& tensor) cons
   return tensor.to(network_->device(), /*non_blocking=*/true);
 }
 
+JESSL_INLINE bool Training::any_rank(bool here) const {
+  return network_->group().all_reduce_sum(torch::full({1}, here ? 1.0 : 0.0)).item<double>() > 0.0;
+}
+
+JESSL_INLINE torch::Tensor Training::of_all_ranks(const torch::Tensor& rows, std::int64_t views) const {
+  const distributed::Group& group = network_->group();
+  if (group.size() == 1) return rows;
+  const torch::NoGradGuard no_gradient;
+  const std::int64_t images = rows.size(0) / views;
+  const torch::Tensor all = group.all_gather(rows);  // [W*V*N, ...]
+  std::vector<std::int64_t> split{group.size(), views, images};
+  for (const std::int64_t extent : rows.sizes().slice(1)) split.push_back(extent);
+  return all.view(split).transpose(0, 1).reshape(all.sizes());
+}
+
 JESSL_INLINE StepFeatures Training::features_of_step(std::int64_t epoch, const torch::Tensor& labels) {
   const std::vector<Watched> watched = network_->take_watched();
+  const torch::Tensor own_labels = on_device(labels);
   std::vector<std::vector<torch::Tensor>> outputs(watched.front().layers.size());  // [layer][part of the batch]
   std::vector<torch::Tensor> repeated;                                             // [part of the batch]
   std::int64_t begin = 0;
   for (const Watched& part : watched) {
-    for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i].push_back(part.layers[i]);
-    repeated.push_back(labels.narrow(0, begin, part.images).repeat(part.views));
+    for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i].push_back(of_all_ranks(part.layers[i], part.views));
+    repeated.push_back(of_all_ranks(own_labels.narrow(0, begin, part.images), 1).repeat(part.views));
     begin += part.images;
   }
   std::vector<torch::Tensor> whole;
   for (const std::vector<torch::Tensor>& parts : outputs)
     whole.push_back(parts.size() == 1 ? parts.front() : torch::cat(parts));
-  StepFeatures features{.step = steps_taken_, .epoch = epoch, .labels = on_device(torch::cat(repeated))};
+  StepFeatures features{.step = steps_taken_, .epoch = epoch, .labels = torch::cat(repeated)};
   name_layers(whole, features.layers);
   return features;
 }
@@ -610,8 +694,11 @@ JESSL_INLINE StepFeatures Training::features_of_step(std::int64_t epoch, const t
 JESSL_INLINE void Training::announce(const Plan& chosen, std::int64_t images) const {
   const std::string threads = std::to_string(chosen.threads) + (chosen.threads == 1 ? " thread" : " threads");
   const std::string workers = std::to_string(chosen.workers) + (chosen.workers == 1 ? " worker" : " workers");
+  const distributed::Group& group = network_->group();
+  if (!group.is_first()) return;
   note("training on ", images, " images, ", chosen.device.str(), ", ", std::string(to_json(precision_)), ", ", threads,
-       "; ", workers, chosen.ahead == 0 ? " load between the steps" : " load beside the steps",
+       group.size() == 1 ? "" : concat(", in each of ", group.size(), " ranks"), "; ", workers,
+       chosen.ahead == 0 ? " load between the steps" : " load beside the steps",
        steps_taken_ > 0 ? concat("; resumed after step ", steps_taken_) : std::string());
   if (chosen.device.is_cpu() && std::max(chosen.threads, chosen.workers) > hardware_threads()) {
     warn("this process may use ", hardware_threads(), " cores: more threads than cores make a step many times slower");
@@ -622,28 +709,34 @@ JESSL_INLINE void Training::save(const std::filesystem::path& path, const Json& 
                                  double loss, const Hooks& hooks) const {
   io::Checkpoint checkpoint;
   checkpoint.record = {
-      {"configuration", configuration}, {"steps_taken", steps_taken_},         {"loss", loss},
-      {"seconds", run_seconds},         {"threads", torch::get_num_threads()}, {"device", network_->device().str()}};
+      {"configuration", configuration},   {"steps_taken", steps_taken_},         {"loss", loss},
+      {"seconds", run_seconds},           {"threads", torch::get_num_threads()}, {"device", network_->device().str()},
+      {"ranks", network_->group().size()}};
   save_modules(network_->modules(), checkpoint);
   optimizers_.save(checkpoint);
   hooks.save(checkpoint);
-  save_random_state(checkpoint);
   checkpoint.save(path);
 }
 
-JESSL_INLINE double Training::resume(const io::Checkpoint& checkpoint, const std::filesystem::path& path) {
+JESSL_INLINE double Training::resume(const io::Checkpoint& checkpoint) {
   const Json& record = checkpoint.record;
   const std::string here = network_->device().str();
   const int threads = record.value("threads", torch::get_num_threads());
   const std::string where = record.value("device", here);
-  if (threads != torch::get_num_threads() || where != here || checkpoint.version != version) {
-    warn("the run began with ", threads, " threads on ", where, " and jessl ", checkpoint.version, " and goes on with ",
-         torch::get_num_threads(), " on ", here, " and jessl ", version, "; its losses may differ in the last bits");
+  const std::int64_t ranks = network_->group().size();
+  const std::int64_t ranks_before = record.value("ranks", std::int64_t{1});
+  const auto in_words = [](std::int64_t processes, int of_each, const std::string& device, const std::string& release) {
+    return concat(processes == 1 ? "" : concat(processes, " ranks of "), of_each, " threads on ", device, " and jessl ",
+                  release);
+  };
+  if (threads != torch::get_num_threads() || where != here || checkpoint.version != version || ranks != ranks_before) {
+    warn("the run began with ", in_words(ranks_before, threads, where, checkpoint.version), " and goes on with ",
+         in_words(ranks, torch::get_num_threads(), here, std::string(version)),
+         "; its losses may differ in the last bits");
   }
-  load_modules(network_->modules(), checkpoint, path);
+  load_modules(network_->modules(), checkpoint, checkpoint.loaded_from);
   optimizers_.load(checkpoint);
   steps_taken_ = record["steps_taken"].get<std::int64_t>();
-  load_random_state(checkpoint);
   return record.value("seconds", 0.0);
 }
 

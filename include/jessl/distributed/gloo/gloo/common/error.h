@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stand-in for gloo's header; see ../algorithm.h.
+#pragma once
