@@ -15,6 +15,7 @@
 namespace {
 
 constexpr int wrong_command_line = 2;
+constexpr int lost_ranks = 75;    // EX_TEMPFAIL: the same again may work
 constexpr int interrupted = 143;  // as of a process that SIGTERM ended
 
 /// The name of a subcommand must be a known one; CLI11's own message does not say which is near.
@@ -38,9 +39,9 @@ int run(int argc, char** argv) {
       "  jessl evaluate out/photos --train photos --test more_photos\n"
       "  jessl embed out/photos --data photos --out features.npy\n"
       "  jessl report out/photos out/earlier\n"
-      "Exit codes: 0 fine, 1 an error while running, 2 a wrong flag, value or file of settings, 143 ended by SIGTERM "
-      "after "
-      "a checkpoint.");
+      "Exit codes: 0 fine, 1 an error while running, 2 a wrong flag, value or file of settings, 75 another process was "
+      "lost, "
+      "143 ended by SIGTERM after a checkpoint.");
   cli::add_pretrain(app);
   cli::add_sweep(app);
   cli::add_views(app);
@@ -73,6 +74,9 @@ int main(int argc, char** argv) {
   } catch (const jessl::ConfigError& error) {
     std::cerr << "jessl: " << cli::in_flags(error.what()) << '\n';
     return wrong_command_line;
+  } catch (const jessl::DistributedError& error) {
+    std::cerr << "jessl: " << error.what() << '\n';
+    return lost_ranks;
   } catch (const jessl::InterruptedError& error) {
     std::cerr << "jessl: " << error.what() << '\n';
     return interrupted;

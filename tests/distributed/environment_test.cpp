@@ -68,7 +68,8 @@ TEST_CASE("read_environment: SLURM", "[distributed][environment]") {
   found = read(variables);
   CHECK(found.size == 16);
   CHECK(found.address == "login1");
-  for (const auto& [list, first] : {std::pair{"n[3]-ib", "n3-ib"}, {"n[3-4]-ib,m1", "n3-ib"}, {"one", "one"}}) {
+  for (const auto& [list, first] :
+       {std::pair{"n[3]-ib", "n3-ib"}, {"n[3-4]-ib,m1", "n3-ib"}, {"rack[1-2]n[03,7],m", "rack1n03"}, {"one", "one"}}) {
     variables["SLURM_STEP_NODELIST"] = list;
     CHECK(read(variables).address == first);
   }

@@ -103,8 +103,18 @@ Json steps_of(const L& loss, const projector::MLP& head, const Task& task, const
   if (!group.is_first()) trainer.initialise(8);
   trainer.backbone()->to(task.type);
   trainer.join(group);
+  const auto modules = {std::static_pointer_cast<torch::nn::Module>(trainer.backbone().ptr()),
+                        std::static_pointer_cast<torch::nn::Module>(trainer.projector().ptr())};
+  const auto add = [](Json& document, const std::string& name, const torch::Tensor& tensor) {
+    const auto values = tensor.detach().to(torch::kFloat64).reshape({-1}).contiguous();
+    Json& list = document[name] = Json::array();
+    const std::int64_t most = 200;  // of each, evenly
+    const std::int64_t stride = std::max<std::int64_t>(1, values.numel() / most);
+    for (std::int64_t i = 0; i < values.numel(); i += stride) list.push_back(values[i].item<double>());
+  };
   auto generator = at::detail::createCPUGenerator(3);
   std::vector<double> losses;
+  Json gradients = Json::object();  // of the first step
   const std::int64_t share = joint_batch / group.size();
   for (std::int64_t step = 0; step < task.steps; ++step) {
     std::vector<torch::Tensor> views;
@@ -115,27 +125,26 @@ Json steps_of(const L& loss, const projector::MLP& head, const Task& task, const
     }
     losses.push_back(trainer.step(
         views, {.progress = loss::Progress{.epoch = 1.0 + static_cast<double>(step) / 10, .epochs = 10.0}}));
+    if (step > 0) continue;
+    for (const auto& module : modules) {
+      for (const auto& entry : module->named_parameters()) {
+        if (entry.value().grad().defined()) add(gradients, module->name() + '.' + entry.key(), entry.value().grad());
+      }
+    }
   }
   Json weights = Json::object();
-  const auto add = [&](const std::string& name, const torch::Tensor& tensor) {
-    const auto values = tensor.detach().to(torch::kFloat64).reshape({-1}).contiguous();
-    Json& list = weights[name] = Json::array();
-    const std::int64_t most = 200;  // of each, evenly
-    const std::int64_t stride = std::max<std::int64_t>(1, values.numel() / most);
-    for (std::int64_t i = 0; i < values.numel(); i += stride) list.push_back(values[i].item<double>());
-  };
-  for (const auto& module : {std::static_pointer_cast<torch::nn::Module>(trainer.backbone().ptr()),
-                             std::static_pointer_cast<torch::nn::Module>(trainer.projector().ptr())}) {
-    for (const auto& entry : module->named_parameters()) add(module->name() + '.' + entry.key(), entry.value());
-    for (const auto& entry : module->named_buffers()) add(module->name() + '.' + entry.key(), entry.value());
+  for (const auto& module : modules) {
+    for (const auto& entry : module->named_parameters())
+      add(weights, module->name() + '.' + entry.key(), entry.value());
+    for (const auto& entry : module->named_buffers()) add(weights, module->name() + '.' + entry.key(), entry.value());
   }
-  return {{"losses", losses}, {"weights", weights}};
+  return {{"losses", losses}, {"gradients", gradients}, {"weights", weights}};
 }
 
 void take_steps(const std::string& network, std::int64_t steps, const std::string& file) {
   torch::set_num_threads(1);
   train::detail::keep_freed_memory();  // half of the time would go into its pages
-  const auto group = distributed::Group::from_environment({.timeout = 60});
+  const auto group = distributed::Group::from_environment({.backend = distributed::Backend::gloo, .timeout = 60});
   Task task{.steps = steps};
   if (network.starts_with("narrow")) task.width = 16;
   if (network.starts_with("resnet")) task.width = 64;
@@ -161,7 +170,8 @@ void take_steps(const std::string& network, std::int64_t steps, const std::strin
 /// Makes steps slow enough to be disturbed, and may disturb the run itself.
 struct Disturbance {
   std::int64_t milliseconds = 0;
-  std::int64_t step = 0;  ///< after which this process is killed, where `once` is not there yet
+  std::int64_t step = 0;   ///< after which this process is killed, where `once` is not there yet
+  std::int64_t fault = 0;  ///< the step after which it ends with an error
   std::filesystem::path once{};
 };
 
@@ -171,6 +181,7 @@ struct Disturb {
     Disturbance settings;
     void after_step(const train::StepRecord& record) const {
       std::this_thread::sleep_for(std::chrono::milliseconds(settings.milliseconds));
+      if (record.step == settings.fault) fail<Error>("a fault of its own");
       if (record.step != settings.step || std::filesystem::exists(settings.once)) return;
       std::ofstream(settings.once) << record.step;
       (void)std::raise(SIGKILL);
@@ -180,7 +191,7 @@ struct Disturb {
 };
 
 void train_in(const std::filesystem::path& folder, const std::vector<std::string>& settings) {
-  std::int64_t epochs = 3, batch = 24, micro = 0, wait = 0, die = 0, unused = 0, threads = 1;
+  std::int64_t epochs = 3, batch = 24, micro = 0, wait = 0, die = 0, fault = 0, every = 1, unused = 0, threads = 1;
   double timeout = 20;
   for (const std::string& setting : settings) {
     const std::size_t equals = setting.find('=');
@@ -191,11 +202,13 @@ void train_in(const std::filesystem::path& folder, const std::vector<std::string
     if (name == "micro") micro = static_cast<std::int64_t>(value);
     if (name == "wait") wait = static_cast<std::int64_t>(value);
     if (name == "die") die = static_cast<std::int64_t>(value);
+    if (name == "fail") fault = static_cast<std::int64_t>(value);
+    if (name == "every") every = static_cast<std::int64_t>(value);
     if (name == "unused") unused = static_cast<std::int64_t>(value);
     if (name == "threads") threads = static_cast<std::int64_t>(value);
     if (name == "timeout") timeout = value;
   }
-  const auto group = distributed::Group::from_environment({.timeout = timeout});
+  const auto group = distributed::Group::from_environment({.backend = distributed::Backend::gloo, .timeout = timeout});
   auto trainer = fixtures::small_trainer();
   if (unused > 0) trainer.backbone()->register_parameter("never_used", torch::ones({unused}));
   trainer.join(group);
@@ -207,8 +220,8 @@ void train_in(const std::filesystem::path& folder, const std::vector<std::string
   options.threads = threads;
   if (std::filesystem::exists(checkpoint)) options.resume = checkpoint.string();
   trainer.fit(fixtures::stripes(), options, train::JSONLines{(folder / "metrics.jsonl").string()}, train::OnlineProbe{},
-              Disturb{{wait, die, folder / "died"}},
-              train::CheckpointEvery{.path = checkpoint.string(), .epochs = 0, .steps = 1});
+              Disturb{{wait, die, fault, folder / "died"}},
+              train::CheckpointEvery{.path = checkpoint.string(), .epochs = 0, .steps = every});
 }
 
 }  // namespace

@@ -16,7 +16,7 @@
 
 namespace jessl {
 
-/// A module that computes with the other ranks once it has joined them.
+/// A module that computes with the other ranks once it has joined them. Its copies, which others may train, have not.
 ///
 /// Shapes     none
 /// Errors     none
@@ -24,6 +24,9 @@ namespace jessl {
 /// Source     none
 class JointModule {
  public:
+  JointModule() = default;
+  JointModule(const JointModule&) {}
+  JointModule& operator=(const JointModule&) { return *this; }
   virtual ~JointModule() = default;
 
   /// From now on the module's batch is that of all ranks; its own again where `ranks` is null.
@@ -172,9 +175,10 @@ JESSL_INLINE torch::Tensor JointBatchNorm::forward(torch::autograd::AutogradCont
   const torch::Tensor counts = all.select(1, 2 * channels);         // [W]
   torch::Tensor mean, inverse, y;                                   // [C], [C], as x
   if (on_gpu) {
-    std::tie(mean, inverse) =
-        at::batch_norm_gather_stats_with_counts(x, means.contiguous(), spreads.contiguous(), running_mean,
-                                                running_variance, momentum, epsilon, counts.contiguous());
+    const torch::Tensor& like = running_mean.defined() ? running_mean : means;
+    std::tie(mean, inverse) = at::batch_norm_gather_stats_with_counts(x, means.contiguous(), spreads.contiguous(),
+                                                                      running_mean, running_variance, momentum, epsilon,
+                                                                      counts.to(like.scalar_type()).contiguous());
     y = at::batch_norm_elemt(x, weight, bias, mean, inverse, epsilon);
   } else {
     const torch::Tensor shares = (counts / counts.sum()).unsqueeze(1);  // [W, 1]
@@ -203,7 +207,7 @@ JESSL_INLINE torch::autograd::variable_list JointBatchNorm::backward(torch::auto
   if (x.is_cuda()) {
     const torch::Tensor gradient = gradients[0].contiguous(x.suggest_memory_format());
     const auto [sum, sum_centred, to_weight, to_bias] =
-        at::batch_norm_backward_reduce(gradient, x, mean, inverse, weight, true, true, true);
+        at::batch_norm_backward_reduce(gradient, x, mean, inverse, weight, true, weight.defined(), weight.defined());
     torch::Tensor sums = torch::cat({sum, sum_centred});
     ranks->all_reduce(sums);
     const auto to_x = at::batch_norm_backward_elemt(gradient, x, mean, inverse, weight, sums.narrow(0, 0, channels),

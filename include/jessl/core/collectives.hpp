@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <exception>
 #include <memory>
 #include <string>
 #include <utility>
@@ -23,13 +22,10 @@ class GradientAverage {
  public:
   virtual ~GradientAverage() = default;
 
-  /// Before a backward pass from `loss`: its gradients are to be averaged.
-  virtual void expect(const torch::Tensor& loss) = 0;
-
-  /// After it: says whether each parameter's gradient was averaged.
+  /// loss.backward(), after which each parameter's gradient is the average of the ranks'.
   ///
-  /// Errors     ConfigError where the pass did not reach some parameter, with its name
-  virtual void finish() = 0;
+  /// Errors     ConfigError where the pass did not reach some parameter, with its name; what the pass throws
+  virtual void backward(const torch::Tensor& loss) = 0;
 };
 
 /// The operations of a group of processes on tensors, without gradient: what lies under distributed::Group.
@@ -66,12 +62,11 @@ class Collectives : public torch::CustomClassHolder {
   [[nodiscard]] virtual std::unique_ptr<GradientAverage> average_gradients(
       const std::vector<std::pair<std::string, torch::Tensor>>& parameters, bool may_miss) = 0;
 
+  /// A run begins, on all ranks: what was said of earlier ones is forgotten.
+  virtual void begin_run() = 0;
+
   /// Tells the other ranks why this one ends, for their messages.
   virtual void say_farewell(const std::string& why) = 0;
-
-  /// What an error of the library under this one means: which ranks are gone, and what they said. It asks them, which takes some
-  /// seconds.
-  [[nodiscard]] virtual std::string explain(const std::exception& error) = 0;
 };
 
 /// Ranks by which a module computes together; none where it computes alone.

@@ -2,7 +2,6 @@
 // What torchrun, SLURM and mpirun tell a process about its place among others.
 #pragma once
 
-#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <cstdlib>
@@ -106,17 +105,22 @@ class LauncherVariables {
   std::string_view launcher_;
 };
 
-/// The first machine of a list in SLURM's manner: "node007" of "node[007-012,020],login1".
+/// The first machine of a list in SLURM's manner: "node007" of "node[007-012,020],login1", "rack1n3" of "rack[1-2]n[3-4]".
 JESSL_INLINE std::string first_machine(const std::string& list) {
-  const std::size_t bracket = list.find('[');
-  const std::size_t comma = list.find(',');
-  if (bracket == std::string::npos || comma < bracket) return list.substr(0, comma);
-  const std::size_t close = list.find(']', bracket);
-  const std::size_t end = list.find_first_of("-,]", bracket);
-  if (close == std::string::npos) return list.substr(0, bracket);
-  const std::size_t after = std::min(list.find(',', close), list.size());
-  return list.substr(0, bracket) + list.substr(bracket + 1, end - bracket - 1) +
-         list.substr(close + 1, after - close - 1);
+  std::string name;
+  bool inside = false;    // of brackets
+  bool skipping = false;  // what follows the first in them
+  for (const char character : list) {
+    if (character == ',' && !inside) break;
+    if (character == '[' || character == ']') {
+      inside = character == '[';
+      skipping = false;
+      continue;
+    }
+    if (inside && (character == '-' || character == ',')) skipping = true;
+    if (!skipping) name += character;
+  }
+  return name;
 }
 
 /// A port below those that systems give away, the same for the same name of a job.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <utility>
 
 #include <jessl/core/collectives.hpp>
@@ -39,6 +40,8 @@ class Group {
   /// none of them did: this process alone, and nothing is started.
   ///
   /// With NCCL it makes GPU number `local rank` the current one.
+  ///
+  /// While a group that it gave lives, further calls give that one.
   ///
   /// Errors     ConfigError for an environment that is incomplete or contradicts itself, a time-out <= 0, or NCCL without a GPU;
   ///            DistributedError when the others don't come in time
@@ -118,15 +121,14 @@ JESSL_INLINE Group Group::from_environment(const GroupOptions& options) {
               ", expected seconds > 0");
   const Environment environment = read_environment();
   if (environment.size == 1) return {};
-  GroupOptions chosen = options;
-#if defined(JESSL_CUDA)
-  constexpr bool has_nccl = true;
-#else
-  constexpr bool has_nccl = false;
-#endif
-  if (chosen.backend == Backend::automatic)
-    chosen.backend = has_nccl && torch::cuda::is_available() ? Backend::nccl : Backend::gloo;
-  return Group(c10::make_intrusive<detail::C10d>(environment, chosen));
+  static std::mutex mutex;
+  static c10::weak_intrusive_ptr<Collectives> last{CollectivesPtr()};
+  static std::int64_t count = 0;
+  const std::lock_guard lock(mutex);
+  if (CollectivesPtr living = last.lock()) return Group(std::move(living));
+  CollectivesPtr ranks = c10::make_intrusive<detail::C10d>(environment, options, count++);
+  last = c10::weak_intrusive_ptr<Collectives>(ranks);
+  return Group(std::move(ranks));
 }
 
 JESSL_INLINE torch::Tensor Group::all_gather(const torch::Tensor& x) const {

@@ -13,9 +13,9 @@ namespace jessl::distributed {
 
 /// What carries the collectives.
 enum class Backend : std::uint8_t {
-  automatic,  ///< NCCL where this build and this machine have GPUs, else Gloo
-  gloo,       ///< CPUs
-  nccl        ///< NVIDIA GPUs, one a process
+  automatic,  ///< NCCL where the build knows GPUs and each process has one, else Gloo
+  gloo,       ///< CPUs; tensors of GPUs go by way of them
+  nccl        ///< NVIDIA GPUs, one a process; tensors of CPUs by Gloo
 };
 
 /// The settings of a group.

@@ -133,6 +133,7 @@ JESSL_INLINE void CheckpointEvery::State::save_point(const StepRecord& record) {
 
 JESSL_INLINE void CheckpointEvery::State::save_first() {
   const std::optional<std::filesystem::path> moved = keep_previous(path_, who);
+  (void)keep_previous(checkpoint_before(path_), who);
   try {
     save_(path_);
   } catch (...) {
@@ -150,15 +151,18 @@ JESSL_INLINE void CheckpointEvery::State::save_first() {
 }
 
 JESSL_INLINE void CheckpointEvery::State::save_next() {
+  // The new one is whole before the old ones are touched, and there is a checkpoint at path_ all the time: the last one stays beside it by
+  // a second name, which it has not where the file system has no such names.
+  const std::filesystem::path next = path_.string() + ".next";
+  save_(next);
+  std::error_code refused;
   if (!is_damaged_) {
-    // By a second name for the file and not by a move, so that there is a checkpoint at path_ all the time. A file system without
-    // second names has one checkpoint.
     const std::filesystem::path before = checkpoint_before(path_);
-    std::error_code refused;
     std::filesystem::remove(before, refused);
     std::filesystem::create_hard_link(path_, before, refused);
   }
-  save_(path_);
+  std::filesystem::rename(next, path_, refused);
+  JESSL_CHECK(!refused, IOError, who, ": cannot rename ", next, " to ", path_, ": ", refused.message());
   is_damaged_ = false;
 }
 

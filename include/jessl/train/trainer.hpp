@@ -162,8 +162,7 @@ class Trainer {
   /// trainer was made, or trained are kept, and with them what the loss remembers (keep_weights() says it of a module that
   /// was not made by its backbone::Holder). A teacher starts as the student.
   ///
-  /// It changes the process: LibTorch's default generators are seeded, or set to what they were in the run that is resumed,
-  /// and stay so; on a CPU glibc keeps freed memory from now on (FitOptions::keep_freed_memory).
+  /// It changes the process: LibTorch's default generators are seeded in each step, from the run's seed and the step, and stay so; on a CPU glibc keeps freed memory from now on (FitOptions::keep_freed_memory).
   ///
   /// SIGUSR1 has a checkpoint written after the step at work, SIGTERM has one written and ends the run, where a callback writes any
   /// (FitOptions::heed_signals).

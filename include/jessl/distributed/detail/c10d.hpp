@@ -5,16 +5,18 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
-#include <optional>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <thread>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -62,8 +64,9 @@ inline std::string reason_of(const std::exception& error) {
   return text.substr(0, text.find('\n'));
 }
 
-/// What the ranks tell each other beside the collectives, through the store in which they met: who still runs when something went
-/// wrong, and who ended and why.
+/// What the ranks know of each other beside the collectives, through the store in which they met: a thread of each says twice a second that
+/// its process lives, and hears why others ended. So whoever waits in a collective is known to live, and a rank that was killed or stopped
+/// is told from those that wait for it.
 ///
 /// Shapes     none
 /// Errors     none: of a store that is gone it tells that
@@ -72,60 +75,133 @@ inline std::string reason_of(const std::exception& error) {
 class Noticeboard {
  public:
   Noticeboard(c10::intrusive_ptr<c10d::Store> store, std::int64_t rank, std::int64_t size, bool is_host)
-      : store_(std::move(store)), rank_(rank), size_(size), is_host_(is_host) {}
-
-  /// Which ranks do not answer, and what the others that ended said, in words.
-  [[nodiscard]] std::string what_happened() {
-    try {
-      store_->set(key("runs", rank_), "1");
-      std::vector<std::int64_t> silent = wait_for_all();
-      std::string text;
-      for (std::int64_t rank = 0; rank < size_; ++rank) {
-        if (store_->check({key("ended", rank)}))
-          text += concat(text.empty() ? "" : "; ", "rank ", rank, " ended: ", store_->get_to_str(key("ended", rank)));
-      }
-      for (const std::int64_t rank : silent)
-        text += concat(text.empty() ? "" : "; ", "rank ", rank, " does not answer: it was killed, or hangs");
-      return text.empty() ? "all ranks answer: a slow network, or one that took longer than the time limit" : text;
-    } catch (const std::exception&) {
-      return "rank 0 does not answer, at whose place the ranks meet: it was killed, or hangs";
-    }
+      : shared_(std::make_shared<Shared>(std::move(store), rank, size)), is_host_(is_host) {
+    // It may wait for a store that hangs, for which nobody else must wait: so it owns what it needs, and is not joined.
+    std::thread(work, shared_).detach();
+  }
+  Noticeboard(const Noticeboard&) = delete;
+  Noticeboard& operator=(const Noticeboard&) = delete;
+  ~Noticeboard() {
+    std::unique_lock lock(shared_->mutex);
+    shared_->stops = true;
+    shared_->change.notify_all();
+    shared_->change.wait_for(lock, pause, [&] { return shared_->ended; });
   }
 
-  /// Leaves word why this rank ends. The host waits until the others have had time to read it.
+  /// What was said of earlier runs is forgotten. All ranks call it together.
+  void begin_run() {
+    const std::lock_guard lock(shared_->mutex);
+    ++shared_->run;
+    shared_->verdict.clear();
+    shared_->post.clear();
+  }
+
+  /// Which ranks do not answer, or what one that ended said, in words.
+  [[nodiscard]] std::string what_happened() {
+    std::unique_lock lock(shared_->mutex);
+    shared_->asks = true;
+    shared_->change.notify_all();
+    const bool answered = shared_->change.wait_for(lock, 2 * patience, [&] { return !shared_->verdict.empty(); });
+    if (!answered) return "rank 0 does not answer, at whose place the ranks meet: it was killed, or hangs";
+    const std::string verdict = shared_->verdict;
+    if (is_host_) let_others_hear(lock);
+    return verdict;
+  }
+
+  /// Leaves word why this rank ends.
   void say_farewell(const std::string& why) {
-    try {
-      store_->set(key("ended", rank_), why);
-      store_->set(key("runs", rank_), "1");
-      if (is_host_) (void)wait_for_all();
-    } catch (const std::exception&) {  // there is nobody to tell
-    }
+    std::unique_lock lock(shared_->mutex);
+    if (!shared_->verdict.empty()) return;  // it ends because another one did
+    shared_->post = concat("rank ", shared_->rank, " ended: ", why);
+    shared_->change.notify_all();
+    shared_->change.wait_for(lock, patience, [&] { return shared_->post.empty(); });
+    if (is_host_) let_others_hear(lock);
   }
 
  private:
-  static constexpr std::chrono::milliseconds patience{4000};
-  static constexpr std::chrono::milliseconds pause{50};
+  using Clock = std::chrono::steady_clock;
 
-  [[nodiscard]] static std::string key(std::string_view what, std::int64_t rank) {
-    return concat("jessl/", what, '/', rank);
+  static constexpr std::chrono::milliseconds pause{500};      // between two signs of life
+  static constexpr std::chrono::milliseconds patience{3000};  // after which who gave none is silent
+
+  struct Shared {
+    Shared(c10::intrusive_ptr<c10d::Store> carrier, std::int64_t own_rank, std::int64_t ranks)
+        : store(std::move(carrier)), rank(own_rank), size(ranks) {}
+
+    c10::intrusive_ptr<c10d::Store> store;  // the thread's alone
+    const std::int64_t rank;
+    const std::int64_t size;
+    std::mutex mutex{};
+    std::condition_variable change{};
+    std::int64_t run = 0;
+    bool asks = false;
+    bool stops = false;
+    bool ended = false;
+    std::string post{};     // to be told to all
+    std::string verdict{};  // what happened
+  };
+
+  /// The store dies with the host: by then each rank is to have heard what is posted in it.
+  void let_others_hear(std::unique_lock<std::mutex>& lock) {
+    shared_->change.wait_for(lock, 3 * pause, [] { return false; });
   }
 
-  /// The ranks that have not answered after a while.
-  [[nodiscard]] std::vector<std::int64_t> wait_for_all() {
-    // The host outlasts the others, who ask it.
-    const auto end = std::chrono::steady_clock::now() + (is_host_ ? 2 * patience : patience);
-    std::vector<std::int64_t> silent;
-    for (std::int64_t rank = 0; rank < size_; ++rank) silent.push_back(rank);
-    while (true) {
-      std::erase_if(silent, [&](std::int64_t rank) { return store_->check({key("runs", rank)}); });
-      if (silent.empty() || std::chrono::steady_clock::now() >= end) return silent;
-      std::this_thread::sleep_for(pause);
+  static void work(const std::shared_ptr<Shared>& shared) {
+    try {
+      std::unique_lock lock(shared->mutex);
+      std::vector<std::int64_t> signs;  // of life of each rank, when somebody began to ask
+      Clock::time_point asked_at{};
+      while (!shared->stops) {
+        const std::string place = concat("verdict/", shared->run);
+        const std::string post = shared->post;
+        const bool asks = shared->asks && shared->verdict.empty();
+        const bool wants = shared->verdict.empty();
+        lock.unlock();
+        const std::string verdict = look(*shared, place, post, wants, asks, signs, asked_at);
+        lock.lock();
+        if (place == concat("verdict/", shared->run)) {
+          if (shared->post == post) shared->post.clear();
+          if (shared->verdict.empty()) shared->verdict = verdict;
+        }
+        shared->change.notify_all();
+        shared->change.wait_for(
+            lock, pause, [&] { return shared->stops || !shared->post.empty() || (shared->asks && signs.empty()); });
+      }
+    } catch (const std::exception&) {  // the store is gone: what_happened() waits in vain, and tells that
     }
+    const std::lock_guard lock(shared->mutex);
+    shared->ended = true;
+    shared->change.notify_all();
   }
 
-  c10::intrusive_ptr<c10d::Store> store_;
-  std::int64_t rank_;
-  std::int64_t size_;
+  /// Gives a sign of life and says what is to be said; what happened, where that is known.
+  [[nodiscard]] static std::string look(Shared& shared, const std::string& place, const std::string& post, bool wants,
+                                        bool asks, std::vector<std::int64_t>& signs, Clock::time_point& asked_at) {
+    c10d::Store& store = *shared.store;
+    (void)store.add(concat("sign/", shared.rank), 1);
+    if (!post.empty() && !store.check({place})) store.set(place, post);
+    if (wants && store.check({place})) return store.get_to_str(place);
+    if (!asks) return {};
+    std::vector<std::int64_t> now;
+    for (std::int64_t rank = 0; rank < shared.size; ++rank) now.push_back(store.add(concat("sign/", rank), 0));
+    if (signs.empty()) {
+      signs = std::move(now);
+      asked_at = Clock::now();
+      return {};
+    }
+    if (Clock::now() - asked_at < patience) return {};
+    std::string text;
+    for (std::int64_t rank = 0; rank < shared.size; ++rank) {
+      const auto i = static_cast<std::size_t>(rank);
+      if (now[i] == signs[i])
+        text += concat(text.empty() ? "" : "; ", "rank ", rank, " does not answer: it was killed, or hangs");
+    }
+    if (text.empty()) text = "all processes live: a slow network, or a rank that took longer than the time limit";
+    store.set(place, text);
+    return text;
+  }
+
+  std::shared_ptr<Shared> shared_;
   bool is_host_;
 };
 
@@ -185,20 +261,19 @@ class ReducerAverage final : public GradientAverage {
     if (reducer_) reducer_->remove_autograd_hooks();
   }
 
-  void expect(const torch::Tensor& loss) override {
-    if (!reducer_) return;
+  void backward(const torch::Tensor& loss) override {
+    WithoutReducerWarnings warnings;
+    const c10::WarningUtils::WarningHandlerGuard quiet(&warnings);
     guard_("average gradients", [&] {
-      reducer_->prepare_for_forward();
-      if (used_) reducer_->rebuild_buckets();
-      reducer_->prepare_for_backward(may_miss_ ? std::vector<torch::Tensor>{loss} : std::vector<torch::Tensor>());
+      if (reducer_) {
+        reducer_->prepare_for_forward();
+        if (used_) reducer_->rebuild_buckets();
+        reducer_->prepare_for_backward(may_miss_ ? std::vector<torch::Tensor>{loss} : std::vector<torch::Tensor>());
+        used_ = true;
+      }
+      loss.backward();
     });
-    used_ = true;
-    quiet_.emplace(&warnings_);
-  }
-
-  void finish() override {
     if (!reducer_) return;
-    quiet_.reset();
     try {
       reducer_->check_finalized();
     } catch (const c10::Error& error) {
@@ -214,7 +289,7 @@ class ReducerAverage final : public GradientAverage {
 
   /// The names behind the numbers in the Reducer's message: "... did not receive grad for rank 0: 3 7".
   [[nodiscard]] std::string missed(const std::string& message) const {
-    const std::size_t head = message.find("receive grad for rank");
+    const std::size_t head = message.find("indices which did not receive grad for rank");
     const std::size_t colon = head == std::string::npos ? head : message.find(':', head);
     std::string text;
     if (colon != std::string::npos) {
@@ -236,8 +311,6 @@ class ReducerAverage final : public GradientAverage {
   std::vector<std::string> names_{};
   std::unique_ptr<c10d::Reducer> reducer_{};
   bool used_ = false;
-  WithoutReducerWarnings warnings_{};
-  std::optional<c10::WarningUtils::WarningHandlerGuard> quiet_{};  // of this thread, during the backward pass
 };
 
 /// Collectives by c10d.
@@ -248,11 +321,10 @@ class ReducerAverage final : public GradientAverage {
 /// Source     none
 class C10d final : public Collectives {
  public:
-  /// Meets the other ranks.
-  C10d(const Environment& environment, const GroupOptions& options)
+  /// Meets the other ranks. `number` tells the groups of a process apart.
+  C10d(const Environment& environment, const GroupOptions& options, std::int64_t number)
       : rank_(environment.rank), size_(environment.size), timeout_(options.timeout) {
     const auto milliseconds = std::chrono::milliseconds(static_cast<std::int64_t>(options.timeout * 1000));
-    const std::string place = concat(environment.address, ':', environment.port);
     try {
       c10d::TCPStoreOptions settings;
       settings.port = static_cast<std::uint16_t>(environment.port);
@@ -260,21 +332,27 @@ class C10d final : public Collectives {
       settings.numWorkers = static_cast<std::size_t>(size_);
       settings.waitWorkers = !environment.has_host;
       settings.timeout = milliseconds;
+      const auto meeting = c10::make_intrusive<c10d::TCPStore>(environment.address, settings);
       // A restart must not find what the start before it left with a host that outlives both.
-      store_ =
-          c10::make_intrusive<c10d::PrefixStore>(concat("jessl/attempt_", environment.attempt),
-                                                 c10::make_intrusive<c10d::TCPStore>(environment.address, settings));
-      board_ = std::make_unique<Noticeboard>(store_, rank_, size_, settings.isServer);
+      const std::string prefix = concat("jessl/attempt_", environment.attempt, "/group_", number);
+      store_ = c10::make_intrusive<c10d::PrefixStore>(prefix, meeting);
+      board_ = std::make_unique<Noticeboard>(
+          c10::make_intrusive<c10d::PrefixStore>(prefix + "/board", meeting->clone()), rank_, size_, settings.isServer);
       group_ = c10::make_intrusive<c10d::ProcessGroup>(store_, static_cast<int>(rank_), static_cast<int>(size_));
-      options.backend == Backend::nccl ? start_nccl(environment, milliseconds) : start_gloo(environment, milliseconds);
+      start_gloo(environment, milliseconds);
     } catch (const Error&) {
       throw;
     } catch (const std::exception& error) {
+      const std::string_view hint =
+          environment.launcher == "SLURM"
+              ? " (srun starts all of them; a script that starts one itself must unset SLURM_PROCID)"
+              : "";
       fail<DistributedError>("jessl::distributed::Group: rank ", rank_, " of ", size_, " (", environment.launcher,
-                             ") did not meet the others at ", place, " within ", options.timeout,
-                             " s: ", reason_of(error), "; were all ", size_,
-                             " processes started, and can they reach that place?");
+                             ") did not meet the others at ", environment.address, ':', environment.port, " within ",
+                             options.timeout, " s: ", reason_of(error), "; were all ", size_, " processes started",
+                             hint, ", and can they reach that place?");
     }
+    if (options.backend != Backend::gloo) start_nccl(environment, milliseconds, options.backend == Backend::nccl);
     sharing_ = count_sharing();
   }
 
@@ -286,7 +364,7 @@ class C10d final : public Collectives {
 
   void all_reduce(torch::Tensor& x) override {
     guard("sum over the ranks", [&] {
-      std::vector<torch::Tensor> carried{carry(x.contiguous())};
+      std::vector<torch::Tensor> carried{x.contiguous()};
       group_->allreduce(carried)->wait();
       if (!carried[0].is_same(x)) x.copy_(carried[0]);
     });
@@ -295,12 +373,10 @@ class C10d final : public Collectives {
   [[nodiscard]] torch::Tensor all_gather(const torch::Tensor& x) override {
     std::vector<std::int64_t> shape = x.sizes().vec();
     shape[0] *= size_;
-    torch::Tensor all;
+    torch::Tensor all = torch::empty(shape, x.options().requires_grad(false));
     guard("gather from the ranks", [&] {
-      torch::Tensor carried = carry(x.detach().contiguous());
-      torch::Tensor made = torch::empty(shape, carried.options());
-      group_->_allgather_base(made, carried)->wait();
-      all = made.to(x.device());
+      torch::Tensor carried = x.detach().contiguous();
+      group_->_allgather_base(all, carried)->wait();
     });
     return all;
   }
@@ -309,7 +385,7 @@ class C10d final : public Collectives {
     guard("send from rank 0", [&] {
       const torch::NoGradGuard no_gradient;
       for (const torch::Tensor& tensor : tensors) {
-        std::vector<torch::Tensor> carried{carry(tensor.detach().contiguous())};
+        std::vector<torch::Tensor> carried{tensor.detach().contiguous()};
         group_->broadcast(carried)->wait();
         tensor.detach().copy_(carried[0]);
       }
@@ -327,14 +403,13 @@ class C10d final : public Collectives {
     return average;
   }
 
+  void begin_run() override { board_->begin_run(); }
+
   void say_farewell(const std::string& why) override { board_->say_farewell(why); }
 
-  [[nodiscard]] std::string explain(const std::exception& error) override {
-    return concat("jessl::distributed::Group: rank ", rank_, " of ", size_, " lost the others (time limit ", timeout_,
-                  " s): ", board_->what_happened(), "; LibTorch says: ", reason_of(error));
-  }
-
  private:
+  using BackendType = c10d::ProcessGroup::BackendType;
+
   void start_gloo(const Environment& environment, std::chrono::milliseconds timeout) {
     auto settings = c10d::ProcessGroupGloo::Options::create(timeout);
     const std::string interfaces = environment_variable("GLOO_SOCKET_IFNAME").value_or("");
@@ -342,43 +417,42 @@ class C10d final : public Collectives {
     settings->devices.push_back(!interfaces.empty() ? c10d::ProcessGroupGloo::createDeviceForInterface(interfaces)
                                 : here              ? c10d::ProcessGroupGloo::createDeviceForHostname("127.0.0.1")
                                                     : c10d::ProcessGroupGloo::createDefaultDevice());
-    settings->threads = 2 * static_cast<int>(settings->devices.size());
     const auto gloo =
         c10::make_intrusive<c10d::ProcessGroupGloo>(store_, static_cast<int>(rank_), static_cast<int>(size_), settings);
-    use(gloo, c10d::ProcessGroup::BackendType::GLOO, c10::DeviceType::CPU);
+    group_->setDefaultBackend(BackendType::GLOO);
+    group_->setBackend(c10::DeviceType::CPU, BackendType::GLOO, gloo);
+    group_->setBackend(c10::DeviceType::CUDA, BackendType::GLOO, gloo);
   }
 
+  /// NCCL for tensors of GPUs, where each rank has one. Where it `must` be, an error says who has none.
+  void start_nccl(const Environment& environment, std::chrono::milliseconds timeout, bool must) {
 #if defined(JESSL_CUDA)
-  void start_nccl(const Environment& environment, std::chrono::milliseconds timeout) {
     const auto devices = static_cast<std::int64_t>(torch::cuda::device_count());
-    JESSL_CHECK(environment.local_rank < devices, ConfigError, who,
-                "NCCL wants a GPU for each process, and this machine has ", devices, " for local rank ",
-                environment.local_rank, "; start fewer processes a machine, or use Gloo");
-    c10::cuda::set_device(static_cast<c10::DeviceIndex>(environment.local_rank));
-    carrier_ = torch::Device(torch::kCUDA, static_cast<c10::DeviceIndex>(environment.local_rank));
+#else
+    constexpr std::int64_t devices = 0;
+#endif
+    const bool has_one = environment.local_rank < devices;
+    torch::Tensor ranks_with = torch::full({1}, has_one ? 1 : 0, torch::kInt64);
+    all_reduce(ranks_with);
+    const bool all_have = ranks_with.item<std::int64_t>() == size_;
+    JESSL_CHECK(all_have || !must, ConfigError, who, "NCCL wants a GPU for each process, and there is one for ",
+                ranks_with.item<std::int64_t>(), " of ", size_, "; this one, with local rank ", environment.local_rank,
+                ", sees ", devices,
+                ". Start fewer processes a machine, build with JESSL_CUDA=ON, or take Backend::gloo");
+#if defined(JESSL_CUDA)
+    if (!all_have) return;
+    const auto device = static_cast<c10::DeviceIndex>(environment.local_rank);
+    c10::cuda::set_device(device);
     auto settings = c10d::ProcessGroupNCCL::Options::create();
     settings->timeout = timeout;
     const auto nccl =
         c10::make_intrusive<c10d::ProcessGroupNCCL>(store_, static_cast<int>(rank_), static_cast<int>(size_), settings);
-    use(nccl, c10d::ProcessGroup::BackendType::NCCL, c10::DeviceType::CUDA);
-  }
+    group_->setDefaultBackend(BackendType::NCCL);
+    group_->setBackend(c10::DeviceType::CUDA, BackendType::NCCL, nccl);
 #else
-  [[noreturn]] void start_nccl(const Environment&, std::chrono::milliseconds) {
-    fail<ConfigError>(
-        who,
-        "the backend is nccl, and this program was built without CUDA; build it with JESSL_CUDA=ON, or use "
-        "Gloo");
-  }
+    (void)timeout;
 #endif
-
-  void use(const c10::intrusive_ptr<c10d::Backend>& backend, c10d::ProcessGroup::BackendType type,
-           c10::DeviceType device) {
-    group_->setDefaultBackend(type);
-    group_->setBackend(device, type, backend);
   }
-
-  /// A tensor where the backend takes it.
-  [[nodiscard]] torch::Tensor carry(const torch::Tensor& x) const { return carrier_ ? x.to(*carrier_) : x; }
 
   /// The ranks that may use the same cores, this one among them.
   [[nodiscard]] std::int64_t count_sharing() {
@@ -387,14 +461,27 @@ class C10d final : public Collectives {
     return (all_gather(own) == own).sum().item<std::int64_t>();
   }
 
-  /// Calls body(); of what LibTorch throws in it, tells what it means.
+  /// Whether it is c10d's or its carrier's, and not of what a backward pass computes.
+  [[nodiscard]] static bool is_of_the_group(const std::exception& error) {
+    if (dynamic_cast<const c10::DistError*>(&error) != nullptr) return true;
+    const std::string text = error.what();
+    for (const char* sign : {"onnection", "imed out", "gloo", "NCCL", "ocket"}) {
+      if (text.find(sign) != std::string::npos) return true;
+    }
+    return false;
+  }
+
+  /// Calls body(); of what LibTorch throws in it because of other ranks, tells what happened to them.
   void guard(std::string_view what, const std::function<void()>& body) {
     try {
       body();
     } catch (const Error&) {
       throw;
     } catch (const std::exception& error) {
-      fail<DistributedError>(explain(error), " (it wanted to ", what, ')');
+      if (!is_of_the_group(error)) throw;
+      fail<DistributedError>("jessl::distributed::Group: rank ", rank_, " of ", size_, " could not ", what,
+                             " (time limit ", timeout_, " s): ", board_->what_happened(),
+                             "; LibTorch says: ", reason_of(error));
     }
   }
 
@@ -402,7 +489,6 @@ class C10d final : public Collectives {
   std::int64_t size_;
   double timeout_;
   std::int64_t sharing_ = 1;
-  std::optional<torch::Device> carrier_{};
   c10::intrusive_ptr<c10d::Store> store_{};
   std::unique_ptr<Noticeboard> board_{};
   c10::intrusive_ptr<c10d::ProcessGroup> group_{};

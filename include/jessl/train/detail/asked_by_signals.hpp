@@ -3,6 +3,7 @@
 #pragma once
 
 #include <csignal>
+#include <exception>
 
 #include <jessl/core/detail/separate.hpp>
 #include <jessl/core/error.hpp>
@@ -10,7 +11,7 @@
 namespace jessl::train::detail {
 
 /// Listens to SIGUSR1, which asks for a checkpoint, and SIGTERM, which asks for one and the end of the run: SLURM and torchrun send
-/// them some time before they kill. For the life of the object, of which a process has one; a second SIGTERM does what it did before.
+/// them some time before they kill. For the life of the object; a SIGTERM that came too late to be heeded has its effect after it.
 ///
 /// Shapes     none
 /// Errors     none
@@ -29,6 +30,9 @@ class AskedBySignals {
 
   /// A checkpoint has been written.
   void saved();
+
+  /// The run ends as SIGTERM asked.
+  void ends();
 
  private:
   bool heeds_;
@@ -49,14 +53,13 @@ struct Asked {
 };
 
 JESSL_INLINE AskedBySignals::AskedBySignals(bool heeds) : heeds_(heeds) {
+  if (!heeds_) return;
   Asked::save = 0;
   Asked::end = 0;
-  if (!heeds_) return;
   struct sigaction action {};
   action.sa_flags = SA_RESTART;
   action.sa_handler = [](int) { Asked::save = 1; };
   (void)sigaction(SIGUSR1, &action, &save_before_);
-  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
   action.sa_handler = [](int) { Asked::end = 1; };
   (void)sigaction(SIGTERM, &action, &end_before_);
 }
@@ -65,13 +68,16 @@ JESSL_INLINE AskedBySignals::~AskedBySignals() {
   if (!heeds_) return;
   (void)sigaction(SIGUSR1, &save_before_, nullptr);
   (void)sigaction(SIGTERM, &end_before_, nullptr);
+  if (to_end() && std::uncaught_exceptions() == 0) (void)std::raise(SIGTERM);
 }
 
-JESSL_INLINE bool AskedBySignals::to_save() const { return Asked::save != 0 || to_end(); }
+JESSL_INLINE bool AskedBySignals::to_save() const { return heeds_ && (Asked::save != 0 || to_end()); }
 
-JESSL_INLINE bool AskedBySignals::to_end() const { return Asked::end != 0; }
+JESSL_INLINE bool AskedBySignals::to_end() const { return heeds_ && Asked::end != 0; }
 
 JESSL_INLINE void AskedBySignals::saved() { Asked::save = 0; }
+
+JESSL_INLINE void AskedBySignals::ends() { Asked::end = 0; }
 
 }  // namespace jessl::train::detail
 

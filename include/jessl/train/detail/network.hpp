@@ -118,6 +118,7 @@ class Network final : public NetworkBase {
 
   [[nodiscard]] std::string_view loss_name() const override { return policy_name<L>(); }
   [[nodiscard]] bool has_predictor() const override { return PredictedLoss<L>; }
+  [[nodiscard]] bool knows_ranks() const override { return loss::knows_group<L, distributed::Group>; }
   [[nodiscard]] bool may_freeze() const override { return StatefulLoss<L>; }
 
   [[nodiscard]] bool student_sees(std::int64_t view) const override {
@@ -186,9 +187,6 @@ class Network final : public NetworkBase {
     if constexpr (loss::knows_group<L, distributed::Group>) {
       return loss::evaluate(loss_, given, state_, group());
     } else {
-      JESSL_CHECK(group().size() == 1, ConfigError, "jessl::Trainer: there are ", group().size(),
-                  " ranks, and the loss ", loss_name(),
-                  " takes a jessl::SingleProcess alone; make the type of its last argument a template's");
       return loss::evaluate(loss_, given, state_, SingleProcess{});
     }
   }

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -228,6 +227,8 @@ class NetworkBase {
   // What the loss's type decides.
   [[nodiscard]] virtual std::string_view loss_name() const = 0;
   [[nodiscard]] virtual bool has_predictor() const = 0;
+  /// The loss can be called with ranks.
+  [[nodiscard]] virtual bool knows_ranks() const = 0;
   /// The loss's own parameters may be left out of some steps' gradients.
   [[nodiscard]] virtual bool may_freeze() const = 0;
   [[nodiscard]] virtual bool student_sees(std::int64_t view) const = 0;
@@ -406,19 +407,27 @@ JESSL_INLINE void NetworkBase::to(const torch::Device& device) {
 }
 
 JESSL_INLINE void NetworkBase::join(distributed::Group group) {
+  std::vector<JointModule*> joint_modules;
   for (const auto& modules : {trained_, taught_}) {
     for (const auto& entry : modules->named_modules()) {
-      auto* const joint = dynamic_cast<JointModule*>(entry.value().get());
-      const bool alone = joint == nullptr && (entry.value()->as<torch::nn::BatchNorm1dImpl>() != nullptr ||
-                                              entry.value()->as<torch::nn::BatchNorm2dImpl>() != nullptr ||
-                                              entry.value()->as<torch::nn::BatchNorm3dImpl>() != nullptr);
+      torch::nn::Module& module = *entry.value();
+      if (auto* const joint = dynamic_cast<JointModule*>(&module)) {
+        joint_modules.push_back(joint);
+        continue;
+      }
+      const bool alone = module.as<torch::nn::BatchNorm1dImpl>() != nullptr ||
+                         module.as<torch::nn::BatchNorm2dImpl>() != nullptr ||
+                         module.as<torch::nn::BatchNorm3dImpl>() != nullptr;
       JESSL_CHECK(
           !alone || group.size() == 1, ConfigError, "jessl::Trainer::join: ", entry.key(),
           " is a batch norm of torch::nn, which would normalise by this rank's images alone; make it a "
           "jessl::BatchNorm1d or jessl::BatchNorm2d (jessl/core/batch_norm.hpp), which have its names and settings");
-      if (joint != nullptr) joint->join(group.ranks());
     }
   }
+  JESSL_CHECK(group.size() == 1 || knows_ranks(), ConfigError, "jessl::Trainer::join: there are ", group.size(),
+              " ranks, and the loss ", loss_name(),
+              " takes a jessl::SingleProcess alone; make the type of its last argument a template's");
+  for (JointModule* const joint : joint_modules) joint->join(group.ranks());
   average_.reset();
   group_ = std::move(group);
 }
@@ -545,19 +554,7 @@ JESSL_INLINE double NetworkBase::backward(const Projected& projected, const View
   loss_parts_ = parts.values();  // while the device has nothing else to do
   const double result = share(own);
   if (!std::isfinite(result)) return result;
-  const bool averages = average_ && is_last;
-  if (averages) average_->expect(loss);
-  try {
-    loss.backward();
-  } catch (const Error&) {
-    throw;
-  } catch (const c10::OutOfMemoryError&) {
-    throw;
-  } catch (const std::exception& error) {
-    if (!group_.ranks()) throw;
-    fail<DistributedError>(group_.ranks()->explain(error), " (it wanted to average gradients)");
-  }
-  if (averages) average_->finish();
+  average_&& is_last ? average_->backward(loss) : loss.backward();
   return result;
 }
 

@@ -82,7 +82,6 @@ struct LossAsks {
   bool labels = false;  ///< labels, where there are any; without `views` there must be
 };
 
-/// `sharing` processes have the cores that this one may use.
 [[nodiscard]] Plan plan(const FitOptions& options, const std::optional<io::Checkpoint>& resumed,
                         const distributed::Group& group);
 
@@ -181,6 +180,9 @@ class Training {
   /// A tensor where the weights are. Beside a GPU the copy is under way: whoever reads a result of it, as step() does, has
   /// waited for it.
   [[nodiscard]] torch::Tensor on_device(const torch::Tensor& tensor) const;
+
+  /// Errors     ConfigError on all ranks where they don't all begin at one step of one run
+  void check_ranks_agree(const FitOptions& options, const Checked& from) const;
 
   /// Whether it is so on some rank. All ask together.
   [[nodiscard]] bool any_rank(bool here) const;
@@ -407,7 +409,10 @@ JESSL_INLINE FitResult Training::run(const FitOptions& options, const Checked& f
   if (!from.resumed) network_->start_teacher();
   attach();
   steps_taken_ = 0;
+  if (group.ranks()) group.ranks()->begin_run();
   const double earlier_seconds = from.resumed ? resume(*from.resumed) : 0.0;
+  check_ranks_agree(options, from);
+  if (from.resumed) network_->take_from_first();
   double last_loss = from.resumed ? loss_of(*from.resumed) : std::numeric_limits<double>::quiet_NaN();
 
   auto begin = std::chrono::steady_clock::now();
@@ -512,16 +517,20 @@ JESSL_INLINE FitResult Training::run(const FitOptions& options, const Checked& f
       // Last, so that a checkpoint never stands for an epoch whose callbacks have not run.
       hooks.save_point(record);
       if (record.save_asked) asked.saved();
-      if (network_->message() >= ask_end && steps_taken_ < info.total_steps())
+      if (network_->message() >= ask_end && steps_taken_ < info.total_steps()) {
+        asked.ends();
+        (void)any_rank(false);  // the first one may be writing yet, and who ends early may have its launcher end all
         fail<InterruptedError>("jessl::Trainer: stopped by SIGTERM after step ", steps_taken_, " of ",
                                info.total_steps(),
-                               "; what callbacks save is saved, and the run goes on from there with resume");
+                               "; callbacks that save have been asked to, and the run goes on from there with resume");
+      }
       waiting_since = std::chrono::steady_clock::now();
     });
   }
   hooks.finish();
-  result.corrupt = source.corrupt();
-  if (result.corrupt > 0)
+  const auto corrupt = torch::full({1}, static_cast<double>(source.corrupt()), torch::kFloat64);
+  result.corrupt = static_cast<std::int64_t>(group.all_reduce_sum(corrupt).item<double>());
+  if (result.corrupt > 0 && group.is_first())
     note(result.corrupt, result.corrupt == 1 ? " damaged image was replaced" : " damaged images were replaced",
          " by others");
   result.seconds = seconds_since(begin);
@@ -657,6 +666,21 @@ JESSL_INLINE torch::Tensor Training::on_device(const torch::Tensor& tensor) cons
   return tensor.to(network_->device(), /*non_blocking=*/true);
 }
 
+JESSL_INLINE void Training::check_ranks_agree(const FitOptions& options, const Checked& from) const {
+  const distributed::Group& group = network_->group();
+  if (!group.ranks()) return;
+  const std::string settings = from.configuration.dump() + to_json(options).dump();
+  const auto hash = static_cast<std::int64_t>(std::hash<std::string>{}(settings));
+  const torch::Tensor all = group.all_gather(torch::tensor({{steps_taken_, hash}}, torch::kInt64));  // [W, 2]
+  for (std::int64_t rank = 1; rank < group.size(); ++rank) {
+    const auto first = all[0][0].item<std::int64_t>(), begins = all[rank][0].item<std::int64_t>();
+    JESSL_CHECK(begins == first, ConfigError, "jessl::Trainer: rank 0 begins after step ", first, " and rank ", rank,
+                " after step ", begins, "; all must see the same checkpoint file");
+    JESSL_CHECK(all[rank][1].item<std::int64_t>() == all[0][1].item<std::int64_t>(), ConfigError,
+                "jessl::Trainer: rank ", rank, " has other settings or other data than rank 0; they must be the same");
+  }
+}
+
 JESSL_INLINE bool Training::any_rank(bool here) const {
   return network_->group().all_reduce_sum(torch::full({1}, here ? 1.0 : 0.0)).item<double>() > 0.0;
 }
@@ -729,7 +753,9 @@ JESSL_INLINE double Training::resume(const io::Checkpoint& checkpoint) {
     return concat(processes == 1 ? "" : concat(processes, " ranks of "), of_each, " threads on ", device, " and jessl ",
                   release);
   };
-  if (threads != torch::get_num_threads() || where != here || checkpoint.version != version || ranks != ranks_before) {
+  const bool says = network_->group().is_first();
+  if (says && (threads != torch::get_num_threads() || where != here || checkpoint.version != version ||
+               ranks != ranks_before)) {
     warn("the run began with ", in_words(ranks_before, threads, where, checkpoint.version), " and goes on with ",
          in_words(ranks, torch::get_num_threads(), here, std::string(version)),
          "; its losses may differ in the last bits");
