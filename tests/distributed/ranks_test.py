@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several processes compute what one does, find each other, and end in order when one of them is lost.
 
-Usage: ranks_test.py <worker> <work folder> <math|runs|faults|launchers|kills|resnet|more_faults>
+Usage: ranks_test.py <worker> <work folder> <math|runs|faults|launchers|kills|resnet|more_faults|overlap>
 """
 import json
 import math
@@ -11,6 +11,7 @@ import pathlib
 import random
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -266,6 +267,15 @@ def check_launchers():
         expect("the losses of mpirun's ranks are others", launched("mpirun", command, folder) == by_hand)
 
 
+def check_overlap():
+    """No test: how much of the averaging of gradients is hidden behind the backward pass."""
+    file = work / "overlap.json"
+    finishes(["overlap", file], 2, work / "overlap")
+    never, after, beside = (statistics.median(json.loads(file.read_text())[way]) for way in ("never", "after", "beside"))
+    print(f"a step of ResNet-18: {1e3 * never:.0f} ms without averages, {1e3 * after:.0f} ms averaged after the backward pass, "
+          f"{1e3 * beside:.0f} ms beside it: {100 * (after - beside) / (after - never):.0f} % hidden")
+
+
 def check_kills():
     """Kills at random moments, each of which the run outlives."""
     count, size = 20, 2
@@ -295,5 +305,6 @@ def check_kills():
 
 
 {"math": check_math, "runs": check_runs, "faults": check_faults, "launchers": check_launchers, "kills": check_kills,
- "resnet": check_resnet, "more_faults": check_more_faults}[part]()
+ "resnet": check_resnet, "more_faults": check_more_faults,
+ "overlap": check_overlap}[part]()
 sys.exit("\n".join(failures) or None)

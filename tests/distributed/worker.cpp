@@ -2,6 +2,7 @@
 // One of the processes that tests/distributed/*.py start.
 //
 //   worker math <small|narrow64|narrow32|resnet32> <steps> <file>   steps of seven methods on shares of joint batches; rank 0 writes their losses and weights
+//   worker overlap <file>                       what a step takes without averaged gradients, averaged after and beside the backward pass
 //   worker run <folder> name=value...           a run that goes on from its checkpoint, where there is one
 #include <algorithm>
 #include <chrono>
@@ -11,6 +12,7 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <stdexcept>
@@ -167,6 +169,86 @@ void take_steps(const std::string& network, std::int64_t steps, const std::strin
   if (group.is_first()) std::ofstream(file) << document << '\n';
 }
 
+/// How gradients are averaged.
+enum class Average { never, after, beside };
+
+/// The ranks of a group, with gradients that are averaged otherwise.
+class WithAverage final : public Collectives {
+ public:
+  WithAverage(CollectivesPtr ranks, Average average) : ranks_(std::move(ranks)), average_(average) {}
+  [[nodiscard]] std::int64_t rank() const override { return ranks_->rank(); }
+  [[nodiscard]] std::int64_t size() const override { return ranks_->size(); }
+  [[nodiscard]] std::int64_t sharing_cores() const override { return ranks_->sharing_cores(); }
+  void all_reduce(torch::Tensor& x) override { ranks_->all_reduce(x); }
+  [[nodiscard]] torch::Tensor all_gather(const torch::Tensor& x) override { return ranks_->all_gather(x); }
+  void broadcast(const std::vector<torch::Tensor>& tensors) override { ranks_->broadcast(tensors); }
+  void begin_run() override { ranks_->begin_run(); }
+  void say_farewell(const std::string& why) override { ranks_->say_farewell(why); }
+
+  [[nodiscard]] std::unique_ptr<GradientAverage> average_gradients(
+      const std::vector<std::pair<std::string, torch::Tensor>>& parameters, bool may_miss) override {
+    if (average_ == Average::beside) return ranks_->average_gradients(parameters, may_miss);
+    struct Plain final : GradientAverage {
+      explicit Plain(CollectivesPtr group) : ranks(std::move(group)) {}
+      void backward(const torch::Tensor& loss) override {
+        loss.backward();
+        if (!ranks) return;
+        std::vector<torch::Tensor> flat;
+        for (const torch::Tensor& parameter : parameters) flat.push_back(parameter.grad().reshape({-1}));
+        torch::Tensor all = torch::cat(flat).div_(static_cast<double>(ranks->size()));
+        ranks->all_reduce(all);
+        std::int64_t begin = 0;
+        for (const torch::Tensor& parameter : parameters) {
+          parameter.grad().copy_(all.narrow(0, begin, parameter.numel()).view_as(parameter));
+          begin += parameter.numel();
+        }
+      }
+      CollectivesPtr ranks;  // null: not averaged
+      std::vector<torch::Tensor> parameters{};
+    };
+    auto plain = std::make_unique<Plain>(average_ == Average::after ? ranks_ : CollectivesPtr());
+    for (const auto& [name, parameter] : parameters) plain->parameters.push_back(parameter);
+    return plain;
+  }
+
+ private:
+  CollectivesPtr ranks_;
+  Average average_;
+};
+
+void time_averages(const std::string& file) {
+  torch::set_num_threads(1);
+  train::detail::keep_freed_memory();
+  const auto group = distributed::Group::from_environment({.backend = distributed::Backend::gloo, .timeout = 60});
+  constexpr std::int64_t images = 24, extent = 32, rounds = 7;
+  std::vector<std::unique_ptr<std::function<void()>>> steps;
+  Json document = Json::object();
+  const std::vector<std::pair<std::string, Average>> ways{
+      {"never", Average::never}, {"after", Average::after}, {"beside", Average::beside}};
+  for (const auto& [name, average] : ways) {
+    auto trainer =
+        std::make_shared<Trainer<decltype(augment::simclr({})), Net, projector::MLP, loss::NTXent, optim::LARS>>(
+            augment::simclr({.size = extent}), Net(std::int64_t{64}), projector::MLP{"256-64"}, loss::NTXent{},
+            optim::LARS{});
+    trainer->initialise(1);
+    trainer->join(distributed::Group(c10::make_intrusive<WithAverage>(group.ranks(), average)));
+    const auto view = torch::randn({images, 1, extent, extent});
+    steps.push_back(std::make_unique<std::function<void()>>([trainer, view] {
+      (void)trainer->step({view, view + 0.1});
+    }));
+  }
+  for (std::int64_t round = 0; round < rounds; ++round) {  // in turn, so that the machine's moods fall on all alike
+    for (std::size_t way = 0; way < ways.size(); ++way) {
+      (void)group.all_reduce_sum(torch::zeros({1}));
+      const auto begin = std::chrono::steady_clock::now();
+      (*steps[way])();
+      const double seconds = train::detail::seconds_since(begin);
+      if (round > 0) document[ways[way].first].push_back(seconds);
+    }
+  }
+  if (group.is_first()) std::ofstream(file) << document << '\n';
+}
+
 /// Makes steps slow enough to be disturbed, and may disturb the run itself.
 struct Disturbance {
   std::int64_t milliseconds = 0;
@@ -230,6 +312,8 @@ int main(int argc, char** argv) try {
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   if (arguments.size() == 4 && arguments[0] == "math") {
     take_steps(arguments[1], std::stoll(arguments[2]), arguments[3]);
+  } else if (arguments.size() == 2 && arguments[0] == "overlap") {
+    time_averages(arguments[1]);
   } else if (arguments.size() >= 2 && arguments[0] == "run") {
     train_in(arguments[1], {arguments.begin() + 2, arguments.end()});
   } else {
