@@ -73,7 +73,6 @@ def same_math(network, steps, sizes, most):
 
 def check_math():
     same_math("small", 20, [1, 2, 4], 1e-10)
-    same_math("narrow32", 5, [1, 2], 1e-4)
 
 
 def check_resnet():
@@ -151,10 +150,11 @@ def check_more_faults():
             others = [other for other in range(size) if other != victim and f"rank {other} does not answer" in said]
             expect(f"rank {victim} of {size} was killed, rank {rank} ended with {codes[rank]}: {said}",
                    codes[rank] == 1 and f"rank {victim} does not answer" in said and not others)
-    folder = work / "host"
-    ranks = Ranks([worker, *run(folder, "wait=100", "timeout=3")], 2, folder)
-    expect("the run did not get going: " + ranks.says(0), wait_for_step(folder, 2, ranks))
-    stopped(0, ranks)
+    for rank in (0, 1):
+        folder = work / f"stopped_{rank}"
+        ranks = Ranks([worker, *run(folder, "wait=100", "timeout=3")], 2, folder)
+        expect("the run did not get going: " + ranks.says(0), wait_for_step(folder, 2, ranks))
+        stopped(rank, ranks)
     folder = work / "error"
     ranks = Ranks([worker, *run(folder, "wait=100", "fail=3")], 2, folder)
     codes, said = ranks.wait(), ranks.says(1)
@@ -223,12 +223,9 @@ def check_faults():
     damaged[len(damaged) // 2] ^= 0xFF
     checkpoint.unlink()  # its other name, if any, stays as it is
     checkpoint.write_bytes(damaged)
-    ranks = Ranks([worker, *run(folder, "wait=100", "timeout=3")], 2, folder)
-    expect("the run did not go on from the checkpoint before", wait_for_step(folder, 9, ranks))
+    ranks = finishes(run(folder), 2, folder)
     said = ranks.says(0)
     expect(f"the damaged checkpoint is not told: {said}", "goes on from the checkpoint before it" in said)
-    stopped(1, ranks)
-    finishes(run(folder), 2, folder)
     expect("a disturbed run has other losses", lines(folder / "metrics.jsonl") == undisturbed)
 
 
