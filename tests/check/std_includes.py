@@ -32,8 +32,7 @@ CONTENTS = {
     "condition_variable": "condition_variable",
     "coroutine": "coroutine_handle suspend_always",
     "csetjmp": "jmp_buf longjmp",
-    "csignal": "sig_atomic_t signal",
-    "csignal": "raise sig_atomic_t",
+    "csignal": "raise sig_atomic_t signal",
     "cstddef": "byte ptrdiff_t size_t to_integer nullptr_t max_align_t",
     "cstdint": "int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t uintptr_t intptr_t",
     "cstdio": "fclose FILE fflush fopen fputs fread fwrite remove rename snprintf fprintf printf ferror feof fseek ftell perror "
