@@ -92,6 +92,7 @@ class Noticeboard {
   void begin_run() {
     const std::lock_guard lock(shared_->mutex);
     ++shared_->run;
+    shared_->asks = false;
     shared_->verdict.clear();
     shared_->post.clear();
   }
@@ -156,6 +157,7 @@ class Noticeboard {
         const std::string post = shared->post;
         const bool asks = shared->asks && shared->verdict.empty();
         const bool wants = shared->verdict.empty();
+        if (!asks) signs.clear();
         lock.unlock();
         const std::string verdict = look(*shared, place, post, wants, asks, signs, asked_at);
         lock.lock();
