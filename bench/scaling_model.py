@@ -23,7 +23,7 @@ WIDTH, VIEWS, BYTES = 128, 2, 4  # of an embedding; of an image; of a float32
 NETWORKS = [("ResNet-50", 23.5e6 + 8.7e6, 1500.0, 53 + 2), ("ViT-B/16", 85.8e6 + 6.0e6, 800.0, 2)]
 
 print(f"{settings.batch} images a GPU, {settings.bandwidth:g} GB/s, {settings.latency:g} us + {settings.hop:g} us a doubling\n")
-print("| network | GPUs | gradients, MB | NT-Xent, MB | batch norms, ms | NT-Xent, ms | gradients, ms, hidden to | efficiency |")
+print("| network | GPUs | gradients, MB | NT-Xent, MB | batch norms, ms | NT-Xent, ms | gradients, ms, not hidden | efficiency |")
 print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
 for name, parameters, rate, norms in NETWORKS:
     compute = 1e3 * settings.batch / rate  # ms
