@@ -47,7 +47,6 @@ struct Watch {
 /// The processes that train together: those that torchrun, SLURM or mpirun started, or this one alone.
 struct Ranks {
   std::int64_t rank = 0;
-  std::int64_t size = 1;
   std::shared_ptr<const jessl::distributed::Group> group{};
 
   /// Waits for the others, at most so many seconds.

@@ -72,7 +72,7 @@ Json described(const jessl::StateDict& tensors) {
 Ranks Ranks::meet(double seconds) {
   const auto group = std::make_shared<const jessl::distributed::Group>(
       jessl::distributed::Group::from_environment({.timeout = seconds}));
-  return {.rank = group->rank(), .size = group->size(), .group = group};
+  return {.rank = group->rank(), .group = group};
 }
 
 const std::vector<BackboneEntry>& backbones() {
